@@ -1,0 +1,1 @@
+"""Observe, compare, apply: how what is wanted becomes what is live. Prints nothing; reports events."""
