@@ -163,3 +163,7 @@ class Unreachable(ApiProblem):
     """No usable answer came. `maybe_processed` tells whether the request may have taken effect all the same."""
 
     maybe_processed: bool = False
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived. Not an `Exception`: only clean-up code and the command line's outermost function see it."""

@@ -55,7 +55,7 @@ class Bundle:
 
     `functions` is sorted by path; no file holds a secret. `variables` is every environment variable that the functions
     read, `DOMAIN_NAME` and the ones that only `ga-deploy traffic` writes excepted; a value that came out of a `${…}`
-    reference is a `Secret`. `fingerprint` identifies the settings module and stands in the URLs that the functions make.
+    reference is a `Secret`. `fingerprint` identifies the settings module and stands in the URLs they make.
     `sources` tells for each function path the file it came from, for messages.
     """
 

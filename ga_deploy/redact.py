@@ -75,7 +75,13 @@ class _KnownSecrets:
         if len(value) < self.shortest:
             return
         encoded = base64.b64encode(value.encode()).decode()
-        spellings = {value, quote(value, safe=""), quote_plus(value), encoded, value.replace("\\", "\\\\").replace('"', '\\"')}
+        spellings = {
+            value,
+            quote(value, safe=""),
+            quote_plus(value),
+            encoded,
+            value.replace("\\", "\\\\").replace('"', '\\"'),
+        }
         if not spellings <= self._spellings:
             self._spellings |= spellings
             self._pattern = None

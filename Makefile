@@ -1,0 +1,55 @@
+# Everything a developer or CI needs. Each target makes .venv itself; Python 3.11 or newer is all that must be there.
+
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 python,$(shell command -v $(name) 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long check format golden wheel bench clean
+
+help:
+	@echo "make demo       the whole job on the embedded emulator: no account, no telephone"
+	@echo "make test       all tests but the long ones"
+	@echo "make test-long  all tests"
+	@echo "make check      formatting, lint, types"
+	@echo "make golden     write the golden files anew; look at the diff"
+	@echo "make bench      the benchmarks: ratios measured in one run"
+	@echo "make wheel      build the wheel and the sdist into dist/"
+
+$(READY): pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: no Python 3.11 or newer found"; \
+	  echo "  why: \`$(PYTHON)\` is too old, or there is none on the PATH"; \
+	  echo "  fix: install one, or name it: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@echo "setting up $(VENV) (once)"
+	@"$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/ga-deploy demo
+
+test: $(READY)
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup
+
+test-long: $(READY)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 900
+
+check: $(READY)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(READY)
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+golden: $(READY)
+	@GOLDEN_UPDATE=1 $(BIN)/python -m pytest -q -k golden
+
+wheel: $(READY)
+	@$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,402 @@
+"""The command line: signatures only. A command's body imports its own module, so that `--help` stays light.
+
+Global options may stand before or after the command: `_hoist` moves them to the front before Typer looks. `run` is the
+one place where an error becomes an exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+
+import typer
+
+from ga_deploy import __version__
+from ga_deploy.errors import DeployError, ExitCode, Terminated, Usage
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from ga_deploy.commands.context import Context
+
+_FLAGS = {"--local", "--json", "-y", "--yes", "-q", "--quiet", "-v", "--verbose", "--debug", "--no-color"}
+_WITH_VALUE = {"-c", "--config", "-e", "--env"}
+_EPILOG = "Global options (ga-deploy --help) may stand before or after the command."
+
+app = typer.Typer(
+    name="ga-deploy",
+    help="Deploy ASAPP GenerativeAgent on Twilio Voice from one YAML file.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+flow_app = typer.Typer(
+    name="flow",
+    help="The Twilio Studio flow: what it is, what would change, push, attach and detach it.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+
+
+class _Globals:
+    """The global options of this run, and what became of it."""
+
+    def __init__(self) -> None:
+        self.context: Context | None = None
+        self.code: ExitCode = ExitCode.OK
+        self.debug = False
+        self.agreed = False
+        self.as_json = False
+        self.local = False
+        self.verbosity = 0
+        self.colour: bool | None = None
+        self.config = Path("config.yaml")
+        self.environment: str | None = None
+
+
+_run = _Globals()
+
+
+@app.callback()
+def _options(
+    config: Annotated[
+        Path,
+        typer.Option("-c", "--config", metavar="PATH", envvar="GA_DEPLOY_CONFIG", help="The config file."),
+    ] = Path("config.yaml"),
+    env: Annotated[
+        str | None,
+        typer.Option("-e", "--env", metavar="NAME", envvar="GA_DEPLOY_ENV", help="Environment of the config."),
+    ] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Use the embedded emulator and the mock ASAPP; needs no account.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Agree to what would be asked.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only results, warnings and errors.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show each API call with its request id.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="As -v, and say where an unexpected error arose.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colour; NO_COLOR is obeyed too.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"ga-deploy {__version__}\n")
+        raise typer.Exit
+    _run.config = config
+    _run.environment = env or None
+    _run.local = local
+    _run.as_json = as_json
+    _run.agreed = yes
+    _run.debug = debug
+    _run.verbosity = 2 if debug else 1 if verbose else -1 if quiet else 0
+    _run.colour = False if no_color else None
+
+
+def _context() -> Context:
+    if _run.context is None:
+        from ga_deploy.commands.context import Context
+        from ga_deploy.ui import Ui
+
+        ui = Ui(as_json=_run.as_json, agreed=_run.agreed, verbosity=_run.verbosity, colour=_run.colour)
+        _run.context = Context(
+            config_path=_run.config, environment=_run.environment, local=_run.local, yes=_run.agreed, ui=ui
+        )
+    return _run.context
+
+
+@app.command(epilog=_EPILOG)
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write.")] = Path(),
+    flow: Annotated[bool, typer.Option("--flow", help="Start with the Studio variant.")] = False,
+    templates: Annotated[
+        bool, typer.Option("--templates", help="Copy the built-in templates, to change them.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+) -> None:
+    """Write config.yaml, .env.example, .gitignore and a CI workflow."""
+    from ga_deploy.commands import init as command
+
+    _run.code = command.run(_context(), directory, flow=flow, templates=templates, force=force)
+
+
+@app.command(epilog=_EPILOG)
+def validate() -> None:
+    """Check everything that can be known offline; all findings at once."""
+    from ga_deploy.commands import validate as command
+
+    _run.code = command.run(_context())
+
+
+@app.command(epilog=_EPILOG)
+def render(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write the project into.")],
+) -> None:
+    """Write the functions as a Serverless Toolkit project."""
+    from ga_deploy.commands import render as command
+
+    _run.code = command.run(_context(), out)
+
+
+@app.command(epilog=_EPILOG)
+def plan(
+    diff: Annotated[bool, typer.Option("--diff", help="Show code diffs against the deployed source.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Save the plan for `up FILE`.")] = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes.")
+    ] = False,
+) -> None:
+    """Show what `up` would do, and why, per resource."""
+    from ga_deploy.commands import plan as command
+
+    _run.code = command.run(_context(), diff=diff, out=out, detailed_exitcode=detailed_exitcode)
+
+
+@app.command(epilog=_EPILOG)
+def up(
+    plan_file: Annotated[Path | None, typer.Argument(metavar="[PLAN-FILE]", help="A plan saved earlier.")] = None,
+    lock_timeout: Annotated[
+        str, typer.Option("--lock-timeout", metavar="TIME", help="How long to wait for another deployment.")
+    ] = "90s",
+) -> None:
+    """Make it so: service, functions, build, variables, deployment, flow and numbers."""
+    from ga_deploy.commands import up as command
+
+    _run.code = command.run(_context(), plan_file=plan_file, lock_timeout=_seconds(lock_timeout, "--lock-timeout"))
+
+
+@app.command(epilog=_EPILOG)
+def status(
+    detailed_exitcode: Annotated[bool, typer.Option("--detailed-exitcode", help="Exit 2 on drift.")] = False,
+) -> None:
+    """Show what is live: build, release, URLs, variables (masked), numbers, drift."""
+    from ga_deploy.commands import status as command
+
+    _run.code = command.run(_context(), detailed_exitcode=detailed_exitcode)
+
+
+@app.command("bind-number", epilog=_EPILOG)
+def bind_number(
+    numbers: Annotated[list[str] | None, typer.Argument(metavar="NUMBER...", help="Numbers in E.164 form.")] = None,
+    to: Annotated[Literal["engage", "flow"], typer.Option("--to", help="What callers reach.")] = "engage",
+    profile: Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Profile of the config.")] = None,
+    from_file: Annotated[
+        Path | None, typer.Option("--from-file", metavar="CSV", help="number[,to][,profile][,fallback_url]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Take numbers off their trunk or application.")] = False,
+) -> None:
+    """Point numbers at the function or the flow; what they had before is recorded."""
+    from ga_deploy.commands import bind_number as command
+
+    _run.code = command.run(_context(), numbers=numbers or [], to=to, profile=profile, from_file=from_file, force=force)
+
+
+@app.command("unbind-number", epilog=_EPILOG)
+def unbind_number(
+    numbers: Annotated[list[str] | None, typer.Argument(metavar="NUMBER...", help="Numbers in E.164 form.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that the environment's record holds.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also numbers that were pointed elsewhere since.")] = False,
+) -> None:
+    """Give numbers back exactly what they had before."""
+    from ga_deploy.commands import unbind_number as command
+
+    _run.code = command.run(_context(), numbers=numbers or [], every=every, force=force)
+
+
+@app.command(epilog=_EPILOG)
+def destroy() -> None:
+    """Remove what ga-deploy made, numbers restored first; asks for the service's name."""
+    from ga_deploy.commands import destroy as command
+
+    _run.code = command.run(_context())
+
+
+@app.command(epilog=_EPILOG)
+def demo() -> None:
+    """Show the whole job in a temporary folder: init, up, bind a number, simulated calls. No account."""
+    from ga_deploy.commands import demo as command
+
+    _run.code = command.run(_context())
+
+
+@app.command(epilog=_EPILOG)
+def emulator(
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 picks a free one.")] = 8790,
+) -> None:
+    """Run only the emulator, for any Twilio client; Ctrl-C ends it."""
+    from ga_deploy.commands import emulator as command
+
+    _run.code = command.run(_context(), port)
+
+
+@app.command(epilog=_EPILOG)
+def schema() -> None:
+    """Print the JSON Schema of the config, for editors."""
+    from ga_deploy.commands import schema as command
+
+    _run.code = command.run(_context())
+
+
+def run(argv: list[str]) -> int:
+    """Run the command line given by `argv` (without the program's name) and return the exit code.
+
+    Every outcome ends here: no exception leaves it, no traceback is printed (but with `--debug`).
+    """
+    global _run  # noqa: PLW0603 - one run, one set of global options
+    _run = _Globals()
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app(_hoist(argv), prog_name="ga-deploy", standalone_mode=False)
+        code = _run.code
+    except DeployError as error:
+        code = _fail(error)
+    except typer.TyperException as error:
+        code = _usage(error, argv)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _interrupted(ExitCode.INTERRUPTED, "interrupted")
+    except Terminated:
+        code = _interrupted(ExitCode.TERMINATED, "terminated")
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`); Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.FAILED
+    except Exception as error:  # noqa: BLE001 - the contract: no input ends in a traceback
+        code = _unexpected(error)
+    finally:
+        code = _close() or code
+    return int(code)
+
+
+def _close() -> ExitCode | None:
+    if _run.context is None:
+        return None
+    try:
+        _run.context.close()
+    except Exception as error:  # noqa: BLE001 - the work is done; a failing clean-up must not hide its outcome
+        return _unexpected(error)
+    return None
+
+
+def _fail(error: DeployError) -> ExitCode:
+    _context().ui.error(error)
+    if _run.debug:
+        _show_traceback()
+    return error.exit_code
+
+
+def _usage(error: typer.TyperException, argv: list[str]) -> ExitCode:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(f"{error}\n")
+        return ExitCode.USAGE
+    said = getattr(error, "format_message", lambda: str(error))()
+    command = next((word for word in argv if word in _command_names()), "")
+    fix = f"see `ga-deploy {command} --help`" if command else "see `ga-deploy --help`"
+    _run.as_json = _run.as_json or "--json" in argv
+    _context().ui.error(Usage(_one_line(said), why="the command line cannot be understood", fix=fix))
+    return ExitCode.USAGE
+
+
+def _command_names() -> set[str]:
+    registered = {c.name or (c.callback.__name__ if c.callback else "") for c in app.registered_commands}
+    return registered | {group.name or "" for group in app.registered_groups} - {""}
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split()).rstrip(".")
+    return line[:1].lower() + line[1:] if line[1:2].islower() else line
+
+
+def _interrupted(code: ExitCode, word: str) -> ExitCode:
+    ui = _context().ui
+    ui.error(
+        DeployError(
+            word,
+            why="what was made so far stays as it is",
+            fix="run the same command again: it goes on from there",
+            exit_code=code,
+        )
+    )
+    return code
+
+
+def _unexpected(error: Exception) -> ExitCode:
+    """Say that this is our bug, and keep what is needed to mend it in a file without secrets."""
+    import tempfile
+    import traceback
+
+    from ga_deploy.redact import redact
+
+    report = redact("".join(traceback.format_exception(error)))
+    where = ""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="ga-deploy-", suffix=".log", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(f"ga-deploy {__version__}, Python {sys.version.split()[0]}\n\n{report}")
+            where = file.name
+    except OSError:
+        pass
+    said = _one_line(str(error)) or type(error).__name__
+    fix = (
+        f"report it with {where} (it holds no secrets)"
+        if where
+        else "run it again with --debug and report what it says"
+    )
+    _context().ui.error(
+        DeployError("something went wrong that should not", why=f"{type(error).__name__}: {said}", fix=fix)
+    )
+    if _run.debug:
+        _show_traceback()
+    return ExitCode.FAILED
+
+
+def _show_traceback() -> None:
+    import traceback
+
+    from ga_deploy.redact import redact
+
+    sys.stderr.write(redact(traceback.format_exc()))
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def _hoist(argv: list[str]) -> list[str]:
+    """Move global options to the front, wherever they stand; what follows `--` stays."""
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word in _FLAGS or word.startswith(("--config=", "--env=")):
+            front.append(word)
+        elif word in _WITH_VALUE:
+            front.append(word)
+            front += [value for value in [next(words, None)] if value is not None]
+        elif word == "--version" and not rest:
+            front.append(word)
+        else:
+            rest.append(word)
+    return front + rest
+
+
+def _seconds(text: str, option: str) -> float:
+    """Read a length of time such as `90s`, `5m`, `1h` or a bare number of seconds."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    unit = units.get(text[-1:].lower())
+    try:
+        seconds = float(text[:-1]) * unit if unit else float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise Usage(
+            f"`{option} {text}` is not a length of time",
+            why="it takes seconds, minutes or hours",
+            fix=f"write for instance `{option} 90s`",
+        )
+    return seconds
