@@ -2,15 +2,21 @@
 
 Imports only `redact`. Twilio's words for Twilio's things; SIDs are their own types, so that swapping two is a type
 error. Records here carry only the fields that ga-deploy reads; the gateway makes them out of Twilio's answers.
+
+Longer than a file should be because it is the one vocabulary: first Twilio's things, then ours (wish, view, plan, release).
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NewType
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ga_deploy.redact import Secret
 
 ServiceSid = NewType("ServiceSid", str)  # ZS…
@@ -208,3 +214,333 @@ class SyncItem:
     key: str
     revision: str
     data: dict[str, object]
+
+
+_MARKED_SET = re.compile(re.escape(MARKER) + r".*?\bset=(\S+)")
+
+
+def read_marker(source: str) -> str | None:
+    """Return the set that the marker line of a deployed source names, e.g. `/`; None for a function that is not ours."""
+    found = _MARKED_SET.match(source.lstrip("\ufeff").split("\n", 1)[0])
+    return found.group(1) if found else None
+
+
+@dataclass(frozen=True)
+class NumberWish:
+    """A phone number of the config and what it shall reach. `fallback_url` None: what it had before, if that was real."""
+
+    number: str
+    to: Literal["engage", "flow"] = "engage"
+    profile: str | None = None
+    fallback_url: str | None = None
+    fallback_method: Literal["GET", "POST"] = "POST"
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What one environment of a service shall be, as far as ga-deploy is concerned: only our parts.
+
+    None for `runtime`, `include_credentials` or `ui_editable` means: keep what is live. `function_set` is the name in our
+    marker lines; functions of another set belong to another config.
+    """
+
+    account_sid: str
+    service_name: str
+    environment: str
+    domain_suffix: str | None
+    functions: tuple[FunctionFile, ...]
+    function_set: str
+    engage_path: str
+    fingerprint: str
+    dependencies: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str | Secret] = field(default_factory=dict)
+    numbers: tuple[NumberWish, ...] = ()
+    runtime: str | None = None
+    include_credentials: bool | None = None
+    ui_editable: bool | None = None
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """The paths of our functions."""
+        return frozenset(file.path for file in self.functions)
+
+    @property
+    def public_paths(self) -> tuple[str, ...]:
+        """The paths that answer on the web, protected ones included."""
+        return tuple(file.path for file in self.functions if file.visibility != "private")
+
+
+@dataclass(frozen=True)
+class LiveFunction:
+    """A function of the live build. `sha256` and `marked_set` are None where nobody needed to read the source."""
+
+    version: FunctionVersion
+    sha256: str | None = None
+    marked_set: str | None = None
+    was_read: bool = False
+    source: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class ReleasedFunction:
+    """A function of ours as a release had it; `kept`: only carried along because an earlier release had it."""
+
+    version: VersionSid
+    sha256: str
+    visibility: Visibility
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class ReleasedVariable:
+    """A variable of a release. `made`: ga-deploy created it, so it may delete it. A secret has a fingerprint only."""
+
+    made: bool
+    value: str | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class Release:
+    """One successful deployment, as the record keeps it; `number` counts per environment, from 1."""
+
+    number: int
+    function_set: str
+    service_sid: ServiceSid
+    environment_sid: EnvironmentSid
+    build_sid: BuildSid
+    fingerprint: str
+    functions: Mapping[str, ReleasedFunction]
+    dependencies: Mapping[str, str]  # ours
+    sent_dependencies: Mapping[str, str]  # all that the build was given
+    variables: Mapping[str, ReleasedVariable]
+    variables_digest: str
+    runtime: str | None = None
+    numbers: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    when: str = ""
+    who: str = ""
+    command: str = "up"
+    version: str = ""
+    domain_name: str = ""
+
+    @property
+    def name(self) -> str:
+        """How users call it: `v12`."""
+        return f"v{self.number}"
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What a deployment that may not have ended was about to make; the next one knows these for ours."""
+
+    release: int
+    function_set: str
+    paths: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the record holds for one environment and one set of functions.
+
+    `latest` is the newest release of our set, `last_number` the newest of any. `where` says where it was read: `sync`,
+    a file, or why there is none.
+    """
+
+    where: str
+    latest: Release | None = None
+    last_number: int = 0
+    intent: Intent | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One look at the account: what the environment of a service is now. Nothing here came from a local copy."""
+
+    service: Service | None = None
+    environments: tuple[Environment, ...] = ()
+    environment: Environment | None = None
+    build: Build | None = None
+    live: tuple[LiveFunction, ...] = ()
+    resources: tuple[FunctionResource, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    numbers: Mapping[str, IncomingNumber] = field(default_factory=dict)
+    record: Record = field(default_factory=lambda: Record(where="none"))
+
+    @property
+    def build_sid(self) -> BuildSid | None:
+        """The live build, if anything is live."""
+        return self.environment.build_sid if self.environment else None
+
+
+class Action(StrEnum):
+    """What happens to the thing at an address."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    KEEP = "keep"  # not (or no longer) in the config, stays all the same
+    UNCHANGED = "unchanged"
+
+
+class Reason(StrEnum):
+    """Why a change is what it is: the closed list. `EXPLANATIONS` has the words for people."""
+
+    MISSING = "missing"
+    NOT_LIVE = "not_live"
+    SOURCE_DIFFERS = "source_differs"
+    VISIBILITY_DIFFERS = "visibility_differs"
+    VERSION_DIFFERS = "version_differs"
+    VALUE_DIFFERS = "value_differs"
+    RUNTIME_DIFFERS = "runtime_differs"
+    SETTING_DIFFERS = "setting_differs"
+    CONTENT_DIFFERS = "content_differs"
+    NEW_BUILD = "new_build"
+    TARGET_DIFFERS = "target_differs"
+    NOT_RECORDED = "not_recorded"
+    REMOVED = "removed"
+    KEPT_ONE_RELEASE = "kept_one_release"
+    KEPT_UNTIL_BUILD = "kept_until_build"
+    KEPT_LONG_ENOUGH = "kept_long_enough"
+    FOREIGN = "foreign"
+    FOREIGN_IN_THE_WAY = "foreign_in_the_way"
+    ADOPTED = "adopted"
+    SAME = "same"
+    PLATFORM = "platform"
+
+
+EXPLANATIONS: Mapping[Reason, str] = {
+    Reason.MISSING: "does not exist yet",
+    Reason.NOT_LIVE: "is not in the live build",
+    Reason.SOURCE_DIFFERS: "its source differs from the deployed one",
+    Reason.VISIBILITY_DIFFERS: "its visibility differs from the deployed one",
+    Reason.VERSION_DIFFERS: "its version differs from the live build's",
+    Reason.VALUE_DIFFERS: "its value differs",
+    Reason.RUNTIME_DIFFERS: "the config asks for another runtime",
+    Reason.SETTING_DIFFERS: "the config asks for another setting",
+    Reason.CONTENT_DIFFERS: "functions, dependencies or the runtime change",
+    Reason.NEW_BUILD: "a new build goes live",
+    Reason.TARGET_DIFFERS: "it points somewhere else",
+    Reason.NOT_RECORDED: "what is live is not in the record",
+    Reason.REMOVED: "no longer in the config",
+    Reason.KEPT_ONE_RELEASE: "no longer in the config; keeps answering for one release",
+    Reason.KEPT_UNTIL_BUILD: "no longer in the config; goes with the next build",
+    Reason.KEPT_LONG_ENOUGH: "no longer in the config; was kept for one release",
+    Reason.FOREIGN: "not made by this config; carried over",
+    Reason.FOREIGN_IN_THE_WAY: "not made by this config; the config wants to replace it",
+    Reason.ADOPTED: "was there before; adopted",
+    Reason.SAME: "same as what is live",
+    Reason.PLATFORM: "given by the platform",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens at one address, and why; "unchanged" has a reason as well.
+
+    `before` and `after` are JSON-able and hold no secret and no variable's value. `consent` is the question that has to be
+    agreed to first.
+    """
+
+    address: str
+    action: Action
+    reason: Reason
+    before: Mapping[str, object] | None = None
+    after: Mapping[str, object] | None = None
+    detail: str = ""
+    consent: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The part of the address before the colon: `function`, `variable`, `build`, …."""
+        return self.address.split(":", 1)[0]
+
+    @property
+    def name(self) -> str:
+        """The part of the address after the colon."""
+        return self.address.partition(":")[2]
+
+    @property
+    def is_write(self) -> bool:
+        """Whether something is written for it."""
+        return self.action in {Action.CREATE, Action.UPDATE, Action.DELETE}
+
+    def to_json(self) -> dict[str, object]:
+        """Return the change as `plan --json` shows it."""
+        return {
+            "address": self.address,
+            "action": self.action.value,
+            "reason": self.reason.value,
+            "detail": self.detail,
+            "before": dict(self.before) if self.before is not None else None,
+            "after": dict(self.after) if self.after is not None else None,
+            "needs_consent": bool(self.consent),
+        }
+
+
+@dataclass(frozen=True)
+class BuildRecipe:
+    """What a new build is made of: versions that exist, by path, and files of ours that are uploaded first."""
+
+    upload: tuple[FunctionFile, ...]
+    reuse: Mapping[str, VersionSid]
+    kept: Mapping[str, VersionSid]
+    foreign: Mapping[str, VersionSid]
+    assets: tuple[VersionSid, ...]
+    dependencies: Mapping[str, str]
+    runtime: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `up` would do, as data: printed, saved and carried out from this one object.
+
+    `base` is what the plan was made from (SIDs and digests); a saved plan is refused when it, `wish` or `changes` differ
+    from a fresh look. `recipe` is None when no build is needed.
+    """
+
+    account_sid: str
+    service: str
+    environment: str
+    domain_name: str | None
+    wish: str
+    base: Mapping[str, object]
+    changes: tuple[Change, ...]
+    recipe: BuildRecipe | None = field(default=None, repr=False)
+    region: str | None = None
+
+    @property
+    def writes(self) -> tuple[Change, ...]:
+        """The changes for which something is written."""
+        return tuple(change for change in self.changes if change.is_write)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.writes
+
+    def find(self, address: str) -> Change | None:
+        """Return the change at an address."""
+        return next((change for change in self.changes if change.address == address), None)
+
+    def of(self, kind: str, *actions: Action) -> tuple[Change, ...]:
+        """Return the changes of a kind, limited to `actions` if any are given."""
+        return tuple(c for c in self.changes if c.kind == kind and (not actions or c.action in actions))
+
+    def to_json(self) -> dict[str, object]:
+        """Return the plan as `plan --json` shows it and `plan --out` saves it; `format_version` is 1."""
+        counts = {action.value: 0 for action in Action}
+        for change in self.changes:
+            counts[change.action.value] += 1
+        return {
+            "format_version": 1,
+            "account_sid": self.account_sid,
+            "region": self.region,
+            "service": self.service,
+            "environment": self.environment,
+            "domain_name": self.domain_name,
+            "wish": self.wish,
+            "base": dict(self.base),
+            "changes": [change.to_json() for change in self.changes],
+            "summary": counts,
+        }
