@@ -1,7 +1,7 @@
 """The command line: signatures only. A command's body imports its own module, so that `--help` stays light.
 
 Global options may stand before or after the command: `_hoist` moves them to the front before Typer looks. `run` is the
-one place where an error becomes an exit code.
+one place where an error becomes an exit code. Long because every command has its signature here, each a few lines.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 With a terminal: one live line for what is going on, finished steps above it. Without one: a plain line for each start
 and end, so that a log says more, not less. With `--json`: exactly one object on standard output. In GitHub Actions:
 annotations, outputs and a step summary. rich is imported only where a table or a live line is really drawn.
+Long because everything that reaches a user's eye is in this one file.
 """
 
 from __future__ import annotations

@@ -1,0 +1,133 @@
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from ga_deploy.errors import ConfigInvalid, DeployError, Finding, Place
+from ga_deploy.events import ApiCall, StepDone, StepProgress, StepStarted, Warned
+from ga_deploy.redact import Secret
+from ga_deploy.ui import Ui
+
+BUILD_FAILED = DeployError(
+    "build failed in environment `staging`",
+    why="Twilio rejected dependency `axios@9.9.9` (code 20001)",
+    fix="set `service.dependencies.axios` to a published version, then run `ga-deploy up`",
+    at=Place("config.yaml", 42, 5),
+    request_id="RQab12",
+)
+
+
+class Screen:
+    def __init__(self, **options: object) -> None:
+        self.out, self.err = io.StringIO(), io.StringIO()
+        self.ui = Ui(out=self.out, err=self.err, environ=options.pop("environ", {}), **options)  # type: ignore[arg-type]
+
+
+def test_an_error_has_the_form_of_the_contract() -> None:
+    screen = Screen()
+    screen.ui.error(BUILD_FAILED)
+    assert screen.err.getvalue() == (
+        "error: build failed in environment `staging`\n"
+        "  why: Twilio rejected dependency `axios@9.9.9` (code 20001) (request RQab12)\n"
+        "  fix: set `service.dependencies.axios` to a published version, then run `ga-deploy up`\n"
+        "  at:  config.yaml:42:5\n"
+    )
+    assert screen.out.getvalue() == ""
+
+
+def test_json_is_one_object_and_no_more() -> None:
+    screen = Screen(as_json=True)
+    screen.ui.result({"numbers": []}, "human")
+    assert json.loads(screen.out.getvalue()) == {"format_version": 1, "numbers": []}
+    with pytest.raises(RuntimeError):
+        screen.ui.result({}, "")
+
+
+def test_an_error_is_the_object_when_there_is_no_result() -> None:
+    screen = Screen(as_json=True)
+    screen.ui.error(ConfigInvalid((Finding("unknown key `astpp`", at=Place("c.yaml", 3, 1)), Finding("another"))))
+    error = json.loads(screen.out.getvalue())["error"]
+    assert error["exit_code"] == 3
+    assert [finding["line"] for finding in error["findings"]] == [3, None]
+
+
+def test_nothing_printed_holds_a_secret() -> None:
+    secret = Secret('hush"hush\\hush')
+    screen = Screen(as_json=True)
+    screen.ui.result({"oops": secret.reveal()})
+    screen.ui.warn(f"it is {secret.reveal()}")
+    assert "hush" not in screen.out.getvalue() + screen.err.getvalue()
+
+
+def test_a_secret_object_in_a_result_is_our_bug_not_output() -> None:
+    with pytest.raises(TypeError):
+        Screen(as_json=True).ui.result({"oops": Secret("correct horse")})
+
+
+def test_consent_without_a_terminal_names_the_flag() -> None:
+    with pytest.raises(DeployError) as caught:
+        Screen().ui.confirm("Replace the foreign function /engage?")
+    assert "--yes" in caught.value.fix
+    Screen(agreed=True).ui.confirm("Replace the foreign function /engage?")
+    with pytest.raises(DeployError):
+        Screen(agreed=True).ui.confirm("Take the number off its trunk?", flag="--force")
+
+
+def test_progress_without_a_terminal_is_plain_lines() -> None:
+    screen = Screen()
+    for event in (
+        StepStarted("build", "build"),
+        StepProgress("build", 2, 3, "building"),
+        Warned("Sync cannot be reached", fix="allow it"),
+        StepStarted("build", "build"),
+        StepDone("build", "build completed", "ZB12"),
+    ):
+        screen.ui.event(event)
+    assert screen.err.getvalue() == (
+        "  … build\n  … build  2/3 building\nwarning: Sync cannot be reached\n  fix: allow it\n"
+        "  … build\n  ✓ build completed  ZB12\n"
+    )
+
+
+def test_quiet_keeps_warnings_and_verbose_shows_calls() -> None:
+    quiet, verbose = Screen(verbosity=-1), Screen(verbosity=1)
+    call = ApiCall("GET", "serverless.twilio.com", "/v1/Services", 200, 12.3, "RQ1", 2)
+    for screen in (quiet, verbose):
+        screen.ui.event(StepStarted("a", "a"))
+        screen.ui.event(call)
+    assert quiet.err.getvalue() == ""
+    assert "GET    serverless.twilio.com/v1/Services  200  12 ms  RQ1 (try 2)" in verbose.err.getvalue()
+
+
+def test_github_actions(tmp_path: Path) -> None:
+    environ = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_OUTPUT": str(tmp_path / "out"),
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "sum"),
+    }
+    screen = Screen(environ=environ)
+    screen.ui.error(BUILD_FAILED)
+    assert "::error file=config.yaml,line=42,col=5::build failed" in screen.err.getvalue()
+    screen.ui.outputs({"url": "https://example.twil.io/engage", "bad": "two\nlines"}, "# done")
+    assert (tmp_path / "out").read_text() == "url=https://example.twil.io/engage\n"
+    assert (tmp_path / "sum").read_text() == "# done\n"
+
+
+def test_a_result_may_be_a_table() -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("ending")
+    table.add_column("heard")
+    table.add_row("agent", "Please hold")
+    screen = Screen()
+    screen.ui.result({}, table)
+    assert screen.out.getvalue().splitlines() == ["ending  heard", "agent   Please hold"]
+
+
+def test_an_output_that_cannot_show_a_character_still_gets_the_rest() -> None:
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    Ui(err=ascii_only, environ={}).note("done ✓")
+    ascii_only.seek(0)
+    assert ascii_only.read() == "done ?\n"
