@@ -3,7 +3,7 @@
 Imports only `redact`. Twilio's words for Twilio's things; SIDs are their own types, so that swapping two is a type
 error. Records here carry only the fields that ga-deploy reads; the gateway makes them out of Twilio's answers.
 
-Longer than a file should be because it is the one vocabulary: first Twilio's things, then ours (wish, view, plan, release).
+Longer than other files because it is the one vocabulary: first Twilio's things, then ours (wish, view, plan, release).
 """
 
 from __future__ import annotations
@@ -220,14 +220,14 @@ _MARKED_SET = re.compile(re.escape(MARKER) + r".*?\bset=(\S+)")
 
 
 def read_marker(source: str) -> str | None:
-    """Return the set that the marker line of a deployed source names, e.g. `/`; None for a function that is not ours."""
+    """Return the set that a deployed source's marker line names, e.g. `/`; None for a function that is not ours."""
     found = _MARKED_SET.match(source.lstrip("\ufeff").split("\n", 1)[0])
     return found.group(1) if found else None
 
 
 @dataclass(frozen=True)
 class NumberWish:
-    """A phone number of the config and what it shall reach. `fallback_url` None: what it had before, if that was real."""
+    """A number of the config and what it shall reach. `fallback_url` None: what it had before, if that was real."""
 
     number: str
     to: Literal["engage", "flow"] = "engage"
@@ -240,8 +240,8 @@ class NumberWish:
 class Desired:
     """What one environment of a service shall be, as far as ga-deploy is concerned: only our parts.
 
-    None for `runtime`, `include_credentials` or `ui_editable` means: keep what is live. `function_set` is the name in our
-    marker lines; functions of another set belong to another config.
+    None for `runtime`, `include_credentials` or `ui_editable` means: keep what is live. `function_set` is the name in
+    our marker lines; functions of another set belong to another config.
     """
 
     account_sid: str
@@ -311,7 +311,7 @@ class Release:
     build_sid: BuildSid
     fingerprint: str
     functions: Mapping[str, ReleasedFunction]
-    dependencies: Mapping[str, str]  # ours
+    dependencies: Mapping[str, str]  # those that ga-deploy brought in
     sent_dependencies: Mapping[str, str]  # all that the build was given
     variables: Mapping[str, ReleasedVariable]
     variables_digest: str
@@ -337,6 +337,7 @@ class Intent:
     function_set: str
     paths: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -438,8 +439,8 @@ EXPLANATIONS: Mapping[Reason, str] = {
 class Change:
     """What happens at one address, and why; "unchanged" has a reason as well.
 
-    `before` and `after` are JSON-able and hold no secret and no variable's value. `consent` is the question that has to be
-    agreed to first.
+    `before` and `after` are JSON-able and hold no secret and no variable's value. `consent` is the question that has to
+    be agreed to first.
     """
 
     address: str
@@ -495,8 +496,8 @@ class BuildRecipe:
 class Plan:
     """What `up` would do, as data: printed, saved and carried out from this one object.
 
-    `base` is what the plan was made from (SIDs and digests); a saved plan is refused when it, `wish` or `changes` differ
-    from a fresh look. `recipe` is None when no build is needed.
+    `base` is what the plan was made from (SIDs and digests); a saved plan is refused when it, `wish` or `changes`
+    differ from a fresh look. `recipe` is None when no build is needed.
     """
 
     account_sid: str

@@ -1,0 +1,245 @@
+"""Where the record of an environment is kept: a map on Twilio Sync, or a file when there is no access to it.
+
+The record is a history and a hint. Nothing here decides what is live; without it `up` is slower, never wrong.
+
+Keys, newest first when sorted backwards:
+    unfinished         what a deployment that has not ended was about to make (one item, overwritten)
+    release.000012     a release
+    numbers.000        what numbers had before ga-deploy bound them, many to an item
+    bindings.000012.0  the numbers of a release that has too many for its own item
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from ga_deploy.errors import ApiProblem, Denied, DeployError, NotFound
+from ga_deploy.events import Report, Warned
+from ga_deploy.model import SyncItem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ga_deploy.engine.platform import Platform
+    from ga_deploy.model import Desired
+
+# Twilio: a Sync item holds 16 KiB. The rest is room for what Twilio adds and for escapes.
+ITEM_BYTES = 15_000
+
+
+class Records(Protocol):
+    """The items of one environment's record. Safe to use from several threads."""
+
+    @property
+    def where(self) -> str:
+        """`sync`, or the path of the file."""
+
+    def newest(self, limit: int) -> list[SyncItem]:
+        """Return up to `limit` items, keys sorted backwards; an absent record is empty."""
+
+    def starting_with(self, prefix: str) -> list[SyncItem]:
+        """Return every item whose key starts with `prefix`, keys sorted forwards."""
+
+    def prepare(self) -> None:
+        """Make sure that items can be put; called once there is something to write."""
+
+    def put(self, key: str, content: Mapping[str, object], *, if_match: str | None = None) -> SyncItem:
+        """Create or overwrite an item; with `if_match` only if its revision is still that one (else `Conflict`)."""
+
+
+def record_name(service: str, environment: str) -> str:
+    """Return the name of an environment's record, within Sync's limit on unique names."""
+    return f"ga-deploy.{service}.{environment}"
+
+
+class SyncRecords:
+    """The record as a map in the account's default Sync service."""
+
+    where = "sync"
+
+    def __init__(self, platform: Platform, name: str) -> None:
+        self._platform = platform
+        self._name = name
+
+    def newest(self, limit: int) -> list[SyncItem]:
+        """Return up to `limit` items, keys sorted backwards."""
+        try:
+            return self._platform.list_items(self._name, newest_first=True, limit=limit)
+        except NotFound:
+            return []
+
+    def starting_with(self, prefix: str) -> list[SyncItem]:
+        """Return every item whose key starts with `prefix`."""
+        try:
+            found = self._platform.list_items(self._name)
+        except NotFound:
+            return []
+        return sorted((item for item in found if item.key.startswith(prefix)), key=lambda item: item.key)
+
+    def prepare(self) -> None:
+        """Create the map unless it exists."""
+        self._platform.ensure_map(self._name)
+
+    def put(self, key: str, content: Mapping[str, object], *, if_match: str | None = None) -> SyncItem:
+        """Create or overwrite an item."""
+        return self._platform.put_item(self._name, key, content, if_match=if_match)
+
+
+class FileRecords:
+    """The record as one JSON file; written by replacing it, so that it is never seen half written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._guard = threading.Lock()
+
+    @property
+    def where(self) -> str:
+        """The path of the file."""
+        return str(self._path)
+
+    def newest(self, limit: int) -> list[SyncItem]:
+        """Return up to `limit` items, keys sorted backwards."""
+        return sorted(self._read().values(), key=lambda item: item.key, reverse=True)[:limit]
+
+    def starting_with(self, prefix: str) -> list[SyncItem]:
+        """Return every item whose key starts with `prefix`."""
+        found = (item for item in self._read().values() if item.key.startswith(prefix))
+        return sorted(found, key=lambda item: item.key)
+
+    def prepare(self) -> None:
+        """Create the folder; raises `DeployError` if that is not possible."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def put(self, key: str, content: Mapping[str, object], *, if_match: str | None = None) -> SyncItem:
+        """Create or overwrite an item. One lock holder writes at a time, so `if_match` is not needed here."""
+        del if_match
+        with self._guard:
+            items = self._read()
+            revision = int(items[key].revision) + 1 if key in items and items[key].revision.isdigit() else 0
+            item = SyncItem(key=key, revision=str(revision), data=json.loads(json.dumps(content)))
+            items[key] = item
+            self._write(items)
+        return item
+
+    def _read(self) -> dict[str, SyncItem]:
+        try:
+            stored = json.loads(self._path.read_text(encoding="utf-8"))["items"]
+            return {
+                key: SyncItem(key=key, revision=str(item["revision"]), data=dict(item["data"]))
+                for key, item in stored.items()
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            # Absent, or garbled by an editor or a full disk: a hint that is gone.
+            return {}
+
+    def _write(self, items: Mapping[str, SyncItem]) -> None:
+        self.prepare()
+        stored = {item.key: {"revision": item.revision, "data": item.data} for item in items.values()}
+        text = json.dumps({"format_version": 1, "items": stored}, indent=1, sort_keys=True)
+        try:
+            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text)
+                os.replace(name, self._path)  # noqa: PTH105 - the name is a string from mkstemp
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(name)  # noqa: PTH108
+                raise
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> DeployError:
+        return DeployError(
+            f"cannot write the record {self._path}",
+            why=str(error),
+            fix="make the folder writable, or set `state: sync`",
+        )
+
+
+class ForgivingRecords:
+    """The record on Sync as long as that works, else in a file: said once, and why."""
+
+    def __init__(self, on_sync: SyncRecords, in_file: FileRecords, report: Report) -> None:
+        self._on_sync = on_sync
+        self._in_file = in_file
+        self._report = report
+        self._chosen: SyncRecords | FileRecords = on_sync
+        self._guard = threading.Lock()
+
+    @property
+    def where(self) -> str:
+        """`sync`, or the path of the file once Sync has refused."""
+        return self._chosen.where
+
+    def newest(self, limit: int) -> list[SyncItem]:
+        """Return up to `limit` items, keys sorted backwards."""
+        try:
+            return self._chosen.newest(limit)
+        except ApiProblem as problem:
+            self._fall_back(problem)
+            return self._chosen.newest(limit)
+
+    def starting_with(self, prefix: str) -> list[SyncItem]:
+        """Return every item whose key starts with `prefix`."""
+        try:
+            return self._chosen.starting_with(prefix)
+        except ApiProblem as problem:
+            self._fall_back(problem)
+            return self._chosen.starting_with(prefix)
+
+    def prepare(self) -> None:
+        """Make sure that items can be put."""
+        try:
+            self._chosen.prepare()
+        except ApiProblem as problem:
+            self._fall_back(problem)
+            self._chosen.prepare()
+
+    def put(self, key: str, content: Mapping[str, object], *, if_match: str | None = None) -> SyncItem:
+        """Create or overwrite an item."""
+        try:
+            return self._chosen.put(key, content, if_match=if_match)
+        except ApiProblem as problem:
+            self._fall_back(problem)
+            return self._chosen.put(key, content)
+
+    def _fall_back(self, problem: ApiProblem) -> None:
+        # Only a refusal of Sync itself is forgiven: a restricted key answers 401 or 403 there, an account without Sync
+        # 404. Whatever else fails (no network, 5xx after all retries) may be over in a moment, and two records of one
+        # environment would contradict each other.
+        if not isinstance(problem, Denied) and problem.status not in {401, 403, 404}:
+            raise problem
+        with self._guard:
+            if self._chosen is self._in_file:
+                raise problem
+            self._chosen = self._in_file
+        self._report(
+            Warned(
+                "the record of releases is kept in a local file",
+                why=f"Twilio Sync refused: {problem.what}"
+                + (f" (code {problem.code})" if problem.code else "")
+                + f"; the file is {self._in_file.where}",
+                fix="give the API key access to Sync, or set `state: local` to agree",
+            )
+        )
+
+
+def open_records(platform: Platform, desired: Desired, *, state: str, folder: Path, report: Report) -> Records:
+    """Return the record of the environment: on Sync unless `state` is `local`. Sends nothing."""
+    account = desired.account_sid
+    path = folder / "records" / account / f"{desired.service_name}.{desired.environment}.json"
+    in_file = FileRecords(path)
+    if state == "local":
+        return in_file
+    name = record_name(desired.service_name, desired.environment)
+    return ForgivingRecords(SyncRecords(platform, name), in_file, report)
