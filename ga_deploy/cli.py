@@ -208,7 +208,7 @@ def unbind_number(
 
 @app.command(epilog=_EPILOG)
 def destroy() -> None:
-    """Remove what ga-deploy made, numbers restored first; asks for the service's name."""
+    """Remove what ga-deploy made, numbers restored first."""
     from ga_deploy.commands import destroy as command
 
     _run.code = command.run(_context())
@@ -216,7 +216,7 @@ def destroy() -> None:
 
 @app.command(epilog=_EPILOG)
 def demo() -> None:
-    """Show the whole job in a temporary folder: init, up, bind a number, simulated calls. No account."""
+    """Show the whole job in a temporary folder, simulated calls included; no account."""
     from ga_deploy.commands import demo as command
 
     _run.code = command.run(_context())

@@ -1,0 +1,47 @@
+"""`emulator`: Twilio's APIs and the mock ASAPP on loopback, for any client, until Ctrl-C."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from ga_deploy.errors import ExitCode
+
+if TYPE_CHECKING:
+    from ga_deploy.commands.context import Context
+
+
+def run(ctx: Context, port: int) -> ExitCode:
+    """Serve until interrupted; SIGINT and SIGTERM end it well, with the state kept."""
+    from ga_deploy.errors import Terminated
+    from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN, serve_stack
+
+    with serve_stack(ctx.state_dir, port) as stack:
+        rows = [
+            ("account", ACCOUNT_SID),
+            ("auth token", AUTH_TOKEN),
+            ("Serverless", f"{stack.base_url}/serverless/v1"),
+            ("uploads", f"{stack.base_url}/serverless-upload/v1"),
+            ("numbers", f"{stack.base_url}/api/2010-04-01"),
+            ("Studio", f"{stack.base_url}/studio/v2"),
+            ("Sync", f"{stack.base_url}/sync/v1"),
+            ("mock ASAPP", stack.asapp_url),
+            ("state", str(ctx.state_dir / "emulator.sqlite3")),
+        ]
+        width = max(len(label) for label, _ in rows)
+        text = "\n".join(
+            [
+                f"The emulator is up at {stack.base_url}",
+                "",
+                *(f"  {label:<{width}}  {value}" for label, value in rows),
+                "",
+                "Commands with --local in this folder use it. Other clients may also go through it as a plain HTTP host",
+                "and name Twilio's own hosts in the Host header. Ctrl-C ends it; its state stays.",
+            ]
+        )
+        ctx.ui.result({"url": stack.base_url, "account_sid": ACCOUNT_SID, "asapp_url": stack.asapp_url}, text)
+        try:
+            threading.Event().wait()
+        except (KeyboardInterrupt, Terminated):
+            ctx.ui.note("the emulator has ended; its state is kept")
+    return ExitCode.OK

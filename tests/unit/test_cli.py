@@ -1,0 +1,71 @@
+"""The command line's own behaviour: help, usage errors, where global options may stand."""
+
+import json
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from ga_deploy.cli import _hoist, app
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+COMMANDS = sorted({c.name or c.callback.__name__ for c in app.registered_commands if c.callback})
+
+
+@pytest.mark.parametrize(
+    ("argv", "hoisted"),
+    [
+        (["up", "--local"], ["--local", "up"]),
+        (["up", "-e", "prod", "--json"], ["-e", "prod", "--json", "up"]),
+        (["--config=a.yaml", "plan", "--diff"], ["--config=a.yaml", "plan", "--diff"]),
+        (["bind-number", "+1555", "--yes", "--", "--local"], ["--yes", "bind-number", "+1555", "--", "--local"]),
+        (["up", "-c"], ["-c", "up"]),
+        ([], []),
+    ],
+)
+def test_global_options_may_follow_the_command(argv: list[str], hoisted: list[str]) -> None:
+    assert _hoist(argv) == hoisted
+
+
+def test_help(ga_deploy: Run, golden: Callable[[str, str], None]) -> None:
+    shown = ga_deploy("--help", env={"COLUMNS": "100"})
+    assert shown.returncode == 0
+    golden("help.txt", shown.stdout)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_command(command: str, ga_deploy: Run) -> None:
+    shown = ga_deploy(command, "--help")
+    assert shown.returncode == 0
+    assert "Usage: ga-deploy " + command in shown.stdout
+    assert "Global options" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["upp"], "no such command 'upp'"),
+        (["up", "--nope"], "no such option"),
+        (["up", "--lock-timeout", "soon"], "is not a length of time"),
+        (["bind-number", "--to", "moon"], "'moon' is not one of"),
+        (["render"], "missing option '--out'"),
+        (["-c"], "requires an argument"),
+    ],
+)
+def test_usage_errors_end_in_64(argv: list[str], says: str, ga_deploy: Run) -> None:
+    shown = ga_deploy(*argv)
+    assert shown.returncode == 64
+    assert says in shown.stderr.lower()
+    assert "  fix: " in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_a_usage_error_with_json_is_one_object(ga_deploy: Run) -> None:
+    shown = ga_deploy("upp", "--json")
+    assert json.loads(shown.stdout)["error"]["exit_code"] == 64
+
+
+def test_without_a_command_help_and_64(ga_deploy: Run) -> None:
+    shown = ga_deploy()
+    assert (shown.returncode, shown.stdout) == (64, "")
+    assert "Commands:" in shown.stderr
