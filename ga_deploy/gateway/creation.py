@@ -1,0 +1,53 @@
+"""Creating something exactly once although answers get lost: look for it before creating it again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from ga_deploy.errors import ApiProblem, Conflict, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ga_deploy.gateway.transport import Transport
+
+Made = TypeVar("Made")
+
+MOST_TRIES = 4
+
+
+def may_have_happened(problem: ApiProblem) -> bool:
+    """Tell whether a failed POST may have taken effect: no usable answer came, or only that of a broken server."""
+    if isinstance(problem, Unreachable):
+        return problem.maybe_processed
+    return problem.status >= 500
+
+
+def create_once(
+    transport: Transport,
+    make: Callable[[], Made],
+    find: Callable[[], Made | None],
+    *,
+    finds_after: Callable[[ApiProblem], bool] = lambda problem: isinstance(problem, Conflict),
+) -> Made:
+    """Return what `make` makes, or, after a lost answer, what `find` finds of it; made again only if nothing is found.
+
+    `finds_after` tells after which refusals to look as well (by default 409: it exists already); the refusal is
+    raised if nothing is found.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return make()
+        except ApiProblem as problem:
+            lost = may_have_happened(problem)
+            if not lost and not finds_after(problem):
+                raise
+            if lost:
+                transport.pause(attempt)
+            found = find()
+            if found is not None:
+                return found
+            if not lost or attempt >= MOST_TRIES:
+                raise

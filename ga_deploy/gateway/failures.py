@@ -1,0 +1,124 @@
+"""When no usable answer came: the kind of failure, whether the request may have arrived, and our words for it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from ga_deploy.errors import Unreachable
+from ga_deploy.gateway.trust import CA_VARIABLES
+from ga_deploy.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failed attempt. `sent` is False only if the request certainly never reached the server."""
+
+    kind: str
+    sent: bool
+    transient: bool
+    why: str
+    fix: str
+
+    def as_error(self, what: str) -> Unreachable:
+        """Return the error to raise, with `what` was tried."""
+        problem = Unreachable(what, why=self.why, fix=self.fix)
+        problem.maybe_processed = self.sent
+        return problem
+
+
+def classify(problem: Exception, url: str) -> Failure:
+    """Return what an exception of requests or urllib3 means for a request to `url`."""
+    host = urlsplit(url).hostname or url
+    causes = list(_causes(problem))
+    certificate = next((c for c in causes if isinstance(c, ssl.SSLCertVerificationError)), None)
+    if certificate is not None:
+        return Failure(
+            "certificate",
+            sent=False,
+            transient=False,
+            why=f"the TLS certificate shown for {host} is not trusted: {certificate.verify_message}",
+            fix=f"if a proxy of your network inspects TLS, name its CA file in one of {', '.join(CA_VARIABLES)}",
+        )
+    if isinstance(problem, requests.exceptions.ProxyError):
+        return Failure(
+            "proxy",
+            sent=False,
+            transient=True,
+            why=redact(f"the proxy for {host} refused or could not be reached: {_last_words(causes)}"),
+            fix=f"check HTTPS_PROXY, or put {host} into NO_PROXY",
+        )
+    if any(isinstance(c, socket.gaierror | urllib3.exceptions.NameResolutionError) for c in causes):
+        return Failure(
+            "name",
+            sent=False,
+            transient=True,
+            why=f"the name {host} cannot be resolved",
+            fix="check the network and DNS; behind a proxy set HTTPS_PROXY",
+        )
+    if isinstance(problem, requests.exceptions.ConnectTimeout) or any(
+        isinstance(c, urllib3.exceptions.ConnectTimeoutError | urllib3.exceptions.NewConnectionError) for c in causes
+    ):
+        return Failure(
+            "connect",
+            sent=False,
+            transient=True,
+            why=f"no connection to {host}: {_last_words(causes)}",
+            fix="check the network; behind a proxy set HTTPS_PROXY",
+        )
+    if isinstance(problem, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | ValueError):
+        return Failure(
+            "setting",
+            sent=False,
+            transient=False,
+            why=redact(str(problem)),
+            fix="check HTTPS_PROXY and ALL_PROXY (SOCKS proxies need the package PySocks)",
+        )
+    if any(isinstance(c, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError | TimeoutError) for c in causes):
+        return Failure(
+            "timeout",
+            sent=True,
+            transient=True,
+            why=f"{host} accepted the request and did not answer in time",
+            fix="run the command again; what was made is found and used",
+        )
+    return Failure(
+        "dropped",
+        sent=True,
+        transient=True,
+        why=f"the connection to {host} broke off: {_last_words(causes)}",
+        fix="run the command again; what was made is found and used",
+    )
+
+
+def _causes(problem: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and everything it was made of; requests hides causes in `args` and urllib3 in `reason`."""
+    waiting: list[object] = [problem]
+    seen: set[int] = set()
+    while waiting:
+        cause = waiting.pop(0)
+        if not isinstance(cause, BaseException) or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        waiting += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]
+
+
+def _last_words(causes: list[BaseException]) -> str:
+    for cause in reversed(causes):
+        if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, requests.RequestException):
+            return cause.strerror
+    for cause in reversed(causes):
+        text = str(cause).strip()
+        if text and "object at 0x" not in text:
+            return text[:200]
+    return type(causes[0]).__name__

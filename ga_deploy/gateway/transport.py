@@ -1,0 +1,258 @@
+"""One HTTP session for everything that leaves the machine: TLS, proxies, timeouts, retries, and a report of each call.
+
+Knows nothing of Twilio's products; credentials are in a request only if its maker put them there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from ga_deploy.events import ApiCall
+from ga_deploy.gateway.failures import Failure, classify
+from ga_deploy.gateway.problems import read_request_id
+from ga_deploy.gateway.retries import Clock, Gate, Retries, SystemClock, Timeouts, read_retry_after
+from ga_deploy.gateway.trust import TrustingAdapter, choose_proxies, open_tls_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from ga_deploy.errors import Unreachable
+
+# A page of a thousand phone numbers is about 2 MB; a function's source at most 1 MB.
+LARGEST_ANSWER = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request. `repeatable`: sending it twice leaves the world as sending it once does."""
+
+    method: str
+    url: str
+    params: Mapping[str, object] | None = None
+    body: object = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    auth: tuple[str, str] | None = field(default=None, repr=False)
+    repeatable: bool = True
+    wants_json: bool = False
+    upload: bool = False
+    what: str = "send a request"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, whatever its status. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def request_id(self) -> str | None:
+        """Twilio's id for the request."""
+        return read_request_id(self.headers)
+
+    @property
+    def server_time(self) -> float | None:
+        """The server's clock when it answered, in seconds since the epoch."""
+        try:
+            return parsedate_to_datetime(self.headers.get("date", "")).timestamp()
+        except (TypeError, ValueError, OverflowError):
+            return None
+
+    @cached_property
+    def fields(self) -> dict[str, object] | None:
+        """The JSON object that the body is; None if it is anything else. What it should be decides, not its label."""
+        try:
+            payload = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return payload if isinstance(payload, dict) else None
+
+
+class Transport:
+    """Sends requests; thread-safe. `close` it, or use it in a `with`.
+
+    Repeats what is safe to repeat: 429 always (Twilio never processed it), a connection that did not come about
+    always, and for repeatable requests also 5xx, dropped connections, timeouts and unreadable answers.
+    Raises Unreachable when no answer came at all; every answer with a status is returned.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_call: Callable[[ApiCall], None] | None = None,
+        concurrency: int = 4,
+        retries: Retries | None = None,
+        timeouts: Timeouts | None = None,
+        clock: Clock | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._retries = retries or Retries()
+        self._timeouts = timeouts or Timeouts()
+        self._on_call = on_call
+        self._closed = threading.Event()
+        self._ahead = 0.0
+        self.gate = Gate(concurrency, self._clock)
+        self._session = requests.Session()
+        # With trust_env requests would also add passwords from ~/.netrc and its own idea of the CA bundle.
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        context = open_tls_context(os.environ if environ is None else environ)
+        adapter = TrustingAdapter(context, pool_size=max(8, concurrency))
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; nothing is sent afterwards."""
+        self._closed.set()
+        self._session.close()
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that waits are counted by."""
+        return self._clock
+
+    def server_now(self) -> datetime:
+        """Return the time by Twilio's clock, to a second or two; by ours while Twilio has not said anything yet."""
+        return datetime.fromtimestamp(self._clock.wall() + self._ahead, UTC)
+
+    def pause(self, attempt: int) -> None:
+        """Wait as after a failed `attempt`, outside the gate; for callers that look before they try again."""
+        self._clock.sleep(self._retries.wait(attempt))
+
+    def send(self, request: Request) -> Reply:
+        """Send, repeat where that is safe, and return the last answer."""
+        started = self._clock.monotonic()
+        attempt = 0
+        while True:
+            attempt += 1
+            left = self._retries.deadline - (self._clock.monotonic() - started)
+            with self.gate.passage():
+                outcome = self._try(request, attempt, left)
+            wait = self._wait_before_repeat(request, outcome, attempt)
+            late = wait is not None and self._clock.monotonic() - started + wait >= self._retries.deadline
+            if wait is None or late or self._closed.is_set():
+                break
+            self._clock.sleep(wait)
+        if isinstance(outcome, Failure):
+            raise self._no_answer(request, outcome, attempt)
+        return outcome
+
+    def _wait_before_repeat(self, request: Request, outcome: Reply | Failure, attempt: int) -> float | None:
+        """Return the seconds to wait before the next try, None if there is to be none."""
+        asked: float | None = None
+        if isinstance(outcome, Failure):
+            most = self._retries.attempts if outcome.sent else self._retries.connects
+            again = outcome.transient and (request.repeatable or not outcome.sent)
+        elif outcome.status == 429:
+            self.gate.throttled()
+            again, most = True, self._retries.throttled
+        else:
+            self.gate.succeeded()
+            unreadable = request.wants_json and outcome.status < 300 and outcome.fields is None
+            again = request.repeatable and (outcome.status in {500, 502, 503, 504} or unreadable)
+            most = self._retries.attempts
+        if not again or attempt >= most:
+            return None
+        if isinstance(outcome, Reply):
+            asked = read_retry_after(outcome.headers.get("retry-after"), outcome.server_time or self._clock.wall())
+        return self._retries.wait(attempt, asked)
+
+    def _try(self, request: Request, attempt: int, left: float) -> Reply | Failure:
+        began = self._clock.monotonic()
+        try:
+            outcome: Reply | Failure = self._exchange(request, left)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as problem:
+            outcome = classify(problem, request.url)
+        self._report(request, outcome, attempt, self._clock.monotonic() - began)
+        return outcome
+
+    def _exchange(self, request: Request, left: float) -> Reply:
+        if self._closed.is_set():
+            raise requests.exceptions.InvalidURL("the connection to Twilio was closed")
+        prepared = self._session.prepare_request(
+            requests.Request(
+                request.method,
+                request.url,
+                params=dict(request.params) if request.params else None,
+                data=request.body,
+                headers=dict(request.headers),
+                auth=request.auth,
+            )
+        )
+        read = self._timeouts.upload if request.upload else self._timeouts.read
+        until = self._clock.monotonic() + max(1.0, left)
+        response = self._session.send(
+            prepared,
+            stream=True,
+            timeout=(min(self._timeouts.connect, max(1.0, left)), min(read, max(1.0, left))),
+            allow_redirects=False,
+            proxies=choose_proxies(prepared.url or request.url),
+        )
+        try:
+            body = self._read(response, until)
+        finally:
+            response.close()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        reply = Reply(response.status_code, headers, body)
+        if reply.server_time is not None:
+            self._ahead = reply.server_time - self._clock.wall()
+        return reply
+
+    def _read(self, response: requests.Response, until: float) -> bytes:
+        """Return the body. An answer that trickles for ever, or never ends, is an error like one that never comes."""
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := response.raw.read1(65536, decode_content=True):
+            chunks.append(chunk)
+            size += len(chunk)
+            if self._clock.monotonic() > until:
+                raise requests.exceptions.ReadTimeout("the answer did not end in time")
+            if size > LARGEST_ANSWER:
+                raise requests.exceptions.ContentDecodingError("the answer is larger than any of Twilio's")
+        return b"".join(chunks)
+
+    def _report(self, request: Request, outcome: Reply | Failure, attempt: int, seconds: float) -> None:
+        if self._on_call is None:
+            return
+        parts = urlsplit(request.url)
+        # On the emulator one address serves every site; the name the user knows is the one in `Host`.
+        host = request.headers.get("Host") or parts.netloc.rpartition("@")[2]
+        self._on_call(
+            ApiCall(
+                method=request.method,
+                host=host,
+                path=parts.path,
+                status=0 if isinstance(outcome, Failure) else outcome.status,
+                milliseconds=round(seconds * 1000, 1),
+                request_id=None if isinstance(outcome, Failure) else outcome.request_id,
+                attempt=attempt,
+                note=outcome.kind if isinstance(outcome, Failure) else "",
+            )
+        )
+
+    def _no_answer(self, request: Request, failure: Failure, attempts: int) -> Unreachable:
+        tries = f" ({attempts} tries)" if attempts > 1 else ""
+        return failure.as_error(f"cannot {request.what}{tries}")

@@ -1,0 +1,90 @@
+"""Whom a TLS connection trusts, and through which proxy it goes: the settings that every tool on a machine obeys."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import certifi
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+
+from ga_deploy.errors import DeployError, ExitCode
+from ga_deploy.gateway.endpoints import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Each may name a PEM file or an OpenSSL directory of hashed names; SSL_CERT_DIR several, separated as PATH is.
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def open_tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """Return a verifying TLS context: what the CA variables name, all of them together, else the public authorities.
+
+    Raises DeployError (exit 3) if a variable names something that is missing or holds no certificate.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    named = list_ca_sources(environ)
+    if not named:
+        context.load_verify_locations(cafile=certifi.where())
+        return context
+    for variable, path in named:
+        try:
+            if path.is_dir():
+                context.load_verify_locations(capath=str(path))
+            else:
+                context.load_verify_locations(cafile=str(path))
+        except (OSError, ssl.SSLError) as problem:
+            why = "it holds no certificate in PEM form" if isinstance(problem, ssl.SSLError) else str(problem.strerror)
+            raise DeployError(
+                f"{variable} cannot be used: {path}",
+                why=why,
+                fix=f"correct or unset {variable}",
+                exit_code=ExitCode.INVALID,
+            ) from None
+    return context
+
+
+def list_ca_sources(environ: Mapping[str, str]) -> list[tuple[str, Path]]:
+    """Return the files and directories that the CA variables name, each with the variable's name; for `doctor` too."""
+    sources: list[tuple[str, Path]] = []
+    for variable in CA_VARIABLES:
+        value = environ.get(variable, "")
+        places = value.split(os.pathsep) if variable == "SSL_CERT_DIR" else [value]
+        sources += [(variable, Path(place)) for place in places if place]
+    return sources
+
+
+def choose_proxies(url: str) -> dict[str, str]:
+    """Return the proxies for a URL by the standard variables, as `requests` reads them; none for this machine."""
+    if is_loopback(urlsplit(url).hostname or ""):
+        return {}
+    return dict(get_environ_proxies(url))
+
+
+class TrustingAdapter(HTTPAdapter):
+    """Connects, directly and through proxies, with one TLS context of ours instead of the bundle requests picks."""
+
+    def __init__(self, context: ssl.SSLContext, pool_size: int) -> None:
+        self._context = context
+        super().__init__(pool_connections=pool_size, pool_maxsize=pool_size)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        """Hand the context to direct connections."""
+        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **options)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """Hand the context to connections through a proxy, and to one that is itself reached by TLS."""
+        if not proxy.lower().startswith("socks"):
+            options["proxy_ssl_context"] = self._context
+        return super().proxy_manager_for(proxy, ssl_context=self._context, **options)
+
+    def cert_verify(self, conn: Any, url: str, verify: object, cert: object) -> None:
+        """Require a certificate. requests would add its own bundle to the context here, widening what is trusted."""
+        if url.lower().startswith("https"):
+            conn.cert_reqs = "CERT_REQUIRED"
