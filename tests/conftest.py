@@ -25,6 +25,12 @@ _VOLATILE: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+@pytest.fixture(scope="session")
+def npm_cache(pytestconfig: pytest.Config) -> Path:
+    """Where npm packages are kept between test runs; shared by all workers, safe to use at the same time."""
+    return Path(pytestconfig.cache.mkdir("npm-packages"))
+
+
 @pytest.fixture
 def golden(tmp_path: Path) -> Callable[[str, str], None]:
     """Compare text with `tests/golden/NAME` after the one normaliser; `make golden` writes the files anew."""

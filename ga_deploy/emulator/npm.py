@@ -33,7 +33,16 @@ RUNTIME_HANDLER = "@twilio/runtime-handler"
 # An install that was killed leaves its folder; after this long nobody can still be working in it.
 _STALE_SECONDS = 3600
 
-_OFFLINE = {"ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH", "ERR_SOCKET_TIMEOUT"}
+_OFFLINE = {
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ETIMEDOUT",
+    "ENETUNREACH",
+    "EHOSTUNREACH",
+    "ERR_SOCKET_TIMEOUT",
+}
 _CERTIFICATE = re.compile(r"CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|ISSUER")
 
 

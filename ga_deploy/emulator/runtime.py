@@ -128,7 +128,7 @@ class FunctionHost:
 
     `node_modules` is what `NodePackages.install` returned. `context` holds the environment's variables (with
     `DOMAIN_NAME`, and `SERVICE_SID` and `ENVIRONMENT_SID` where there are any); `set_context` changes them for the next
-    request on. `on_log` gets every line, also those that are logged after the answer. With `twilio_api`, the base URL of
+    request on. `on_log` gets every line, those logged after the answer too. With `twilio_api`, the base URL of
     an emulated API, clients made by `context.getTwilioClient()` talk to that. All methods belong to one event loop.
     """
 
@@ -318,7 +318,9 @@ def sign(auth_token: str, url: str, parameters: Mapping[str, Sequence[str]]) -> 
 
 
 def _refuse(status: int, message: str, *headers: tuple[str, str]) -> HttpAnswer:
-    return HttpAnswer(status, [("Content-Type", "application/json"), *headers], json.dumps({"message": message}).encode())
+    return HttpAnswer(
+        status, [("Content-Type", "application/json"), *headers], json.dumps({"message": message}).encode()
+    )
 
 
 def _find_fault(answered: Answered) -> str:

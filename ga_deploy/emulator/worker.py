@@ -59,12 +59,16 @@ class Answered:
 
 
 class WorkerLost(Exception):
-    """The process ended, or was ended, before it answered. `reason` is for a log line, `logs` what came until then."""
+    """The process ended, or was ended, before it answered.
 
-    def __init__(self, reason: str, logs: list[Logged], *, timed_out: bool = False) -> None:
+    `reason` is for a log line, `logs` what came until then; `begun` tells whether the function was called at all.
+    """
+
+    def __init__(self, reason: str, logs: list[Logged], *, begun: bool, timed_out: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.logs = logs
+        self.begun = begun
         self.timed_out = timed_out
 
 
@@ -143,20 +147,23 @@ class Worker:
         """
         self._running = str(request["id"])
         logs: list[Logged] = []
+        begun = False
         try:
             self._send(request)
             async with asyncio.timeout(time_limit):
                 while (frame := await self._frames.get()) is not None:
                     if frame["kind"] == "log":
                         logs.append(_to_logged(frame))
+                    elif frame["kind"] == "begun":
+                        begun = True
                     elif frame["kind"] == "answer" and frame["id"] == self._running:
                         headers = [(name, value) for name, value in frame["headers"]]
                         return Answered(frame["status"], headers, base64.b64decode(frame["body"]), logs)
         except TimeoutError:
-            raise WorkerLost(f"no answer within {time_limit:g} s", logs, timed_out=True) from None
+            raise WorkerLost(f"no answer within {time_limit:g} s", logs, begun=begun, timed_out=True) from None
         finally:
             self._running = None
-        raise WorkerLost(self._last_words(), logs)
+        raise WorkerLost(self._last_words(), logs, begun=begun)
 
     async def stop(self) -> None:
         """End the process and wait until it is gone."""
@@ -231,17 +238,26 @@ class WorkerPool:
     async def run(self, request: Mapping[str, object], time_limit: float) -> Answered:
         """`Worker.run` on a free container; waiting for one is not part of `time_limit`."""
         async with self._places:
-            worker = self._take_warm() or await Worker.launch(self._setup, self._on_late_log)
-            self._busy.add(worker)
-            try:
-                answered = await worker.run(request, time_limit)
-            except BaseException:
-                self._busy.discard(worker)
-                await worker.stop()
-                raise
+            while (worker := self._take_warm()) is not None:
+                try:
+                    return await self._run_on(worker, request, time_limit)
+                except WorkerLost as lost:
+                    # A container may die of what an earlier request left behind just when this one arrives.
+                    if lost.begun or lost.timed_out:
+                        raise
+            return await self._run_on(await self.launch_apart(), request, time_limit)
+
+    async def _run_on(self, worker: Worker, request: Mapping[str, object], time_limit: float) -> Answered:
+        self._busy.add(worker)
+        try:
+            answered = await worker.run(request, time_limit)
+        except BaseException:
+            await worker.stop()
+            raise
+        finally:
             self._busy.discard(worker)
-            self._idle.append(worker)
-            return answered
+        self._idle.append(worker)
+        return answered
 
     async def launch_apart(self) -> Worker:
         """Return a new container that the pool does not keep; the caller stops it."""

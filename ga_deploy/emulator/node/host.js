@@ -280,6 +280,7 @@ function run(request) {
   applyVariables(request.context);
   current = { id: request.id, path: request.path, answered: false, context: request.context };
   const mine = current;
+  send({ kind: 'begun', id: mine.id });
   let event;
   try {
     event = readEvent(request);

