@@ -1,0 +1,298 @@
+"""Where a call may go: a number, a SIP address, a contact centre's queue, another TwiML application, a SIP transfer."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from datetime import date
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from ga_deploy.config.references import Referenced
+from ga_deploy.config.scalars import (
+    HttpsUrl,
+    PhoneNumber,
+    SecretText,
+    SipUri,
+    Text,
+    Whole,
+    WorkflowSid,
+    finding,
+    kind_of,
+    show,
+)
+from ga_deploy.config.steps import Strict, Value
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_RANGE = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
+
+
+def _timezone(value: Any) -> Any:
+    if isinstance(value, Referenced) and value.stand_in:
+        return "UTC"
+    known = zoneinfo.available_timezones()  # empty where the system brings no time zone database
+    if isinstance(value, str) and (
+        value not in known if known else not re.fullmatch(r"[A-Za-z]+(/[A-Za-z0-9_+\-]+)*", value)
+    ):
+        near = get_close_matches(value, sorted(known), n=1, cutoff=0.5)
+        raise finding(
+            f"{show(value)} is not a time zone",
+            "time zones have IANA names",
+            f"did you mean {near[0]}?" if near else "write for example America/New_York",
+        )
+    return value
+
+
+def _ranges(value: Any) -> Any:
+    """Take one range or a list of them; each `HH:MM-HH:MM`, past midnight when the end is not after the start."""
+    ranges = value if isinstance(value, (list, tuple)) else (value,)
+    checked = []
+    for one in ranges:
+        if isinstance(one, Referenced) and one.stand_in:
+            checked.append("00:00-24:00")
+            continue
+        match = _RANGE.fullmatch(one) if isinstance(one, str) else None
+        start, end = (
+            (int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])) if match else (-1, -1)
+        )
+        if not match or start >= 1440 or end > 1440:
+            raise finding(
+                f"{show(one)} is not a range of hours",
+                "it has to be HH:MM-HH:MM, at most 24:00",
+                'write it like "09:00-17:30" or, overnight, "18:00-08:00"',
+            )
+        if start == end:
+            raise finding(
+                f"{show(one)} is no time at all",
+                "start and end are the same",
+                'write "00:00-24:00" for the whole day',
+            )
+        checked.append(str(one))
+    if not checked:
+        raise finding("a day has no hours", "the list is empty", "leave the day out to be closed on it")
+    return tuple(checked)
+
+
+def _days(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    seen: dict[str, str] = {}
+    for key in value:
+        for day in days_of(str(key)):
+            if day in seen:
+                raise finding(
+                    f"`{day}` has hours twice",
+                    f"it is in `{seen[day]}` and in `{key}`",
+                    "list each day once; a day may have a list of ranges",
+                )
+            seen[day] = str(key)
+    return value
+
+
+def days_of(key: str) -> tuple[str, ...]:
+    """Return the days of `mon`, `mon-fri` or `sat-mon` (through the end of the week); raises a finding otherwise."""
+    first, dash, last = key.strip().lower().partition("-")
+    if first not in DAYS or (dash and last not in DAYS):
+        raise finding(
+            f"`{key}` is not a day",
+            "days are " + ", ".join(DAYS) + ", or a range of them",
+            "write for example mon-fri",
+        )
+    start, end = DAYS.index(first), DAYS.index(last) if dash else DAYS.index(first)
+    count = (end - start) % 7 + 1
+    return tuple(DAYS[(start + step) % 7] for step in range(count))
+
+
+def _closed_date(value: Any) -> Any:
+    if isinstance(value, Referenced) and value.stand_in:
+        return "2000-01-01"
+    try:
+        if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+            raise ValueError
+        date.fromisoformat(value)
+    except ValueError:
+        raise finding(
+            f"{show(value)} is not a date", "closed days are dates", 'write them like "2026-12-25"'
+        ) from None
+    return str(value)
+
+
+class Hours(Strict):
+    """When a destination is open. Days that are not listed are closed; a date in `closed` is closed from 0:00 to 24:00."""
+
+    timezone: Annotated[str, BeforeValidator(_timezone)] = Field(
+        description="IANA name, e.g. America/New_York"
+    )
+    open: Annotated[
+        dict[str, Annotated[tuple[str, ...], BeforeValidator(_ranges)]], BeforeValidator(_days)
+    ] = Field(
+        description='by day (mon) or range of days (mon-fri): "09:00-17:30", a list of such, or overnight "18:00-08:00"',
+        min_length=1,
+    )
+    closed: tuple[Annotated[str, BeforeValidator(_closed_date)], ...] = Field(
+        (), description='dates such as "2026-12-25"'
+    )
+
+    def week(self) -> dict[str, tuple[tuple[int, int], ...]]:
+        """Return for each of `DAYS` the spans that begin on it, in minutes from midnight.
+
+        A span that goes past midnight ends beyond 1440: 18:00-08:00 is (1080, 1920).
+        """
+        spans: dict[str, tuple[tuple[int, int], ...]] = dict.fromkeys(DAYS, ())
+        for key, ranges in self.open.items():
+            for day in days_of(key):
+                spans[day] = tuple(_minutes(one) for one in ranges)
+        return spans
+
+
+def _minutes(text: str) -> tuple[int, int]:
+    start, _, end = text.partition("-")
+    begin, finish = (int(clock[:2]) * 60 + int(clock[3:]) for clock in (start, end))
+    return begin, finish if finish > begin else finish + 1440
+
+
+def _caller_id(value: Any) -> Any:
+    if (
+        isinstance(value, str)
+        and not value.startswith("+")
+        and not (isinstance(value, Referenced) and value.stand_in)
+    ):
+        if value in {"called", "caller"}:
+            return str(value)
+        raise finding(
+            f"{show(value)} is not a caller id",
+            "it is `called`, `caller`, or a number in quotes",
+            "write `caller_id: called`",
+        )
+    return value if value in ("called", "caller") else _as_number(value)
+
+
+def _as_number(value: Any) -> Any:
+    from ga_deploy.config.scalars import _phone_number
+
+    return _phone_number(value)
+
+
+CallerId = Annotated[str, BeforeValidator(_caller_id)]
+
+
+def _header_names(value: Any) -> Any:
+    if isinstance(value, dict):
+        for name in value:
+            if not re.fullmatch(r"[Xx]-[A-Za-z0-9\-]{1,60}|User-to-User", str(name)):
+                raise finding(
+                    f"`{name}` cannot be sent as a SIP header",
+                    "Twilio passes on headers that begin with X-, and User-to-User",
+                    f"name it X-{re.sub('[^A-Za-z0-9-]', '-', str(name))[:60]}",
+                )
+    return value
+
+
+class _Destination(Strict):
+    hours: Hours | None = Field(None, description="when it is open; always, when empty")
+
+
+class NumberDestination(_Destination):
+    """A phone number, dialled."""
+
+    number: PhoneNumber = Field(description="E.164, in quotes")
+    caller_id: CallerId = Field(
+        "called", description='what the callee sees: called, caller, or a number "+1..."'
+    )
+    timeout: Annotated[Whole, Field(ge=5, le=600)] = Field(20, description="seconds it may ring")
+
+
+class SipDestination(_Destination):
+    """A SIP address, dialled."""
+
+    sip: SipUri = Field(description="sip:user@host")
+    username: Text | None = Field(None, description="for digest authentication")
+    password: SecretText | None = Field(None, description="for digest authentication; a ${NAME} reference")
+    headers: Annotated[dict[str, Value], BeforeValidator(_header_names)] = Field(
+        default_factory=dict, description="X-... headers and their values"
+    )
+    caller_id: CallerId = Field("called", description="as for a number")
+    timeout: Annotated[Whole, Field(ge=5, le=600)] = Field(20, description="seconds it may ring")
+
+
+class Queue(Strict):
+    """A TaskRouter workflow (Flex included) and the attributes of the task."""
+
+    workflow_sid: WorkflowSid = Field(description="WW...")
+    attributes: dict[str, Value] = Field(default_factory=dict, description="attributes of the task")
+
+
+class EnqueueDestination(_Destination):
+    """A contact centre's queue."""
+
+    enqueue: Queue
+
+
+class RedirectDestination(_Destination):
+    """Another TwiML application, which takes the call over for good."""
+
+    redirect: HttpsUrl = Field(description="https URL")
+    params: dict[str, Value] = Field(default_factory=dict, description="query parameters added to it")
+
+
+class ReferDestination(_Destination):
+    """A blind SIP transfer of the inbound SIP leg."""
+
+    refer: SipUri = Field(description="sip:user@host")
+
+
+Destination = NumberDestination | SipDestination | EnqueueDestination | RedirectDestination | ReferDestination
+
+KINDS: dict[str, type[_Destination]] = {
+    "number": NumberDestination,
+    "sip": SipDestination,
+    "enqueue": EnqueueDestination,
+    "redirect": RedirectDestination,
+    "refer": ReferDestination,
+}
+
+
+def _check_destination(raw: Any) -> Any:
+    if isinstance(raw, _Destination):
+        return raw
+    known = ", ".join(KINDS)
+    if not isinstance(raw, dict):
+        raise finding(
+            f"a destination is {kind_of(raw)}",
+            f"it has to be a mapping with one of {known}",
+            'write it like {number: "+15550100001"}',
+        )
+    kinds = [kind for kind in KINDS if kind in raw]
+    if len(kinds) > 1:
+        raise finding(
+            "a destination is several things at once: " + ", ".join(f"`{kind}`" for kind in kinds),
+            "it is one of " + known,
+            "make two destinations of it, and send to one after the other",
+        )
+    if not kinds:
+        near = [match[0] for key in raw if (match := get_close_matches(str(key), list(KINDS), n=1))]
+        raise finding(
+            "a destination leads nowhere",
+            f"it needs one of {known}",
+            f"did you mean `{near[0]}`?" if near else 'write for example {number: "+15550100001"}',
+        )
+    return raw
+
+
+def _destination_kind(raw: Any) -> str | None:
+    if isinstance(raw, dict):
+        return next((f"({kind})" for kind in KINDS if kind in raw), None)
+    return next((f"({kind})" for kind, model in KINDS.items() if isinstance(raw, model)), None)
+
+
+AnyDestination = Annotated[
+    Annotated[NumberDestination, Tag("(number)")]
+    | Annotated[SipDestination, Tag("(sip)")]
+    | Annotated[EnqueueDestination, Tag("(enqueue)")]
+    | Annotated[RedirectDestination, Tag("(redirect)")]
+    | Annotated[ReferDestination, Tag("(refer)")],
+    Discriminator(_destination_kind),
+    BeforeValidator(_check_destination),
+]

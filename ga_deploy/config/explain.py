@@ -1,0 +1,213 @@
+"""From what pydantic found to findings in our words: each with its place, a reason, a fix and the nearest name."""
+
+from __future__ import annotations
+
+import typing
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from ga_deploy.config import destinations, steps
+from ga_deploy.config.scalars import kind_of, show
+from ga_deploy.config.tree import Entry, Items, Keys, Node, Scalar, Section
+from ga_deploy.errors import Finding, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic_core import ErrorDetails
+
+# What to write for keys that have to be there and have no default.
+_MISSING_FIX = {
+    "account_sid": "add `account_sid: ${TWILIO_ACCOUNT_SID}`",
+    "api_host": "add `api_host: https://api.sandbox.asapp.com`, or your production host",
+    "api_id": "add `api_id: ${ASAPP_API_ID}`",
+    "api_secret": "add `api_secret: ${ASAPP_API_SECRET}`",
+    "twilio": "add `twilio: {account_sid: ${TWILIO_ACCOUNT_SID}, auth_token: ${TWILIO_AUTH_TOKEN:-}}`",
+    "asapp": "add the section `asapp:` with api_host, api_id and api_secret",
+    "number": 'add `number: "+1..."`',
+    "workflow_sid": "add `workflow_sid: WW...`",
+    "timezone": "add `timezone: America/New_York`, or yours",
+    "open": 'add `open: {mon-fri: "09:00-17:00"}`',
+}
+
+
+def is_tag(key: str | int) -> bool:
+    """Tell whether a part of pydantic's location names the branch of a choice rather than a key."""
+    return isinstance(key, str) and key.startswith("(") and key.endswith(")")
+
+
+def locate(root: Node, keys: Iterable[str | int]) -> tuple[Node, Entry | None, Keys]:
+    """Follow `keys` as far as the tree goes; return the last node, its entry, and the keys that led there."""
+    node, entry = root, None
+    walked: list[str | int] = []
+    for key in keys:
+        if is_tag(key):
+            continue
+        if isinstance(node, Section) and key in node.entries:
+            entry = node.entries[str(key)]
+            node = entry.node
+        elif isinstance(node, Items) and isinstance(key, int) and key < len(node.nodes):
+            entry, node = None, node.nodes[key]
+        else:
+            break
+        walked.append(key)
+    return node, entry, tuple(walked)
+
+
+def place_of(root: Node, keys: Iterable[str | int]) -> Place:
+    """Return where the value under `keys` stands, or the nearest section that is written."""
+    node, entry, _ = locate(root, keys)
+    # A section is best shown at its key, on the line before its content.
+    return entry.place if entry and isinstance(node, (Section, Items)) else node.place
+
+
+def dotted(keys: Iterable[str | int]) -> str:
+    """Return `outcomes.agent[1].send` for the way to a value."""
+    text = ""
+    for key in keys:
+        if is_tag(key):
+            continue
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else str(key)
+    return text
+
+
+def explain(error: ErrorDetails, root: Section, model: type[BaseModel]) -> Finding:
+    """Return the finding for one error of pydantic about the tree `root`, read as `model`."""
+    loc = error["loc"]
+    node, _, walked = locate(root, loc)
+    place = place_of(root, loc)
+    kind, value, context = error["type"], error.get("input"), error.get("ctx") or {}
+    written = dotted(node.keys or walked)
+    label = f"`{written}`" if written else "the config"
+    if kind == "finding":
+        return Finding(context["what"], _with_place(context["why"], label), context["fix"], place)
+    if kind == "missing":
+        key = str(loc[-1])
+        return Finding(
+            f"`{dotted([*(node.keys or walked), key])}` is missing",
+            "it has no default",
+            _MISSING_FIX.get(key, f"add `{key}: ...`"),
+            place,
+        )
+    if kind == "extra_forbidden":
+        return _unknown_key(loc, root, model)
+    if kind in {"string_type", "string_sub_type"}:
+        raw = node.raw if isinstance(node, Scalar) else "..."
+        return Finding(
+            f"{label} has to be a text",
+            f"YAML reads it as {kind_of(value)}",
+            f'put quotes round it: "{raw}"' if isinstance(node, Scalar) else "write a text in quotes",
+            place,
+        )
+    if kind in {"model_type", "dict_type", "model_attributes_type"}:
+        return Finding(
+            f"{label} has to be a mapping",
+            f"it is {kind_of(value)}",
+            "write keys under it, indented, or in braces",
+            place,
+        )
+    if kind in {"tuple_type", "list_type"}:
+        return Finding(
+            f"{label} has to be a list",
+            f"it is {kind_of(value)}",
+            "begin each line under it with a dash",
+            place,
+        )
+    if kind == "literal_error":
+        choices = context.get("expected", "").replace("'", "`").replace(" or ", ", ").split(", ")
+        near = get_close_matches(f"`{value}`", choices, n=1)
+        return Finding(
+            f"{label} cannot be {show(value)}",
+            "it is one of " + ", ".join(choices),
+            f"did you mean {near[0]}?" if near else "use one of these",
+            place,
+        )
+    if kind in {"greater_than_equal", "less_than_equal"}:
+        limit = context.get("ge", context.get("le"))
+        side = "at least" if "ge" in context else "at most"
+        return Finding(
+            f"{label} is out of range",
+            f"it has to be {side} {limit}",
+            f"write a number of {side} {limit}",
+            place,
+        )
+    if kind in {"string_too_short", "string_too_long", "too_short"}:
+        limit = context.get("max_length", context.get("min_length"))
+        if "max_length" in context:
+            return Finding(f"{label} is too long", f"it may have {limit} characters", "shorten it", place)
+        return Finding(
+            f"{label} is empty", "nothing could be done with it", "write something, or remove the key", place
+        )
+    return Finding(f"{label} is not valid", error["msg"], "compare it with config.example.yaml", place)
+
+
+def _with_place(why: str, label: str) -> str:
+    return f"{label}: {why}" if why else f"in {label}"
+
+
+def _unknown_key(loc: tuple[int | str, ...], root: Section, model: type[BaseModel]) -> Finding:
+    key = str(loc[-1])
+    parent, _, walked = locate(root, loc[:-1])
+    entry = parent.entries.get(key) if isinstance(parent, Section) else None
+    place = entry.place if entry else parent.place
+    where = dotted(entry.node.keys[:-1] if entry and entry.node.keys else walked)
+    known = keys_at(model, loc[:-1])
+    near = get_close_matches(key, known, n=1, cutoff=0.6)
+    fix = (
+        f"did you mean `{near[0]}`?"
+        if near
+        else "remove it; the keys here are " + ", ".join(known)
+        if known
+        else "remove it"
+    )
+    return Finding(
+        f"unknown key `{key[:60]}`" + (f" in `{where}`" if where else ""), "nothing would read it", fix, place
+    )
+
+
+def keys_at(model: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
+    """Return the keys that the section at `loc` may have."""
+    found: Any = model
+    for key in loc:
+        found = _below(found, key)
+    found = _strip(found)
+    if isinstance(found, type) and issubclass(found, BaseModel):
+        return [
+            field.alias or name
+            for name, field in found.model_fields.items()
+            if name != "to" or found is not steps.Send
+        ]
+    return []
+
+
+def _strip(annotation: Any) -> Any:
+    while True:
+        origin = typing.get_origin(annotation)
+        if origin is typing.Annotated:
+            annotation = typing.get_args(annotation)[0]
+        elif origin is not None and type(None) in (args := typing.get_args(annotation)):
+            annotation = next(arg for arg in args if arg is not type(None))
+        else:
+            return annotation
+
+
+def _below(annotation: Any, key: str | int) -> Any:
+    annotation = _strip(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for name, field in annotation.model_fields.items():
+            if key in {name, field.alias}:
+                return field.annotation
+        return None
+    origin = typing.get_origin(annotation)
+    if origin in {dict, tuple}:
+        return typing.get_args(annotation)[1 if origin is dict else 0]
+    # A choice: the key is the tag of a branch.
+    if key == "(from)":
+        return steps.From
+    if isinstance(key, str) and key in steps.KINDS:
+        return steps.KINDS[key]
+    if isinstance(key, str) and is_tag(key):
+        return destinations.KINDS.get(key[1:-1])
+    return None

@@ -1,0 +1,321 @@
+"""From a file to a `Config`: YAML, environment, references, schema and cross-checks, all findings at once."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from dotenv.parser import parse_stream
+from pydantic import ValidationError
+
+from ga_deploy.config.crosscheck import check_environments, check_language
+from ga_deploy.config.explain import explain, is_tag, place_of
+from ga_deploy.config.merge import is_null, merge_environment
+from ga_deploy.config.references import Referenced, Surroundings, Unresolved, resolve
+from ga_deploy.config.schema import Config, Language, SelectedEnvironment
+from ga_deploy.config.tree import Items, Keys, Node, Scalar, Section, read_tree
+from ga_deploy.errors import ConfigInvalid, Finding, Place
+from ga_deploy.redact import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+# Keys whose feature does not exist yet, by their dotted way, with what to do instead: using one is a finding.
+NOT_AVAILABLE_YET: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class LocalStandIn:
+    """What `--local` uses instead of the config's credentials and of ASAPP."""
+
+    account_sid: str
+    auth_token: Secret
+    asapp_host: str
+    api_id: Secret
+    api_secret: Secret
+
+
+def load_config(
+    path: Path,
+    environment: str | None = None,
+    *,
+    local: LocalStandIn | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """Read the config at `path` for one of its environments (None: its `default_environment`).
+
+    `${...}` are looked up in `environ` (the process's, when None), then in `.env` beside the file. With `local`, its
+    values take the place of the credentials and of ASAPP's host, and every unset name is stood in for. Raises
+    `ConfigInvalid` with all findings, in order of their places.
+    """
+    loading = _Loading(path, os.environ if environ is None else environ, local=local is not None)
+    config = loading.run(environment)
+    return _stand_in(config, local) if local else config
+
+
+def _stand_in(config: Config, local: LocalStandIn) -> Config:
+    """Put the emulator's account and the mock's address in the place of what the config says."""
+    asapp = {"api_host": local.asapp_host, "api_id": local.api_id, "api_secret": local.api_secret}
+    twilio = {
+        "account_sid": local.account_sid,
+        "auth_token": local.auth_token,
+        "api_key": None,
+        "api_key_secret": None,
+    }
+    profiles = {
+        name: profile.model_copy(update={"asapp": profile.asapp.model_copy(update=asapp)})
+        for name, profile in config.profiles.items()
+    }
+    return config.model_copy(
+        update={
+            "twilio": config.twilio.model_copy(update=twilio),
+            "asapp": config.asapp.model_copy(update=asapp),
+            "profiles": profiles,
+        }
+    )
+
+
+class _Loading:
+    """One load of one file: collects findings until all of them are known."""
+
+    def __init__(self, path: Path, environ: Mapping[str, str], *, local: bool) -> None:
+        self._path = path
+        self._folder = path.absolute().parent
+        self._local = local
+        self._environ = environ
+        self._findings: list[Finding] = []
+
+    def run(self, environment: str | None) -> Config:
+        root, findings = read_tree(self._path, str(self._path))
+        self._findings += findings
+        if root is None:
+            raise ConfigInvalid(_in_order(self._findings))
+        around = Surroundings(self._environ, self._read_dotenv(), self._folder, stand_in=self._local)
+        default, names = self._environments(root, around)
+        selected = environment or default
+        if selected not in names:
+            self._findings.append(_no_such_environment(selected, names, root))
+            selected = default if default in names else next(iter(names), default)
+        self._findings += check_environments(root, default)
+        merged = merge_environment(root, selected, default)
+        language, findings = self._judge(merged, root, selected, around)
+        self._findings += findings
+        for other in names:
+            if other != selected:
+                self._check_other(root, other, default, around)
+        if language is None or any(finding.level == "error" for finding in self._findings):
+            raise ConfigInvalid(_in_order(self._findings))
+        return self._complete(language, merged, selected)
+
+    def _complete(self, language: Language, merged: Section, selected: str) -> Config:
+        suffix = language.environments[selected].domain_suffix if selected in language.environments else None
+        fields = {name: getattr(language, name) for name in Language.model_fields}
+        config = Config.model_construct(
+            **fields,
+            environment=SelectedEnvironment(name=selected, domain_suffix=suffix),
+            path=self._path,
+            warnings=_in_order(self._findings),
+        )
+        config._find = lambda keys: place_of(merged, keys)  # noqa: SLF001 - the loader makes configs
+        return config
+
+    def _read_dotenv(self) -> dict[str, str]:
+        """Read `.env` beside the config; values are taken as they are, nothing inside them is replaced."""
+        path = self._folder / ".env"
+        name = str(self._path.parent / ".env")
+        try:
+            text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            self._findings.append(
+                Finding(
+                    "`.env` cannot be read",
+                    str(reason),
+                    "make it a readable text file, or remove it",
+                    Place(name),
+                )
+            )
+            return {}
+        values: dict[str, str] = {}
+        for binding in parse_stream(io.StringIO(text)):
+            if binding.error:
+                self._findings.append(
+                    Finding(
+                        "a line of `.env` is not understood",
+                        "lines look like NAME=value",
+                        "correct the line, or put quotes round the value",
+                        Place(name, binding.original.line),
+                        "warning",
+                    )
+                )
+            elif binding.key is not None and binding.value is not None:
+                values[binding.key] = binding.value
+        return values
+
+    def _environments(self, root: Section, around: Surroundings) -> tuple[str, list[str]]:
+        """Return the default environment and the names of all."""
+        default = "ui"
+        node = root.get("default_environment")
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            try:
+                default = str(resolve(node.value, around)) or default
+            except Unresolved:
+                pass  # reported with all other references
+        section = root.get("environments")
+        if section is None or is_null(section) or not isinstance(section, Section):
+            return default, [default]
+        return default, list(section.entries)
+
+    def _check_other(self, root: Section, name: str, default: str, around: Surroundings) -> None:
+        """Check an environment that is not selected, without looking anything up."""
+        known = {(finding.at, finding.what) for finding in self._findings}
+        _, findings = self._judge(
+            merge_environment(root, name, default), root, name, replace(around, blind=True)
+        )
+        for finding in findings:
+            if finding.level == "error" and (finding.at, finding.what) not in known:
+                why = (
+                    f"{finding.why} (in environment `{name}`)" if finding.why else f"in environment `{name}`"
+                )
+                self._findings.append(replace(finding, why=why))
+
+    def _judge(
+        self, merged: Section, root: Section, name: str, around: Surroundings
+    ) -> tuple[Language | None, list[Finding]]:
+        """Resolve, validate and cross-check one merged tree. Parts that are wrong are left out of the cross-check."""
+        findings: list[Finding] = []
+        values = _Values(around, findings)
+        plain = {key: values.of(entry.node) for key, entry in merged.entries.items() if key != "environments"}
+        plain = {key: value for key, value in plain.items() if value is not values.absent}
+        if "environments" in merged.entries:
+            plain["environments"] = _suffixes(root, name, around, values)
+        context = {"local": self._local, "folder": self._folder}
+        language: Language | None = None
+        for _ in range(12):
+            try:
+                language = Language.model_validate(plain, context=context)
+                break
+            except ValidationError as error:
+                details = error.errors(include_url=False)
+            findings += [explain(one, merged, Language) for one in details]
+            _prune(plain, [one["loc"] for one in details])
+        if language is not None:
+            findings += check_language(language, merged, self._folder, name)
+        findings += [
+            Finding(
+                f"`{key}` is not available yet",
+                instead,
+                "leave the key out",
+                place_of(merged, key.split(".")),
+            )
+            for key, instead in NOT_AVAILABLE_YET.items()
+            if merged.get(*key.split(".")) is not None
+        ]
+        return language, findings
+
+
+class _Values:
+    """Turns nodes into what pydantic reads, resolving references on the way."""
+
+    absent = object()
+
+    def __init__(self, around: Surroundings, findings: list[Finding]) -> None:
+        self._around = around
+        self._findings = findings
+
+    def of(self, node: Node) -> Any:
+        if isinstance(node, Section):
+            made = {key: self.of(entry.node) for key, entry in node.entries.items()}
+            return {key: value for key, value in made.items() if value is not self.absent}
+        if isinstance(node, Items):
+            return [value for value in map(self.of, node.nodes) if value is not self.absent]
+        if not isinstance(node.value, str):
+            return node.value
+        try:
+            value = resolve(node.value, self._around)
+        except Unresolved as problem:
+            self._findings.append(Finding(problem.what, problem.why, problem.fix, node.place))
+            return Referenced("local", ("...",), stand_in=True)
+        # `${NAME:-}` that comes out empty is a key that is not set.
+        return self.absent if isinstance(value, Referenced) and not value else value
+
+
+def _suffixes(root: Section, selected: str, around: Surroundings, values: _Values) -> Any:
+    """Return the environments with nothing but their domain suffixes; only the selected one's is looked up."""
+    section = root.get("environments")
+    if not isinstance(section, Section):
+        return None if section is None else values.of(section)
+    blind = _Values(replace(around, blind=True), [])
+    plain: dict[str, Any] = {}
+    for name, entry in section.entries.items():
+        if is_null(entry.node):
+            plain[name] = {}
+        elif not isinstance(entry.node, Section):
+            plain[name] = blind.of(entry.node)
+        else:
+            suffix = entry.node.entries.get("domain_suffix")
+            reader = values if name == selected else blind
+            value = reader.of(suffix.node) if suffix and not is_null(suffix.node) else reader.absent
+            plain[name] = {} if value is reader.absent else {"domain_suffix": value}
+    return plain
+
+
+def _prune(plain: dict[str, Any], locs: list[tuple[int | str, ...]]) -> None:
+    """Take out of `plain` what is wrong, or fill in what is missing, so that the rest can be cross-checked."""
+    doomed: dict[int, set[int]] = {}
+    lists: dict[int, list[Any]] = {}
+    for loc in locs:
+        keys: Keys = tuple(key for key in loc if not is_tag(key))
+        if keys[:1] == ("destinations",):
+            keys = keys[:2]
+        parent: Any = plain
+        for key in keys[:-1]:
+            if isinstance(key, int):
+                break
+            below = parent.get(key) if isinstance(parent, dict) else None
+            if isinstance(below, list):
+                parent = below
+                index = keys[keys.index(key) + 1]
+                if isinstance(index, int):
+                    lists[id(below)] = below
+                    doomed.setdefault(id(below), set()).add(index)
+                break
+            if not isinstance(below, dict):
+                break
+            parent = below
+        else:
+            last = keys[-1] if keys else ""
+            if isinstance(parent, dict):
+                _drop(parent, str(last))
+    for identity, indexes in doomed.items():
+        lists[identity][:] = [one for index, one in enumerate(lists[identity]) if index not in indexes]
+
+
+def _drop(parent: dict[str, Any], key: str) -> None:
+    if key in parent:
+        del parent[key]
+    elif key in {"twilio", "asapp"}:
+        parent[key] = {}
+    else:
+        parent[key] = Referenced("local", ("...",), stand_in=True)
+
+
+def _no_such_environment(name: str, names: list[str], root: Section) -> Finding:
+    near = get_close_matches(name, names, n=1)
+    fix = f"did you mean `{near[0]}`?" if near else "add it under `environments:`, or choose one of these"
+    return Finding(
+        f"there is no environment `{name}`",
+        "the config has " + ", ".join(names),
+        fix,
+        place_of(root, ("environments",)),
+    )
+
+
+def _in_order(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Return the findings by place, each once."""
+    unique = {(finding.at, finding.what): finding for finding in reversed(findings)}
+    return tuple(sorted(unique.values(), key=lambda one: (one.at or Place(""), one.level, one.what)))

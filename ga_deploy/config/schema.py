@@ -1,0 +1,453 @@
+"""The config language as types: one frozen model a section, attribute names as the keys in YAML.
+
+`Language` is what a config says once its environment and its profiles are merged; `Config` adds what the loader knows
+besides. The descriptions here are the reference page and what editors show (`ga-deploy schema`).
+"""
+
+from __future__ import annotations
+
+import typing
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
+
+from ga_deploy.config import dependencies as npm
+from ga_deploy.config.destinations import (
+    AnyDestination,
+    Destination,
+    EnqueueDestination,
+    Hours,
+    NumberDestination,
+    Queue,
+    RedirectDestination,
+    ReferDestination,
+    SipDestination,
+)
+from ga_deploy.config.scalars import (
+    AccountSid,
+    ApiHost,
+    ApiId,
+    ApiKeySid,
+    Choice,
+    FlowSidText,
+    HttpsUrl,
+    PhoneNumber,
+    SecretText,
+    Text,
+    Truth,
+    Whole,
+    finding,
+    pattern,
+    show,
+)
+from ga_deploy.config.steps import (
+    From,
+    GreetingStep,
+    Hangup,
+    Notify,
+    Pause,
+    Play,
+    Say,
+    Send,
+    Step,
+    Strict,
+    Value,
+)
+from ga_deploy.config.variables import check_variables
+from ga_deploy.errors import Finding, Place
+from ga_deploy.redact import Secret
+
+__all__ = [
+    "Asapp",
+    "Config",
+    "Destination",
+    "EnqueueDestination",
+    "Flow",
+    "From",
+    "FunctionAt",
+    "Functions",
+    "Hangup",
+    "Hooks",
+    "Hours",
+    "Input",
+    "Language",
+    "Notify",
+    "NumberDestination",
+    "Outcomes",
+    "Pause",
+    "PhoneNumberBinding",
+    "Play",
+    "Profile",
+    "Queue",
+    "RedirectDestination",
+    "ReferDestination",
+    "Say",
+    "SelectedEnvironment",
+    "Send",
+    "Service",
+    "SipDestination",
+    "Step",
+    "Twilio",
+    "Value",
+    "Voice",
+    "Waiting",
+]
+
+
+class Twilio(Strict):
+    """The account, and what proves that it is yours: the auth token, or an API key with its secret."""
+
+    account_sid: AccountSid = Field(
+        description="the account this config belongs to; another account's credentials are refused"
+    )
+    auth_token: SecretText | None = Field(None, description="only the token can sign smoke tests")
+    api_key: ApiKeySid | None = Field(None, description="SK..., instead of the token")
+    api_key_secret: SecretText | None = Field(None, description="the secret of `api_key`")
+
+
+class Asapp(Strict):
+    """ASAPP's API and how long a caller may have to wait for it."""
+
+    api_host: ApiHost = Field(description="a bare host is accepted; http:// is refused")
+    api_id: ApiId = Field(description="the API id that ASAPP gave you")
+    api_secret: SecretText = Field(description="the API secret that ASAPP gave you; a ${NAME} reference")
+    voice_agent_mode: Annotated[typing.Literal["cascade", "s2s"], Choice] | None = Field(
+        None, description="cascade or s2s; left to ASAPP when empty"
+    )
+    timeout_ms: Annotated[Whole, Field(ge=100, le=9000)] = Field(2000, description="for one request to ASAPP")
+    budget_ms: Annotated[Whole, Field(ge=100, le=9000)] = Field(
+        6000, description="for all tries together; a function has 10 s, Twilio waits 15 s"
+    )
+    url_cache_seconds: Annotated[Whole, Field(ge=0, le=299)] = Field(
+        240, description="a stream URL lives 300 s and serves many calls; 0 turns caching off"
+    )
+    reconnect: Annotated[Whole, Field(ge=0, le=5)] = Field(
+        1, description="new streams (same conversation) when one breaks in mid-call"
+    )
+
+
+_UNIQUE_NAME = pattern(
+    r"[A-Za-z0-9-]{1,50}",
+    "cannot be the unique name of a Twilio service",
+    "it has 1 to 50 letters, digits and dashes",
+    "choose another name; a service keeps its name for ever",
+)
+
+
+class Service(Strict):
+    """The Serverless service. An existing one of that name is adopted, never replaced."""
+
+    name: Annotated[str, *_UNIQUE_NAME] = Field("GenerativeAgentService", description="Twilio unique name")
+    runtime: Annotated[str, BeforeValidator(npm.check_runtime)] | None = Field(
+        None, description="e.g. node22; empty keeps what is live, node22 for a new service"
+    )
+    dependencies: Annotated[dict[str, str], BeforeValidator(npm.check_dependencies)] = Field(
+        default_factory=lambda: {"axios": npm.RECOMMENDED_AXIOS},
+        description="npm packages at exact versions; known-bad versions are refused; others' dependencies stay",
+    )
+    include_credentials: Truth = Field(True, description="give the functions the account's credentials")
+    ui_editable: Truth = Field(True, description="let the Console edit the service")
+
+
+def _function_path(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise finding(f"{show(value)} is not a path", "a text is expected here", 'write it like "/engage"')
+    problem = ""
+    if not value.startswith("/"):
+        problem = "it has to begin with a slash"
+    elif len(value.encode()) > 255:
+        problem = "it is longer than 255 bytes"
+    elif any(character in value for character in ";,?:@+&$()'\"# \\%*<>|`{}[]^=!") or not value.isprintable():
+        problem = "it has a character that Twilio does not allow in a path"
+    elif any(part in {"", ".", ".."} for part in value[1:].split("/")):
+        problem = "it has an empty part, or ends in a slash"
+    elif value.endswith(".js"):
+        problem = "a function's path has no .js"
+    if problem:
+        raise finding(
+            f"{show(value)} cannot be the path of a function",
+            problem,
+            "write it like /engage or /sales/engage",
+        )
+    return str(value)
+
+
+class FunctionAt(Strict):
+    """Where a function answers, and to whom."""
+
+    path: Annotated[str, BeforeValidator(_function_path)] = Field(description="path in the service")
+    visibility: Annotated[typing.Literal["protected", "public"], Choice] = Field(
+        "protected", description="protected (only requests signed by Twilio) or public"
+    )
+
+
+def _complete(default: str) -> BeforeValidator:
+    """Let a function that says only its visibility keep its path."""
+    return BeforeValidator(lambda raw: {"path": default, **raw} if isinstance(raw, dict) else raw)
+
+
+class Functions(Strict):
+    """The functions that Twilio calls."""
+
+    engage: Annotated[FunctionAt, _complete("/engage")] = Field(
+        default=FunctionAt(path="/engage"), description="answers the call and opens the stream"
+    )
+    call_complete: Annotated[FunctionAt, _complete("/call-complete")] = Field(
+        default=FunctionAt(path="/call-complete"), description="decides what happens after the agent"
+    )
+    stream_status: Annotated[FunctionAt, _complete("/stream-status")] = Field(
+        default=FunctionAt(path="/stream-status"),
+        description="Twilio reports here when a stream starts, stops or breaks",
+    )
+
+
+def _input_names(value: Any) -> Any:
+    reserved = ("asapp_callTransferId", "asapp_externalConversationId", "customerId", "taskName")
+    if isinstance(value, dict):
+        for name in map(str, value):
+            if name in reserved or name.lower().startswith("asapp_"):
+                raise finding(
+                    f"the input variable `{name}` has a reserved name",
+                    "ASAPP gives customerId, taskName and everything that begins with asapp_ a meaning of its own",
+                    "rename it" if name not in reserved[2:] else f"move it up, to `input.{name}`",
+                )
+            if not name or len(name) > 200 or not name.isprintable() or any(c in name for c in "<>&\"' "):
+                raise finding(
+                    f"`{name[:60]}` cannot be the name of an input variable",
+                    "it is sent as a stream parameter",
+                    "use letters, digits and underscores",
+                )
+    return value
+
+
+class Input(Strict):
+    """What the agent is told when a call starts. An allow-list: nothing else is sent."""
+
+    customerId: Value | None = Field(None, description="customer id in ASAPP, unique and stable")  # noqa: N815 - ASAPP's name
+    taskName: Value | None = Field(None, description="the task to enter first; ASAPP chooses when empty")  # noqa: N815 - ASAPP's name
+    variables: Annotated[dict[str, Value], BeforeValidator(_input_names)] = Field(
+        default_factory=dict, description="become GenerativeAgent inputVariables"
+    )
+
+
+_VOICE = pattern(
+    r"[A-Za-z0-9.\-]+",
+    "is not a voice",
+    "Twilio's voices have names like Polly.Joanna-Neural",
+    "use a name from Twilio's list of voices",
+    stand_in="Polly.Joanna-Neural",
+)
+_LANGUAGE = pattern(
+    r"[A-Za-z]{2,3}(-[A-Za-z0-9]+)*",
+    "is not a language",
+    "languages have names like en-US",
+    "write a BCP 47 tag such as en-US",
+    stand_in="en-US",
+)
+
+
+class Voice(Strict):
+    """The voice of `say`; a step may have its own."""
+
+    name: Annotated[str, *_VOICE] = Field("Polly.Joanna-Neural", description="one of Twilio's voices")
+    language: Annotated[str, *_LANGUAGE] = Field("en-US", description="BCP 47 tag")
+
+
+class Waiting(Strict):
+    """What the caller hears while a late result is awaited."""
+
+    play: Annotated[HttpsUrl | None, BeforeValidator(lambda value: value or None)] = Field(
+        None, description="https URL of a WAV or MP3 file; silence when empty"
+    )
+    max_seconds: Annotated[Whole, Field(ge=0, le=120)] = Field(
+        15, description="how long a result is awaited at most"
+    )
+
+
+Steps = tuple[Step, ...]
+_SORRY = "We are sorry, nobody is available right now. Please call again later."
+
+
+class Outcomes(Strict):
+    """What the caller gets in each ending: steps, in order. When all have failed, `exhausted` is run."""
+
+    agent: Steps = Field((), description="the caller needs a person")
+    system: Steps = Field((Hangup(),), description="GenerativeAgent handed over to a system")
+    completed: Steps = Field((Hangup(),), description="the conversation is simply over")
+    dropped: Steps = Field((), description="the stream broke and reconnecting did not help")
+    unknown: Steps = Field((), description="no result could be had in time")
+    failed: Steps = Field((), description="ASAPP could not be reached, or the stream never opened")
+    bypass: Steps = Field((), description="calls that `ga-deploy traffic` keeps away from GenerativeAgent")
+    exhausted: Steps = Field(
+        (Say(text=_SORRY), Hangup()), description="every step before was closed, busy, silent or failing"
+    )
+
+
+class Profile(Strict):
+    """Numbers that need another task, language or handling. Already merged: every section is complete."""
+
+    input: Input = Field(default_factory=Input, description="merged over `input`")
+    greeting: tuple[GreetingStep, ...] = Field((), description="replaces `greeting`")
+    voice: Voice = Field(default_factory=Voice, description="merged over `voice`")
+    waiting: Waiting = Field(default_factory=Waiting, description="merged over `waiting`")
+    outcomes: Outcomes = Field(default_factory=Outcomes, description="merged over `outcomes`")
+    asapp: Asapp = Field(description="merged over `asapp`")
+
+
+class Flow(Strict):
+    """The Twilio Studio variant."""
+
+    enabled: Truth = Field(False, description="deploy the flow's functions, and the flow")
+    engage: Annotated[FunctionAt, _complete("/flow/engage")] = Field(
+        default=FunctionAt(path="/flow/engage"), description="opens the stream for a flow"
+    )
+    call_transfer: Annotated[FunctionAt, _complete("/flow/call-transfer")] = Field(
+        default=FunctionAt(path="/flow/call-transfer"), description="tells a flow how the conversation ended"
+    )
+    friendly_name: Annotated[Text, Field(min_length=1, max_length=255)] = Field(
+        "GenerativeAgent", description="name in the Console"
+    )
+    status: Annotated[typing.Literal["draft", "published"], Choice] = Field(
+        "published", description="published or draft"
+    )
+    attach_to: FlowSidText | None = Field(
+        None, description="FW... of an existing flow: insert at `after`, touch nothing else"
+    )
+    after: (
+        Annotated[
+            str,
+            *pattern(
+                r"[A-Za-z0-9_-]+\.[A-Za-z]+",
+                "is not a transition",
+                "it has to be WIDGET.EVENT",
+                "write it like main_menu.match",
+                stand_in="Trigger.incomingCall",
+            ),
+        ]
+        | None
+    ) = Field(None, description="WIDGET.EVENT, e.g. main_menu.match")
+
+
+def _beside_config(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, (str, Path)):
+        raise finding(
+            f"{show(value)} is not a path", "a text is expected here", 'put quotes round it: "./..."'
+        )
+    if "\0" in str(value):
+        raise finding("a path has a NUL in it", "no file can have that name", "correct the path")
+    folder = (info.context or {}).get("folder")
+    return Path(folder, value) if folder else Path(value)
+
+
+FilePath = Annotated[Path, BeforeValidator(_beside_config)]
+
+
+class Hooks(Strict):
+    """Your own JavaScript, deployed as private functions. Absolute paths once loaded."""
+
+    before_engage: FilePath | None = Field(None, description="(call, context) -> extra input variables")
+    after_call: FilePath | None = Field(None, description="(outcome, context) -> outcome steps, or nothing")
+
+
+class PhoneNumberBinding(Strict):
+    """A phone number and what answers it."""
+
+    number: PhoneNumber = Field(description="E.164, in quotes")
+    to: Annotated[typing.Literal["engage", "flow"], Choice] = Field("engage", description="engage or flow")
+    profile: str | None = Field(None, description="one of `profiles`")
+    fallback_url: HttpsUrl | None = Field(
+        None,
+        description="when our function fails; default: the URL the number had before, if it was a real one",
+    )
+    fallback_method: Annotated[typing.Literal["GET", "POST"], Choice] = Field(
+        "POST", description="GET or POST"
+    )
+
+
+class EnvironmentOverrides(Strict):
+    """An environment: its domain suffix, and whatever it says otherwise than the rest of the file."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    domain_suffix: (
+        Annotated[
+            str,
+            *pattern(
+                r"[A-Za-z0-9]([A-Za-z0-9-]{0,14}[A-Za-z0-9])?",
+                "cannot be a domain suffix",
+                "it has 1 to 16 letters, digits and dashes, and stands in a host name",
+                "choose a short word such as stage",
+            ),
+        ]
+        | None
+    ) = Field(None, description="ends the domain, e.g. stage; none for the Console's environment `ui`")
+
+
+class SelectedEnvironment(Strict):
+    """The environment that was asked for; `name` is its Twilio unique name."""
+
+    name: str
+    domain_suffix: str | None
+
+
+class Language(Strict):
+    """Everything a config says, keys as in YAML."""
+
+    version: Annotated[typing.Literal[1], Field(description="of the config language")] = 1
+    twilio: Twilio
+    asapp: Asapp
+    service: Service = Field(default_factory=Service)
+    functions: Functions = Field(default_factory=Functions)
+    input: Input = Field(default_factory=Input)
+    voice: Voice = Field(default_factory=Voice)
+    greeting: tuple[GreetingStep, ...] = Field(
+        (), description="say, play or pause before the agent speaks, e.g. a legal notice; keep it short"
+    )
+    waiting: Waiting = Field(default_factory=Waiting)
+    destinations: dict[str, AnyDestination] = Field(
+        default_factory=dict, description="where a call may go afterwards; nothing else can be dialled"
+    )
+    outcomes: Outcomes = Field(default_factory=Outcomes)
+    profiles: dict[str, Profile] = Field(
+        default_factory=dict,
+        description="merged key by key over input, greeting, voice, waiting, outcomes and asapp",
+    )
+    flow: Flow = Field(default_factory=Flow)
+    hooks: Hooks = Field(default_factory=Hooks)
+    variables: Annotated[dict[str, str | Secret], BeforeValidator(check_variables)] = Field(
+        default_factory=dict,
+        description="further environment variables for the hooks; what comes out of ${NAME} is a secret",
+    )
+    templates: FilePath | None = Field(
+        None, description="folder with your copies of rendered files; they win over the built-in ones"
+    )
+    state: Annotated[typing.Literal["sync", "local"], Choice] = Field(
+        "sync", description="where releases and the lock are kept: sync (Twilio Sync) or local"
+    )
+    phone_numbers: tuple[PhoneNumberBinding, ...] = Field(
+        (), description="the numbers of `default_environment`; the others list their own"
+    )
+    default_environment: str = Field("ui", description="used without --env")
+    environments: dict[str, EnvironmentOverrides] = Field(
+        default_factory=lambda: {"ui": EnvironmentOverrides()},
+        description="merged over everything above: maps key by key, lists replaced, null removes",
+    )
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+
+class Config(Language):
+    """The merged config of the selected environment, with its origin. Made by `load_config` only."""
+
+    environment: SelectedEnvironment
+    path: Path
+    warnings: Annotated[tuple[Finding, ...], AfterValidator(tuple)] = ()
+    _find: typing.Callable[[tuple[str | int, ...]], Place] | None = PrivateAttr(default=None)
+
+    def place(self, *keys: str | int) -> Place | None:
+        """Return where a value stands in the file, e.g. `place("phone_numbers", 0, "number")`.
+
+        What is not written (a default) has the place of the nearest section that is; None when there is none.
+        """
+        return self._find(keys) if self._find else None

@@ -1,0 +1,320 @@
+"""Values at call time, and the steps a caller goes through: say, play, pause, notify, send, hangup."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from ga_deploy.config.references import Referenced
+from ga_deploy.config.scalars import HttpsUrl, SecretText, Text, Whole, finding, kind_of, pattern, show
+
+ROOTS = ("call", "query", "outcome", "transferVariables", "referenceVariables")
+OUTCOME_FIELDS = ("status", "transferType", "currentTaskName", "transferId", "name")
+
+
+class Strict(BaseModel):
+    """A section of the config: frozen, and every key is known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def _check_name(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if isinstance(value, Referenced) and value.stand_in:
+        return "call.From"
+    root, dot, key = value.partition(".")
+    if root not in ROOTS:
+        near = get_close_matches(root, ROOTS, n=1)
+        raise finding(
+            f"{show(value)} is not a name that has a value at call time",
+            "names begin with " + ", ".join(f"{known}." for known in ROOTS),
+            f"write {near[0]}.{key or 'NAME'}" if near else "write for example call.From",
+        )
+    if (
+        not dot
+        or not key
+        or len(key) > 100
+        or any(character.isspace() or ord(character) < 32 for character in key)
+    ):
+        raise finding(
+            f"{show(value)} names no field", f"a field of {root} has to follow the dot", f"write {root}.NAME"
+        )
+    if root == "outcome" and key not in OUTCOME_FIELDS:
+        near = get_close_matches(key, OUTCOME_FIELDS, n=1)
+        raise finding(
+            f"{show(value)} does not exist",
+            "an outcome has " + ", ".join(OUTCOME_FIELDS),
+            f"write outcome.{near[0]}" if near else "use one of these",
+        )
+    return str(value)
+
+
+class From(Strict):
+    """A value that is looked up while the call goes on.
+
+    `name` is written `from:`, e.g. `call.From`. With `map`, the value found is translated; one that `map` does not list
+    counts as absent. What is absent becomes `default`; without a default it is left out.
+    """
+
+    name: Annotated[str, BeforeValidator(_check_name)] = Field(
+        alias="from",
+        description="call.X, query.X, outcome.X, transferVariables.X or referenceVariables.X",
+        json_schema_extra={"pattern": r"^(call|query|outcome|transferVariables|referenceVariables)\..+"},
+    )
+    default: Text | None = Field(None, description="used when there is no value")
+    map: dict[str, Text] | None = Field(
+        None, description="translates the value; one that is not listed counts as absent"
+    )
+
+    @property
+    def root(self) -> str:
+        """Where the value comes from: one of `ROOTS`."""
+        return self.name.partition(".")[0]
+
+    @property
+    def key(self) -> str:
+        """What follows the first dot of the name."""
+        return self.name.partition(".")[2]
+
+
+def _value_kind(value: Any) -> str:
+    return "(from)" if isinstance(value, (dict, From)) else "(literal)"
+
+
+# A literal is a plain `str`.
+Value = Annotated[
+    Annotated[Text, Tag("(literal)")] | Annotated[From, Tag("(from)")],
+    Discriminator(_value_kind),
+]
+
+
+class Say(Strict):
+    """Speak a text. `voice` and `language` override the section `voice`."""
+
+    text: Annotated[Text, Field(min_length=1, max_length=4096)] = Field(
+        description="what is spoken, up to 4,096 characters"
+    )
+    voice: (
+        Annotated[
+            str,
+            *pattern(
+                r"[A-Za-z0-9.\-]+",
+                "is not a voice",
+                "Twilio's voices are named like Polly.Joanna-Neural",
+                "use a name from Twilio's list of voices",
+            ),
+        ]
+        | None
+    ) = Field(None, description="overrides voice.name")
+    language: (
+        Annotated[
+            str,
+            *pattern(
+                r"[A-Za-z]{2,3}(-[A-Za-z0-9]+)*",
+                "is not a language",
+                "languages are named like en-US",
+                "use a BCP 47 tag",
+            ),
+        ]
+        | None
+    ) = Field(None, description="overrides voice.language")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, raw: Any) -> Any:
+        return _content(raw, "say", "text")
+
+
+class Play(Strict):
+    """Play a recording."""
+
+    url: HttpsUrl = Field(description="https URL of a WAV or MP3 file")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, raw: Any) -> Any:
+        return _content(raw, "play", "url")
+
+
+class Pause(Strict):
+    """Silence, in seconds."""
+
+    seconds: Annotated[Whole, Field(ge=1, le=60)] = Field(1, description="whole seconds, 1 to 60")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, raw: Any) -> Any:
+        return _content(raw, "pause", "seconds")
+
+
+class Notify(Strict):
+    """Post the outcome to a web hook: JSON, signed with HMAC when there is a secret; best effort within one second."""
+
+    url: HttpsUrl = Field(description="https URL that takes the POST")
+    secret: SecretText | None = Field(None, description="key of the HMAC signature; a ${NAME} reference")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, raw: Any) -> Any:
+        return _content(raw, "notify", "url")
+
+
+class Send(Strict):
+    """Send the caller to a destination: a fixed one (`to`), or one chosen `by` a value at call time.
+
+    With `map`, the value is looked up there; without it the value itself names a destination. What leads nowhere goes
+    to `default`; without a default the next step is taken.
+    """
+
+    to: str | None = Field(None, description="name of a destination")
+    by: From | None = Field(None, description="{from: NAME} of the value that chooses")
+    map: dict[str, str] | None = Field(None, description="from value to destination")
+    default: str | None = Field(None, description="destination when the value chooses none")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, raw: Any) -> Any:
+        inner = raw.get("send") if isinstance(raw, dict) else raw
+        if isinstance(inner, dict):
+            if "by" not in inner:
+                raise finding(
+                    "`send` has no `by`",
+                    "it names neither a destination nor a value that chooses one",
+                    "write `send: NAME`, or `send: {by: {from: ...}, map: {...}, default: NAME}`",
+                )
+            if "to" in inner:
+                raise finding(
+                    "`send` has both `to` and `by`",
+                    "it is either one destination or a choice",
+                    "write `send: NAME`, or remove `to`",
+                )
+            by = inner["by"]
+            if isinstance(by, dict) and set(by) & {"map", "default"}:
+                raise finding(
+                    "`map` or `default` stands inside `by`",
+                    "they choose the destination, not the value",
+                    "move them beside `by`",
+                )
+        return _content(raw, "send", "to")
+
+    @property
+    def targets(self) -> tuple[str, ...] | None:
+        """The destinations it may lead to; None when the value itself names one, so that it may be any."""
+        if self.to is not None:
+            return (self.to,)
+        if self.map is None:
+            return None
+        named = [*self.map.values(), *([self.default] if self.default else [])]
+        return tuple(dict.fromkeys(named))
+
+
+class Hangup(Strict):
+    """End the call."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and raw.get("hangup") not in (None, True, {}):
+            raise finding("`hangup` takes no value", "it just ends the call", "write `- hangup`")
+        return {}
+
+
+KINDS: dict[str, type[Strict]] = {
+    "say": Say,
+    "play": Play,
+    "pause": Pause,
+    "notify": Notify,
+    "send": Send,
+    "hangup": Hangup,
+}
+
+
+def _content(raw: Any, kind: str, short: str) -> Any:
+    """Return the fields of a step out of `{kind: fields}`, or out of its short form `{kind: value}`."""
+    inner = raw[kind] if isinstance(raw, dict) and set(raw) == {kind} else raw
+    return inner if isinstance(inner, dict) else {short: inner}
+
+
+def _check_step(raw: Any) -> Any:
+    """Let only what is exactly one known step pass."""
+    if isinstance(raw, Strict):
+        return raw
+    known = ", ".join(KINDS)
+    if isinstance(raw, str):
+        if raw == "hangup":
+            return {"hangup": None}
+        if raw in KINDS:
+            raise finding(
+                f"the step `{raw}` says nothing more", f"`{raw}` needs a value", f"write `- {raw}: ...`"
+            )
+    if not isinstance(raw, dict):
+        raise finding(
+            f"{show(raw) if isinstance(raw, str) else kind_of(raw)} is not a step",
+            f"steps are {known}",
+            "write `- say: ...`, `- send: NAME` or `- hangup`",
+        )
+    unknown = [key for key in raw if key not in KINDS]
+    if unknown:
+        near = get_close_matches(str(unknown[0]), list(KINDS), n=1)
+        if len(raw) == 1 or not set(raw) & set(KINDS):
+            raise finding(
+                f"there is no step `{unknown[0]}`",
+                f"steps are {known}",
+                f"did you mean `{near[0]}`?" if near else "use one of these",
+            )
+        first = next(key for key in raw if key in KINDS)
+        raise finding(
+            f"`{unknown[0]}` stands beside `{first}`",
+            "a step has one key; what belongs to it stands inside",
+            f"write `- {first}: {{..., {unknown[0]}: ...}}`",
+        )
+    if len(raw) != 1:
+        raise (
+            finding(
+                "one step has several keys: " + ", ".join(f"`{key}`" for key in raw),
+                "each is a step of its own",
+                "begin each with a dash of its own",
+            )
+            if raw
+            else finding("a step is empty", f"steps are {known}", "remove the dash")
+        )
+    return raw
+
+
+def _step_kind(raw: Any) -> str | None:
+    if isinstance(raw, dict):
+        return next(iter(raw), None)
+    return type(raw).__name__.lower()
+
+
+Step = Annotated[
+    Annotated[Say, Tag("say")]
+    | Annotated[Play, Tag("play")]
+    | Annotated[Pause, Tag("pause")]
+    | Annotated[Notify, Tag("notify")]
+    | Annotated[Send, Tag("send")]
+    | Annotated[Hangup, Tag("hangup")],
+    Discriminator(_step_kind),
+    BeforeValidator(_check_step),
+]
+
+
+def _check_greeting_step(raw: Any) -> Any:
+    kind = _step_kind(_check_step(raw))
+    if kind not in {"say", "play", "pause"}:
+        raise finding(
+            f"`{kind}` cannot stand in the greeting",
+            "before the agent speaks a caller can only hear say, play and pause",
+            "move it to an outcome",
+        )
+    return _check_step(raw)
+
+
+GreetingStep = Annotated[
+    Annotated[Say, Tag("say")] | Annotated[Play, Tag("play")] | Annotated[Pause, Tag("pause")],
+    Discriminator(_step_kind),
+    BeforeValidator(_check_greeting_step),
+]
