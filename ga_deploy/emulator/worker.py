@@ -186,9 +186,14 @@ class Worker:
             while line := await self._process.stdout.readline():
                 if line.startswith(self._token):
                     self._take(json.loads(line[len(self._token) :]))
-        # Frames can end before the process does (one was too long, the descriptor was closed): no use any more.
-        self._kill()
-        await self._process.wait()
+        # Usually the process is ending by itself, and killing it in that moment would cost us its exit code. But frames
+        # can end before the process does (one was too long, the descriptor was closed): it is of no use any more.
+        try:
+            async with asyncio.timeout(0.5):
+                await self._process.wait()
+        except TimeoutError:
+            self._kill()
+            await self._process.wait()
         await self._error_reader
         self._frames.put_nowait(None)
 
