@@ -1,0 +1,176 @@
+"""What a media stream is asked for and what came of it: the types of the client on Twilio's side of the WebSocket.
+
+`media_client.run_stream` carries a request out. Times are seconds on the stream's own clock, 0 when the server accepted
+the connection; audio is µ-law, 8,000 Hz, mono, one byte a sample, so 160 bytes are 20 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ga_deploy.redact import Secret
+
+
+@dataclass(frozen=True)
+class StreamRequest:
+    """One `<Connect><Stream>` as Twilio would carry it out.
+
+    `parameters` are the `<Parameter>`s. With `auth_token` the upgrade request carries `X-Twilio-Signature`.
+    """
+
+    url: str
+    call_sid: str
+    account_sid: str
+    stream_sid: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    auth_token: Secret | None = None
+
+
+class When(StrEnum):
+    """What a caller waits for before a turn; `Turn.seconds` counts from there."""
+
+    TIME = "time"  # from the end of the caller's previous turn (from the start, for the first)
+    AGENT_SPEAKS = "agent_speaks"  # the caller has been hearing the agent: a barge-in
+    AGENT_DONE = "agent_done"  # the agent has spoken since the previous turn, and is silent now
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One thing a caller does: speak (`audio`), press keys (`digits`, `w` is half a second), or hang up.
+
+    Exactly one of the three is set. `text` is what the audio says, for people to read.
+    """
+
+    when: When
+    seconds: float
+    audio: bytes = b""
+    digits: str = ""
+    hang_up: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class CallerVoice:
+    """What a caller does on a stream, in order. After the last turn the caller listens until the stream ends."""
+
+    turns: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """The line between caller and agent, and how long to wait. All that is random comes from `seed`.
+
+    `loss` is the share of the caller's frames that never arrive (0 to 1), `jitter_ms` the largest extra delay of one,
+    `noise_dbfs` the level of the noise around the caller (None: a quiet room). After `max_seconds` of stream time the
+    caller hangs up. `record` is a WAV to write: caller on the left channel, agent on the right.
+    """
+
+    seed: int = 0
+    loss: float = 0.0
+    jitter_ms: float = 0.0
+    noise_dbfs: float | None = None
+    max_seconds: float = 120.0
+    connect_timeout: float = 5.0
+    record: Path | None = None
+
+
+class Ending(StrEnum):
+    """How a stream ended, and Twilio's error code for it where there is one."""
+
+    SERVER_CLOSED = "server_closed"  # the normal ending of an agent; Twilio notes it as 31921
+    CALLER_HUNG_UP = "caller_hung_up"
+    TIME_UP = "time_up"  # `max_seconds` are over: the caller gave up
+    REFUSED = "refused"  # 31920: the handshake was not answered with 101
+    UNREACHABLE = "unreachable"  # 31901: no connection: DNS, TCP, TLS or too slow
+    BROKEN = "broken"  # 31903: the connection was cut without a close
+    PROTOCOL = "protocol"  # 31924: the server sent what Twilio does not understand
+
+
+@dataclass(frozen=True)
+class StreamEvent:
+    """Something on the wire or in the caller's ear. `kind` is e.g. connected, audio, silence, mark, clear, dtmf, close."""
+
+    at: float
+    kind: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """How late the client itself sent its frames, in milliseconds: a slow tester must not be taken for a slow agent."""
+
+    frames: int = 0
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+    worst_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class BargeIn:
+    """The caller began to speak at `at` while the agent was heard; `silent_after` seconds later it was quiet (None: never)."""
+
+    at: float
+    silent_after: float | None
+
+
+@dataclass(frozen=True)
+class StreamOutcome:
+    """What came of a stream. Nothing that a server does is an exception.
+
+    `code` is Twilio's error code (None for an ending without one), `reason` says more in words, `status` is the HTTP
+    status of a refused handshake and `close_code` that of the WebSocket. `heard` and `spoken` are both directions as
+    they were played and said, from second 0, equally long. `first_audio` is when the agent was first heard.
+    """
+
+    ending: Ending
+    code: int | None = None
+    reason: str = ""
+    status: int | None = None
+    close_code: int | None = None
+    duration: float = 0.0
+    heard: bytes = b""
+    spoken: bytes = b""
+    first_audio: float | None = None
+    barge_ins: tuple[BargeIn, ...] = ()
+    events: tuple[StreamEvent, ...] = ()
+    frames_sent: int = 0
+    frames_received: int = 0
+    lateness: Lateness = Lateness()
+
+    @property
+    def opened(self) -> bool:
+        """Whether the server accepted the stream at all."""
+        return self.ending not in {Ending.REFUSED, Ending.UNREACHABLE}
+
+
+class Clock(Protocol):
+    """The seam for time: stream time may run faster than the wall's where nothing listens in real time."""
+
+    def now(self) -> float:
+        """Seconds since any fixed moment."""
+
+    async def sleep_until(self, moment: float) -> None:
+        """Return when `now()` has reached `moment`; at once if it has already."""
+
+
+class RunningClock:
+    """Real time, or `speed` times as fast."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed = speed
+
+    def now(self) -> float:
+        """Seconds, `speed` of them in one of the wall's."""
+        return time.monotonic() * self._speed
+
+    async def sleep_until(self, moment: float) -> None:
+        """Return when `now()` has reached `moment`."""
+        await asyncio.sleep(max(0.0, (moment - self.now()) / self._speed))
