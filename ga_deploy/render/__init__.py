@@ -1,0 +1,184 @@
+"""Config and templates in, the functions as they will be deployed out.
+
+All that the config says goes into one settings module; the other files are the same for every config but for the
+path under which they find each other. A file in the user's `templates:` folder wins over the built-in one of the same
+name. No secret is ever rendered: settings name the environment variable that holds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError
+
+from ga_deploy.errors import ConfigInvalid, Finding, Place
+from ga_deploy.model import MARKER, Bundle, FunctionFile, Visibility
+from ga_deploy.render.javascript import to_literal
+from ga_deploy.render.project import write_project
+from ga_deploy.render.settings import read_settings
+
+if TYPE_CHECKING:
+    from ga_deploy.config.schema import Config
+
+__all__ = ["built_in_templates", "render", "template_hashes", "template_root", "write_project"]
+
+_FOLDER = "functions"
+_SUFFIX = ".js.j2"
+_PRIVATE = ".private"
+
+
+def template_root() -> Path:
+    """Return the folder of the built-in templates: inside the installed package, else beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "_templates"
+    return installed if installed.is_dir() else package.parent / "templates"
+
+
+def built_in_templates() -> dict[str, Path]:
+    """Return the templates of the functions by name relative to the templates folder, e.g. `functions/engage.js.j2`."""
+    return _templates_in(template_root())
+
+
+def template_hashes() -> dict[str, str]:
+    """Return the SHA-256, in hex, of each built-in template by the names of `built_in_templates`.
+
+    `init --templates` records them, so that `validate` can tell which built-in file has changed since it was copied.
+    """
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in built_in_templates().items()}
+
+
+def render(config: Config) -> Bundle:
+    """Return the functions that `config` asks for. Reads templates and hooks, touches nothing else.
+
+    Raises `ConfigInvalid` with every template, hook or setting that cannot be used, each with its place.
+    """
+    folder = config.functions.engage.path.rpartition("/")[0] + "/"
+    settings = read_settings(config, folder)
+    fingerprint = hashlib.sha256(to_literal(settings.content).encode()).hexdigest()[:8]
+    names = {
+        "lib": f"{folder}lib"[1:],
+        "settings": to_literal({"fingerprint": fingerprint, **settings.content}),
+    }
+    findings = settings.findings
+    sources = _choose_templates(config, findings)
+    texts = [*_fill(sources, names, findings), *_read_hooks(config, findings)]
+    functions: dict[str, FunctionFile] = {}
+    origins: dict[str, str] = {}
+    for name, source, text in texts:
+        at = _address(config, name, folder)
+        if at is None:
+            continue
+        path, visibility = at
+        if path in functions:
+            findings.append(_taken(config, path))
+        functions[path] = FunctionFile(path, visibility, f"{MARKER} set={folder} file={name}\n{text}")
+        origins[path] = str(source)
+    if findings:
+        raise ConfigInvalid(tuple(findings))
+    return Bundle(
+        functions=tuple(sorted(functions.values(), key=lambda one: one.path)),
+        dependencies=dict(config.service.dependencies),
+        variables=settings.variables,
+        fingerprint=fingerprint,
+        engage_path=config.functions.engage.path,
+        sources=origins,
+    )
+
+
+def _templates_in(root: Path) -> dict[str, Path]:
+    found = sorted((root / _FOLDER).rglob(f"*{_SUFFIX}"))
+    return {path.relative_to(root).as_posix(): path for path in found}
+
+
+def _choose_templates(config: Config, findings: list[Finding]) -> dict[str, Path]:
+    built_in = built_in_templates()
+    if config.templates is None:
+        return built_in
+    at = config.place("templates")
+    if not config.templates.is_dir():
+        findings.append(Finding(f"there is no folder {config.templates}", "`templates` names it", "run `ga-deploy init --templates`, or remove the key", at))
+        return built_in
+    own = _templates_in(config.templates)
+    for name in own:
+        if name in built_in or name.startswith(f"{_FOLDER}/lib/") and name.endswith(_PRIVATE + _SUFFIX):
+            continue
+        near = get_close_matches(name, built_in, n=1)
+        findings.append(
+            Finding(
+                f"the template {name} replaces nothing",
+                "a copy wins over the built-in file of the same name; only private modules under functions/lib can be added",
+                f"did you mean {near[0]}?" if near else "rename it, or move it out of the folder",
+                Place(str(config.templates / name)),
+            )
+        )
+    return built_in | own
+
+
+def _fill(sources: dict[str, Path], names: dict[str, str], findings: list[Finding]) -> Iterator[tuple[str, Path, str]]:
+    """Yield the name (`engage`, `lib/steps`), the origin and the text of every template that renders."""
+    jinja = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701 - JavaScript, not HTML
+    for template_name, path in sources.items():
+        try:
+            code = jinja.compile(path.read_text(encoding="utf-8"), filename=str(path))
+            text = jinja.template_class.from_code(jinja, code, jinja.make_globals(None)).render(names)
+        except (TemplateError, OSError, ValueError, TypeError, ArithmeticError, LookupError) as problem:
+            findings.append(_broken(path, problem))
+            continue
+        name = template_name.removeprefix(f"{_FOLDER}/").removesuffix(_SUFFIX).removesuffix(_PRIVATE)
+        yield name, path, text
+
+
+def _broken(path: Path, problem: Exception) -> Finding:
+    line = problem.lineno if isinstance(problem, TemplateSyntaxError) else 0
+    trace = problem.__traceback__
+    while trace and not line:
+        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == str(path) else 0
+        trace = trace.tb_next
+    return Finding(
+        "a template cannot be rendered",
+        f"{problem}",
+        "templates know the names `lib` and `settings`; write `{{ '{{' }}` for two literal braces",
+        Place(str(path), line),
+    )
+
+
+def _read_hooks(config: Config, findings: list[Finding]) -> Iterator[tuple[str, Path, str]]:
+    for key in type(config.hooks).model_fields:
+        path: Path | None = getattr(config.hooks, key)
+        if path is None:
+            continue
+        try:
+            yield f"hooks/{key.replace('_', '-')}", path, path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as problem:
+            reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
+            findings.append(Finding("a hook cannot be read", f"{path}: {reason}", "correct the path, or the file", config.place("hooks", key)))
+
+
+def _address(config: Config, name: str, folder: str) -> tuple[str, Visibility] | None:
+    """Return path and visibility of the function made of the template `name`; None when it is not deployed."""
+    entries = {
+        "engage": config.functions.engage,
+        "call-complete": config.functions.call_complete,
+        "stream-status": config.functions.stream_status,
+        "flow/engage": config.flow.engage,
+        "flow/call-transfer": config.flow.call_transfer,
+    }
+    at = entries.get(name)
+    if at is None:
+        return folder + name, "private"
+    if name.startswith("flow/") and not config.flow.enabled:
+        return None
+    return at.path, at.visibility
+
+
+def _taken(config: Config, path: str) -> Finding:
+    return Finding(
+        f"two functions would have the path {path}",
+        "lib/ and hooks/ beside engage hold modules of ga-deploy",
+        "choose another path",
+        config.place("functions"),
+    )
