@@ -1,0 +1,316 @@
+"""Serverless v1: builds. A build really installs its dependencies and really compiles its functions.
+
+The answer to a creation comes once the dependencies are known to exist, as Twilio refuses unknown ones at that point;
+what fails later ends as `failed`, for which Twilio gives no reason in any field (issue toolkit#390).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+from ga_deploy.emulator.problems import ApiError, invalid
+from ga_deploy.emulator.serverless import find_service, routes
+from ga_deploy.emulator.store import Row, new_sid, to_json
+from ga_deploy.emulator.syntax import first_broken
+from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, created, iso, ok, page, page_window, unknown
+from ga_deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ga_deploy.emulator.npm import NodePackages
+    from ga_deploy.emulator.world import World
+
+RUNTIME_HANDLER = "@twilio/runtime-handler"
+
+_ROOT = "/v1/Services/{service}/Builds"
+
+
+def status_of(world: World, build: Row) -> str:
+    """Return what a build's status looks like now: `building` until the work, the polls and the time are done."""
+    done = build["outcome"] is not None and build["polls_left"] <= 0 and world.store.now() >= build["ready_at"]
+    return str(build["outcome"]) if done else "building"
+
+
+def build_json(world: World, call: Call, row: Row) -> dict[str, Any]:
+    """Return a build as Twilio shows it: versions in no order, visibility in upper case (as in the description)."""
+    url = call.url("v1", "Services", row["service"], "Builds", row["sid"])
+    versions = versions_of(world, row["sid"])
+    random.shuffle(versions)
+    return {
+        "sid": row["sid"],
+        "account_sid": row["account"],
+        "service_sid": row["service"],
+        "asset_versions": [_build_version(version) for version in versions if version["kind"] == "asset"],
+        "function_versions": [_build_version(version) for version in versions if version["kind"] == "function"],
+        "dependencies": [
+            {"name": name, "version": version} for name, version in json.loads(row["dependencies"]).items()
+        ],
+        "runtime": row["runtime"],
+        "status": status_of(world, row),
+        "date_created": iso(row["created"]),
+        "date_updated": iso(row["updated"]),
+        "url": url,
+        "links": {"build_status": f"{url}/Status"},
+    }
+
+
+def _build_version(row: Row) -> dict[str, Any]:
+    return {
+        "sid": row["sid"],
+        "account_sid": row["account"],
+        "service_sid": row["service"],
+        f"{row['kind']}_sid": row["container"],
+        "date_created": iso(row["created"]),
+        "path": row["path"],
+        "visibility": row["visibility"].upper(),
+    }
+
+
+def versions_of(world: World, build_sid: str) -> list[Row]:
+    """Return the versions in a build, oldest first, without their content."""
+    return world.store.query(
+        "SELECT v.seq, v.sid, v.account, v.service, v.container, v.kind, v.path, v.visibility, v.created"
+        " FROM versions v JOIN build_versions b ON b.version=v.sid WHERE b.build=? ORDER BY v.seq",
+        build_sid,
+    )
+
+
+def _find(world: World, call: Call) -> Row:
+    service = find_service(world, call)
+    row = world.store.one("builds", service=service["sid"], sid=call.at["build"])
+    if row is None:
+        raise unknown(call.path)
+    return row
+
+
+def _looked_at(world: World, row: Row) -> Row:
+    """Count a look at a build that is being waited for."""
+    if row["polls_left"] > 0:
+        row["polls_left"] -= 1
+        world.store.update("builds", row["seq"], {"polls_left": row["polls_left"]})
+    return row
+
+
+@routes.on("GET", _ROOT)
+def list_builds(world: World, call: Call) -> Answer:
+    """All builds of a service, newest first."""
+    service, window = find_service(world, call), page_window(call)
+    found = world.store.window("builds", window, where=["service=?"], bound=[service["sid"]])
+    return page(call, "builds", window, found, (build_json(world, call, row) for row in found.rows))
+
+
+@routes.on("GET", f"{_ROOT}/{{build:ZB}}")
+def fetch_build(world: World, call: Call) -> Answer:
+    """One build; counts as a look."""
+    return ok(build_json(world, call, _looked_at(world, _find(world, call))))
+
+
+@routes.on("GET", f"{_ROOT}/{{build:ZB}}/Status")
+def fetch_status(world: World, call: Call) -> Answer:
+    """Only the status of a build; counts as a look."""
+    row = _looked_at(world, _find(world, call))
+    url = call.url("v1", "Services", row["service"], "Builds", row["sid"], "Status")
+    kept = {"sid": row["sid"], "account_sid": row["account"], "service_sid": row["service"]}
+    return ok({**kept, "status": status_of(world, row), "url": url})
+
+
+@routes.on("DELETE", f"{_ROOT}/{{build:ZB}}")
+def delete_build(world: World, call: Call) -> Answer:
+    """Remove a build that no environment runs (issue tf#28)."""
+    row = _find(world, call)
+    if world.store.one("environments", build=row["sid"]):
+        raise invalid("Cannot delete Build because it's part of an active Deployment.")
+    world.store.delete("builds", sid=row["sid"])
+    return NO_CONTENT
+
+
+@routes.on("POST", _ROOT)
+async def create_build(world: World, call: Call) -> Answer:
+    """Make a build of exactly the versions named; nothing of an earlier build is in it."""
+    service = find_service(world, call)
+    runtime = call.text("Runtime") or world.rules.default_runtime
+    if runtime not in world.rules.runtimes:
+        raise invalid(f"unsupported runtime: {runtime}")
+    versions = _wanted_versions(world, call, service)
+    dependencies = _with_defaults(world, read_dependencies(call.text("Dependencies")))
+    await world.builds.check(dependencies, runtime)
+    row = add_build(world, service, versions, dependencies, runtime)
+    world.builds.begin(row["sid"])
+    return created(build_json(world, call, row))
+
+
+def _wanted_versions(world: World, call: Call, service: Row) -> list[str]:
+    paths: set[tuple[str, str]] = set()
+    wanted: list[str] = []
+    for kind, name in (("function", "FunctionVersions"), ("asset", "AssetVersions")):
+        for sid in dict.fromkeys(call.form.get(name, [])):
+            row = world.store.one("versions", service=service["sid"], kind=kind, sid=sid)
+            if row is None:
+                raise invalid(f"{kind.title()} Version {sid} was not found in this service")
+            if (kind, row["path"]) in paths:
+                raise invalid(f"Build has more than one {kind.title()} Version with the path {row['path']}")
+            paths.add((kind, row["path"]))
+            wanted.append(row["sid"])
+    if not wanted:
+        raise invalid("At least one Function Version or Asset Version is required for Build")
+    limit = world.rules.max_functions_per_build
+    if limit is not None and sum(kind == "function" for kind, _ in paths) > limit:
+        raise invalid(f"Builds are limited to less than or equal to {limit} Function Versions")
+    return wanted
+
+
+def read_dependencies(text: str | None) -> dict[str, str]:
+    """Return `Dependencies` as a mapping.
+
+    It is a JSON array of `{"name", "version"}`, and may stand in another pair of double quotes, escaped or not:
+    serverless-api sends it that way and Twilio takes both (toolkit builds.ts).
+    """
+    if not text or not text.strip():
+        return {}
+    text = text.strip()
+    try:
+        read = json.loads(text)
+        if isinstance(read, str):
+            read = json.loads(read)
+    except ValueError:
+        try:
+            read = json.loads(text[1:-1]) if text[0] == text[-1] == '"' else None
+        except ValueError:
+            read = None
+    if not isinstance(read, list):
+        raise invalid("Dependencies is not valid JSON: an array of objects with name and version is expected")
+    found: dict[str, str] = {}
+    for entry in read:
+        if (
+            not isinstance(entry, dict)
+            or not isinstance(entry.get("name"), str)
+            or not isinstance(entry.get("version"), str)
+        ):
+            raise invalid("Dependencies must have a name and a version each")
+        found[entry["name"]] = entry["version"]
+    return found
+
+
+def _with_defaults(world: World, asked: dict[str, str]) -> dict[str, str]:
+    """Check what is asked, and add what is in every build (docs, Default Runtime Handler Version)."""
+    handler = asked.get(RUNTIME_HANDLER)
+    if handler is not None and handler not in world.rules.runtime_handlers:
+        raise unknown_dependency(f"{RUNTIME_HANDLER}@{handler}")
+    for name, version in asked.items():
+        if not version or ":" in version or "/" in version:
+            raise unknown_dependency(f"{name}@{version}")
+    defaults = {"twilio": world.rules.default_twilio, RUNTIME_HANDLER: world.rules.default_runtime_handler}
+    return {**asked, **{name: version for name, version in defaults.items() if name not in asked}}
+
+
+def unknown_dependency(what: str) -> ApiError:
+    """Return the refusal that names a package version nobody has (issues toolkit#538, #564, #325)."""
+    return invalid(f"Some dependencies could not be validated. No matching version found for {what}")
+
+
+def add_build(
+    world: World,
+    service: Row,
+    versions: Sequence[str],
+    dependencies: dict[str, str],
+    runtime: str,
+    outcome: str | None = None,
+) -> Row:
+    """Record a build; with an `outcome` it is done already, else `Builds.begin` works on it."""
+    now = world.store.now()
+    waits = outcome is None
+    with world.store.transaction():
+        row = world.store.insert(
+            "builds",
+            {
+                "sid": new_sid("ZB"),
+                "account": service["account"],
+                "service": service["sid"],
+                "dependencies": to_json(dependencies),
+                "runtime": runtime,
+                "outcome": outcome,
+                "reason": None,
+                "polls_left": world.rules.build_polls if waits else 0,
+                "ready_at": now + (world.rules.build_ms / 1000 if waits else 0),
+                "created": now,
+                "updated": now,
+            },
+        )
+        for sid in versions:
+            world.store.insert("build_versions", {"build": row["sid"], "version": sid})
+    return row
+
+
+class Builds:
+    """Works on builds in the background. `packages` None: nothing is installed or compiled, every build completes."""
+
+    def __init__(self, world: World, packages: NodePackages | None) -> None:
+        self._world = world
+        self._packages = packages
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def check(self, dependencies: dict[str, str], runtime: str) -> None:
+        """Raise the refusal of Twilio when a dependency does not exist (or npm cannot be asked)."""
+        try:
+            await self.modules(dependencies, runtime)
+        except DeployError as problem:
+            missing = getattr(problem, "missing", ())
+            if missing:
+                raise unknown_dependency(missing[0]) from problem
+            raise invalid(f"Some dependencies could not be validated. {problem.why or problem.what}") from problem
+
+    async def modules(self, dependencies: dict[str, str], runtime: str) -> Path | None:
+        """Return the folder that holds `node_modules` of a dependency set, installing it if need be."""
+        return None if self._packages is None else await self._packages.install(dependencies, runtime)
+
+    def begin(self, build_sid: str) -> None:
+        """Start working on a build."""
+        task = asyncio.create_task(self._work(build_sid), name=f"build {build_sid}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def resume(self) -> None:
+        """Start again on the builds that an earlier run of the emulator left unfinished."""
+        for row in self._world.store.rows("builds", outcome=None):
+            self.begin(row["sid"])
+
+    async def stop(self) -> None:
+        """Leave unfinished builds where they are."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _work(self, build_sid: str) -> None:
+        store = self._world.store
+        row = store.one("builds", sid=build_sid)
+        if row is None:
+            return
+        reason = await self._failure(row)
+        store.update(
+            "builds",
+            row["seq"],
+            {"outcome": "failed" if reason else "completed", "reason": reason, "updated": store.now()},
+        )
+
+    async def _failure(self, row: Row) -> str | None:
+        """Return why a build fails; kept for `/_emulator/state`, since the API never tells."""
+        if self._world.rules.fail_builds > 0:
+            self._world.change_rules({"fail_builds": self._world.rules.fail_builds - 1})
+            return "asked for by the rule fail_builds"
+        if self._packages is None:
+            return None
+        try:
+            await self._packages.install(json.loads(row["dependencies"]), row["runtime"])
+        except DeployError as problem:
+            return problem.why or problem.what
+        sources = self._world.store.query(
+            "SELECT v.path, v.content FROM versions v JOIN build_versions b ON b.version=v.sid"
+            " WHERE b.build=? AND v.kind='function'",
+            row["sid"],
+        )
+        return await first_broken({source["path"]: source["content"] for source in sources})

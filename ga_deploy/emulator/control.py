@@ -1,0 +1,127 @@
+"""The control plane under `/_emulator/`: what tests and the command line set and see. Twilio has nothing like it.
+
+GET    /health                    is it up
+GET    /state[?account=AC…]       the end state, comparable between runs
+GET    /journal[?only=&exclude=]  the requests, with their number and depth;   DELETE forgets them
+GET    /faults                    what is armed and how often it struck;       POST arms one or a list; DELETE all
+GET    /rules                     the platform's behaviour;                    POST changes some
+GET    /clock                     the emulated time;                           POST {"advance": seconds}
+POST   /numbers                   {"account_sid", "numbers": [E.164 or {"phone_number", ...}]}
+POST   /foreign-deploy            somebody else deploys (see `foreign.deploy`)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from ga_deploy.emulator.dump import dump
+from ga_deploy.emulator.faults import read_fault
+from ga_deploy.emulator.foreign import deploy
+from ga_deploy.emulator.numbers import number_json, seed_number
+from ga_deploy.emulator.problems import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ga_deploy.emulator.server import Emulator
+
+Body = dict[str, Any]
+
+
+async def answer(emulator: Emulator, request: web.Request, path: str) -> web.Response:
+    """Answer a request to the control plane; 400 with `error` for what cannot be done."""
+    action = _ACTIONS.get((request.method, path.rstrip("/")))
+    if action is None:
+        known = sorted(f"{method} {name}" for method, name in _ACTIONS)
+        return web.json_response({"error": f"no such control: {request.method} {path}", "controls": known}, status=404)
+    try:
+        given = json.loads(await request.text() or "{}")
+        return web.json_response(action(emulator, request, given))
+    except (ValueError, TypeError, KeyError, AttributeError, ApiError) as problem:
+        return web.json_response({"error": str(problem) or type(problem).__name__}, status=400)
+
+
+def _health(emulator: Emulator, request: web.Request, given: Any) -> Body:
+    return {"status": "ok", "accounts": list(emulator.world.directory.accounts)}
+
+
+def _state(emulator: Emulator, request: web.Request, given: Any) -> Body:
+    account = request.query.get("account") or next(iter(emulator.world.directory.accounts))
+    return dump(emulator.world, account)
+
+
+def _journal(emulator: Emulator, request: web.Request, given: Any) -> Body:
+    return emulator.journal.report(request.query.get("exclude", ""), request.query.get("only", ""))
+
+
+def _forget(emulator: Emulator, request: web.Request, given: Any) -> Body:
+    emulator.journal.reset()
+    return {}
+
+
+def _faults(emulator: Emulator, request: web.Request, given: Any) -> Body:
+    return {"faults": emulator.faults.describe()}
+
+
+def _arm(emulator: Emulator, request: web.Request, given: Any) -> Body:
+    # All are read before any is armed.
+    for fault in [read_fault(one) for one in (given if isinstance(given, list) else [given])]:
+        emulator.faults.add(fault)
+    return _faults(emulator, request, given)
+
+
+def _disarm(emulator: Emulator, request: web.Request, given: Any) -> Body:
+    emulator.faults.clear()
+    return {"faults": []}
+
+
+def _rules(emulator: Emulator, request: web.Request, given: Any) -> Body:
+    return dataclasses.asdict(emulator.world.rules)
+
+
+def _change_rules(emulator: Emulator, request: web.Request, given: Any) -> Body:
+    emulator.world.change_rules(given)
+    return _rules(emulator, request, given)
+
+
+def _clock(emulator: Emulator, request: web.Request, given: Any) -> Body:
+    return {"now": emulator.world.store.now()}
+
+
+def _advance(emulator: Emulator, request: web.Request, given: Any) -> Body:
+    emulator.world.advance(float(given["advance"]))
+    return _clock(emulator, request, given)
+
+
+def _numbers(emulator: Emulator, request: web.Request, given: Any) -> Body:
+    world = emulator.world
+    account = given.get("account_sid") or next(iter(world.directory.accounts))
+    if account not in world.directory.accounts:
+        raise ValueError(f"no such account: {account}")
+    with world.store.transaction():
+        return {"numbers": [number_json(seed_number(world, account, number)) for number in given["numbers"]]}
+
+
+def _foreign_deploy(emulator: Emulator, request: web.Request, given: Any) -> Body:
+    return deploy(emulator.world, given)
+
+
+_ACTIONS: dict[tuple[str, str], Callable[[Emulator, web.Request, Any], Body]] = {
+    ("GET", "/health"): _health,
+    ("GET", "/state"): _state,
+    ("GET", "/journal"): _journal,
+    ("DELETE", "/journal"): _forget,
+    ("GET", "/faults"): _faults,
+    ("POST", "/faults"): _arm,
+    ("DELETE", "/faults"): _disarm,
+    ("GET", "/rules"): _rules,
+    ("POST", "/rules"): _change_rules,
+    ("GET", "/clock"): _clock,
+    ("POST", "/clock"): _advance,
+    ("POST", "/numbers"): _numbers,
+    ("POST", "/foreign-deploy"): _foreign_deploy,
+}

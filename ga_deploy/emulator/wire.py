@@ -1,0 +1,286 @@
+"""Between HTTP and the rules: what a request asks (`Call`), what an answer says (`Answer`), and which rule it is for.
+
+Product modules register plain functions `(world, call) -> Answer` with `Routes`; they see no socket and no framework,
+so that tests can drive the rules directly.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlencode
+
+from ga_deploy.emulator.problems import ApiError, invalid, method_not_allowed, missing, not_found
+from ga_deploy.emulator.store import Slice, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from ga_deploy.emulator.accounts import Account
+    from ga_deploy.emulator.world import World
+
+    Handler = Callable[["World", "Call"], "Answer | Awaitable[Answer]"]
+
+Fields = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file part of a multipart body."""
+
+    content: bytes
+    content_type: str | None
+    file_name: str | None
+
+
+@dataclass
+class Call:
+    """One request of an API client, decoded. `base` is how the client reaches this product; links start with it."""
+
+    product: str
+    method: str
+    path: str
+    base: str
+    account: Account
+    query: Fields = field(default_factory=dict)
+    form: Fields = field(default_factory=dict)
+    files: dict[str, Upload] = field(default_factory=dict)
+    by_key: bool = False
+    if_match: str | None = None
+    at: dict[str, str] = field(default_factory=dict)
+
+    def text(self, name: str, *, longest: int | None = None) -> str | None:
+        """Return a form field, None when it was not sent. The last one wins, as with PHP-style parsers."""
+        values = self.form.get(name)
+        if not values:
+            return None
+        if longest is not None and len(values[-1]) > longest:
+            raise invalid(f"{name} is too long: at most {longest} characters are allowed")
+        return values[-1]
+
+    def required(self, name: str, *, longest: int | None = None) -> str:
+        """Return a form field that must be there and not be empty."""
+        value = self.text(name, longest=longest)
+        if not value:
+            raise missing(name)
+        return value
+
+    def flag(self, name: str) -> bool | None:
+        """Return a boolean form field, None when it was not sent."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if value.lower() not in {"true", "false"}:
+            raise invalid(f"Invalid value for {name}: '{value}' is not a boolean")
+        return value.lower() == "true"
+
+    def whole(self, name: str) -> int | None:
+        """Return an integer form field, None when it was not sent."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if not re.fullmatch(r"\d{1,12}", value):
+            raise invalid(f"Invalid value for {name}: '{value}' is not a whole number")
+        return int(value)
+
+    def asked(self, name: str) -> str | None:
+        """Return a query parameter, None when it was not sent."""
+        values = self.query.get(name)
+        return values[-1] if values else None
+
+    def url(self, *segments: str) -> str:
+        """Return the absolute URL of a resource of this product, e.g. `call.url("v1", "Services", sid)`."""
+        return "/".join([self.base, *(quote(segment, safe="") for segment in segments)])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back: JSON (None: an empty body) and headers."""
+
+    status: int
+    body: dict[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def ok(body: dict[str, Any]) -> Answer:
+    """Return 200."""
+    return Answer(200, body)
+
+
+def created(body: dict[str, Any]) -> Answer:
+    """Return 201."""
+    return Answer(201, body)
+
+
+NO_CONTENT = Answer(204)
+
+
+@dataclass(frozen=True)
+class _Route:
+    method: str
+    pattern: re.Pattern[str]
+    handler: Handler
+
+
+class Routes:
+    """The paths of one product.
+
+    `{service}` matches any segment; `{environment:ZE}` only a SID of that kind, so that anything else is a 404 as the
+    patterns of Twilio's description have it.
+    """
+
+    def __init__(self, product: str) -> None:
+        self.product = product
+        self._by_length: dict[int, list[_Route]] = {}
+
+    def on(self, method: str, template: str) -> Callable[[Handler], Handler]:
+        """Register the decorated function for a method and a path template."""
+        segments = template.strip("/").split("/")
+        pattern = re.compile("/" + "/".join(_segment_pattern(segment) for segment in segments))
+
+        def register(handler: Handler) -> Handler:
+            self._by_length.setdefault(len(segments), []).append(_Route(method, pattern, handler))
+            return handler
+
+        return register
+
+    def find(self, method: str, path: str) -> tuple[Handler, dict[str, str]]:
+        """Return the handler for a raw (percent-encoded) path, and what its placeholders stand for.
+
+        Raises the 404 or 405 that Twilio answers.
+        """
+        known = False
+        for route in self._by_length.get(path.strip("/").count("/") + 1, ()):
+            match = route.pattern.fullmatch(path.rstrip("/"))
+            if match is None:
+                continue
+            known = True
+            if route.method == method:
+                return route.handler, {name: unquote(value) for name, value in match.groupdict().items()}
+        raise method_not_allowed() if known else unknown(path)
+
+
+def _segment_pattern(segment: str) -> str:
+    match = re.fullmatch(r"\{(\w+)(?::(\w+))?\}(.*)", segment)
+    if match is None:
+        return re.escape(segment)
+    name, kind, rest = match.groups()
+    return f"(?P<{name}>{kind + '[0-9a-fA-F]{32}' if kind else '[^/]+'}){re.escape(rest)}"
+
+
+def unknown(path: str) -> ApiError:
+    """Return the 404 for a raw path, in which Twilio leaves out the version part."""
+    return not_found(re.sub(r"^/(v\d|2010-04-01)(?=/)", "", unquote(path)))
+
+
+# --- dates ---------------------------------------------------------------------------------------------------------
+
+
+def iso(seconds: float | None) -> str | None:
+    """Return the date form of Serverless, Studio and Sync: ISO 8601, whole seconds, UTC."""
+    return None if seconds is None else f"{datetime.fromtimestamp(int(seconds), UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def rfc2822(seconds: float) -> str:
+    """Return the date form of the 2010 API."""
+    return format_datetime(datetime.fromtimestamp(int(seconds), UTC))
+
+
+# --- lists ---------------------------------------------------------------------------------------------------------
+
+
+def page_window(call: Call, *, largest: int = 1000, clamp: bool = False) -> Window:
+    """Return the part of a list that `PageSize` and `PageToken` ask for. `Page` alone moves nothing, as at Twilio."""
+    raw = call.asked("PageSize")
+    size = 50
+    if raw is not None:
+        if not re.fullmatch(r"\d{1,9}", raw) or int(raw) < 1 or (int(raw) > largest and not clamp):
+            raise invalid(f"Page size must be a number from 1 to {largest}")
+        size = min(int(raw), largest)
+    token = call.asked("PageToken")
+    if not token:
+        return Window(size)
+    try:
+        cursor = json.loads(base64.urlsafe_b64decode(token[2:] + "=" * (-len(token[2:]) % 4)))
+    except ValueError:
+        cursor = None
+    if token[:2] not in {"PA", "PB"} or not isinstance(cursor, int | str):
+        raise invalid("The page token is invalid")
+    return Window(size, cursor, forward=token[:2] == "PA")
+
+
+def _token(direction: str, cursor: object) -> str:
+    return direction + base64.urlsafe_b64encode(json.dumps(cursor).encode()).decode().rstrip("=")
+
+
+def _page_links(call: Call, window: Window, found: Slice, order: str) -> dict[str, str | None]:
+    """Return the query strings of this, the first, the next and the previous page."""
+    kept = [(name, value) for name, values in call.query.items() for value in values if not name.startswith("Page")]
+    page = int(call.asked("Page") or 0) if (call.asked("Page") or "0").isdigit() else 0
+
+    def query(number: int, token: str | None) -> str:
+        extra = [("PageSize", str(window.size)), ("Page", str(number))]
+        return urlencode(kept + extra + ([("PageToken", token)] if token else []))
+
+    following = query(page + 1, _token("PA", found.rows[-1][order])) if found.after and found.rows else None
+    preceding = query(max(page - 1, 0), _token("PB", found.rows[0][order])) if found.before and found.rows else None
+    return {
+        "url": query(page, call.asked("PageToken")),
+        "first": query(0, None),
+        "next": following,
+        "previous": preceding,
+    }
+
+
+def page(
+    call: Call, key: str, window: Window, found: Slice, items: Iterable[dict[str, Any]], order: str = "seq"
+) -> Answer:
+    """Return a page in the form of Serverless, Studio and Sync: absolute links under `meta`."""
+    links = _page_links(call, window, found, order)
+    start = f"{call.base}{call.path}?"
+    urls = {name: None if query is None else start + query for name, query in links.items()}
+    return ok(
+        {
+            key: list(items),
+            "meta": {
+                "page": int(call.asked("Page") or 0) if (call.asked("Page") or "0").isdigit() else 0,
+                "page_size": window.size,
+                "first_page_url": urls["first"],
+                "previous_page_url": urls["previous"],
+                "url": urls["url"],
+                "next_page_url": urls["next"],
+                "key": key,
+            },
+        }
+    )
+
+
+def page_2010(call: Call, key: str, window: Window, found: Slice, items: Iterable[dict[str, Any]]) -> Answer:
+    """Return a page in the form of the 2010 API: host-relative links beside the list."""
+    links = _page_links(call, window, found, "seq")
+    listed = list(items)
+    number = int(call.asked("Page") or 0) if (call.asked("Page") or "0").isdigit() else 0
+    start = number * window.size
+    return ok(
+        {
+            key: listed,
+            **{
+                name: None if links[link] is None else f"{call.path}?{links[link]}"
+                for name, link in (
+                    ("uri", "url"),
+                    ("first_page_uri", "first"),
+                    ("next_page_uri", "next"),
+                    ("previous_page_uri", "previous"),
+                )
+            },
+            "page": number,
+            "page_size": window.size,
+            "start": start,
+            "end": start + max(len(listed) - 1, 0),
+        }
+    )
