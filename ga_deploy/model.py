@@ -156,6 +156,16 @@ class Deployment:
     date_created: str | None
 
 
+SettingName = Literal[
+    "voice_url",
+    "voice_method",
+    "voice_fallback_url",
+    "voice_fallback_method",
+    "voice_application_sid",
+    "trunk_sid",
+]
+
+
 @dataclass(frozen=True)
 class NumberSettings:
     """The voice settings of a number that ga-deploy may change; unset is the empty string, never None.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from ga_deploy.model import (
         Build,
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
         FunctionSid,
         FunctionVersion,
         IncomingNumber,
+        NumberSettings,
+        NumberSid,
         Service,
         ServiceSid,
+        SettingName,
         SyncDocument,
         SyncItem,
         Variable,
@@ -74,6 +77,9 @@ class Platform(Protocol):
     def list_deployments(self, service: ServiceSid, environment: EnvironmentSid, limit: int) -> list[Deployment]: ...
     def create_deployment(self, service: ServiceSid, environment: EnvironmentSid, build: BuildSid) -> Deployment: ...
     def list_numbers(self, numbers: Sequence[str] | None = None) -> dict[str, IncomingNumber]: ...
+    def update_number(
+        self, sid: NumberSid, settings: NumberSettings, fields: Collection[SettingName]
+    ) -> IncomingNumber: ...
     def get_document(self, name: str) -> SyncDocument | None: ...
     def create_document(self, name: str, content: Mapping[str, object], *, ttl: int = 0) -> SyncDocument: ...
     def update_document(

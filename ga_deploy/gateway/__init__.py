@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from ga_deploy.gateway.builds import BuildCalls
 from ga_deploy.gateway.endpoints import Endpoints, Product
 from ga_deploy.gateway.http import Credentials, TwilioHttp
-from ga_deploy.gateway.numbers import NumberCalls, SettingName
+from ga_deploy.gateway.numbers import NumberCalls
 from ga_deploy.gateway.problems import AccessDenied, RevisionMoved
 from ga_deploy.gateway.retries import Clock, Retries, Timeouts
 from ga_deploy.gateway.serverless import ServerlessCalls
@@ -30,7 +30,6 @@ __all__ = [
     "Product",
     "Retries",
     "RevisionMoved",
-    "SettingName",
     "SiteAnswer",
     "Timeouts",
 ]

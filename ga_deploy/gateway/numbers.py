@@ -7,25 +7,16 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ga_deploy.gateway.endpoints import Product
-from ga_deploy.model import IncomingNumber, NumberSettings, NumberSid
+from ga_deploy.model import IncomingNumber, NumberSettings, NumberSid, SettingName
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from ga_deploy.gateway.answers import Answer
     from ga_deploy.gateway.http import TwilioHttp
-
-SettingName = Literal[
-    "voice_url",
-    "voice_method",
-    "voice_fallback_url",
-    "voice_fallback_method",
-    "voice_application_sid",
-    "trunk_sid",
-]
 
 _FORM_NAMES: dict[SettingName, str] = {
     "voice_url": "VoiceUrl",

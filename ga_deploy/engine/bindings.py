@@ -1,0 +1,311 @@
+"""Phone numbers: what one points at, what it shall, whether that may be changed, and giving back what it had.
+
+Deciding (`plan_bindings`, `plan_restorations`) is pure; `apply_bindings` writes down what every number had before it
+changes the first of them. Facts: Twilio docs, IncomingPhoneNumber resource: a trunk wins over an application, and an
+application over the voice URL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from ga_deploy.errors import Finding
+from ga_deploy.model import Action, Change, IncomingNumber, NumberSettings, NumberWish, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from ga_deploy.engine.number_records import RememberedNumber
+    from ga_deploy.model import SettingName
+
+# A new number points at Twilio's demo; nobody misses that.
+DEMO_HOST = "demo.twilio.com"
+
+# In the order in which they are shown.
+SETTING_NAMES: tuple[SettingName, ...] = (
+    "voice_url",
+    "voice_method",
+    "voice_fallback_url",
+    "voice_fallback_method",
+    "voice_application_sid",
+    "trunk_sid",
+)
+
+
+class Verdict(StrEnum):
+    """What is to happen to a number."""
+
+    CHANGE = "change"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the numbers of an environment may point: the domain that is live, our paths there, the flow's webhook."""
+
+    domain_name: str
+    engage_path: str
+    flow_url: str | None = None
+
+    def url_for(self, wish: NumberWish) -> str:
+        """Return the voice URL for a wish. Raises ValueError for a flow that is not there."""
+        if wish.to == "flow":
+            if not self.flow_url:
+                raise ValueError("there is no flow to point a number at")
+            # Twilio's own samples show http here.
+            return "https://" + self.flow_url.removeprefix("http://").removeprefix("https://")
+        query = f"?profile={quote(wish.profile, safe='')}" if wish.profile else ""
+        return f"https://{self.domain_name}{self.engage_path}{query}"
+
+    def reaches_us(self, url: str) -> bool:
+        """Tell whether a voice URL is one of ours: this environment's engage function, or its flow."""
+        parts = urlsplit(url)
+        if self.flow_url and _without_scheme(url) == _without_scheme(self.flow_url):
+            return True
+        return (parts.hostname or "").lower() == self.domain_name.lower() and parts.path == self.engage_path
+
+
+@dataclass(frozen=True)
+class Binding:
+    """The decision about one number. `fields` are those settings of `wanted` that differ from what it has now.
+
+    `consent` is the question that has to be agreed to first; `refusal` says why nothing may be done. `is_ours`: it
+    reaches us already, so what it has now is not what it had before us.
+    """
+
+    number: str
+    verdict: Verdict
+    owned: IncomingNumber | None = None
+    wanted: NumberSettings | None = None
+    fields: tuple[SettingName, ...] = ()
+    wish: NumberWish | None = None
+    consent: str = ""
+    refusal: Finding | None = None
+    is_ours: bool = False
+
+    @property
+    def before(self) -> NumberSettings | None:
+        """What the number has now, if the account owns it."""
+        return self.owned.settings if self.owned else None
+
+
+def plan_bindings(
+    wishes: Iterable[NumberWish],
+    owned: Mapping[str, IncomingNumber],
+    target: Target,
+    recorded: Mapping[str, RememberedNumber],
+    *,
+    force: bool = False,
+    known: Collection[str] = (),
+) -> tuple[Binding, ...]:
+    """Decide about each wish. `owned`: the account's numbers among them; `recorded`: what is remembered of them.
+
+    `force` takes a number off its trunk or application. `known` are further numbers of the account, for hints.
+    """
+    return tuple(_plan_binding(wish, owned, target, recorded.get(wish.number), force, known) for wish in wishes)
+
+
+def _plan_binding(
+    wish: NumberWish,
+    owned: Mapping[str, IncomingNumber],
+    target: Target,
+    recorded: RememberedNumber | None,
+    force: bool,
+    known: Collection[str],
+) -> Binding:
+    number = owned.get(wish.number)
+    if number is None:
+        return Binding(wish.number, Verdict.REFUSED, wish=wish, refusal=_not_owned(wish.number, {*owned, *known}))
+    refusal = _refuse(number, force=force)
+    if refusal is not None:
+        return Binding(wish.number, Verdict.REFUSED, owned=number, wish=wish, refusal=refusal)
+    url = target.url_for(wish)
+    now = number.settings
+    is_ours = reaches(now, target, recorded)
+    remembered = recorded.before if recorded is not None and is_ours else None
+    wanted = _choose_fallback(wish, now, None if is_ours else now, remembered)
+    wanted = replace(wanted, voice_url=url, voice_method="POST", voice_application_sid="", trunk_sid="")
+    fields = differing(now, wanted)
+    in_use = not is_ours and is_real(now.voice_url) and not now.trunk_sid and not now.voice_application_sid
+    return Binding(
+        wish.number,
+        Verdict.CHANGE if fields else Verdict.UNCHANGED,
+        owned=number,
+        wanted=wanted,
+        fields=fields,
+        wish=wish,
+        consent=f"{wish.number} is in use: it points at {now.voice_url}" if in_use else "",
+        is_ours=is_ours,
+    )
+
+
+def plan_restorations(
+    numbers: Sequence[str],
+    owned: Mapping[str, IncomingNumber],
+    target: Target | None,
+    recorded: Mapping[str, RememberedNumber],
+    *,
+    force: bool = False,
+) -> tuple[Binding, ...]:
+    """Decide how each number gets back exactly what it had. `target` None: nothing of ours is live any more.
+
+    Refused without a record, and for a number that was pointed elsewhere since, unless `force`.
+    """
+    return tuple(_plan_restoration(number, owned, target, recorded.get(number), force) for number in numbers)
+
+
+def _plan_restoration(
+    number: str,
+    owned: Mapping[str, IncomingNumber],
+    target: Target | None,
+    recorded: RememberedNumber | None,
+    force: bool,
+) -> Binding:
+    found = owned.get(number)
+    if recorded is None:
+        refusal = Finding(
+            f"nothing is recorded for {number}",
+            why="what it had before can only be given back if ga-deploy bound it and wrote that down",
+            fix="point the number where you want it in the Twilio Console",
+        )
+        return Binding(number, Verdict.REFUSED, owned=found, refusal=refusal)
+    if found is None or found.sid != recorded.sid:
+        return Binding(number, Verdict.REFUSED, owned=found, refusal=_not_owned(number, owned))
+    fields = differing(found.settings, recorded.before)
+    if fields and not force and not reaches(found.settings, target, recorded):
+        refusal = Finding(
+            f"{number} was pointed elsewhere since",
+            why=f"it now has {describe(found.settings)}; giving back what it had before would undo that",
+            fix="leave it as it is, or agree with `--force`",
+        )
+        return Binding(number, Verdict.REFUSED, owned=found, refusal=refusal)
+    return Binding(
+        number,
+        Verdict.CHANGE if fields else Verdict.UNCHANGED,
+        owned=found,
+        wanted=recorded.before,
+        fields=fields,
+        is_ours=True,
+    )
+
+
+def to_changes(bindings: Iterable[Binding]) -> tuple[Change, ...]:
+    """Return decisions as changes of a plan, one a number; a refused one must have been raised before."""
+    return tuple(
+        Change(
+            address=f"number:{binding.number}",
+            action=Action.UPDATE if binding.verdict is Verdict.CHANGE else Action.UNCHANGED,
+            reason=Reason.TARGET_DIFFERS if binding.verdict is Verdict.CHANGE else Reason.SAME,
+            before=show_settings(binding.before, binding.fields) if binding.before else None,
+            after=show_settings(binding.wanted, binding.fields) if binding.wanted else None,
+            detail=describe(binding.wanted) if binding.wanted else "",
+            consent=binding.consent,
+        )
+        for binding in bindings
+    )
+
+
+def differing(now: NumberSettings, wanted: NumberSettings) -> tuple[SettingName, ...]:
+    """Return the settings in which two differ. The method of a fallback URL that is not set does not count."""
+    return tuple(
+        name
+        for name in SETTING_NAMES
+        if getattr(now, name) != getattr(wanted, name)
+        and not (name == "voice_fallback_method" and not wanted.voice_fallback_url)
+    )
+
+
+def is_real(url: str) -> bool:
+    """Tell whether a voice URL is somebody's: neither empty nor Twilio's demo."""
+    return bool(url) and (urlsplit(url).hostname or "").lower() != DEMO_HOST
+
+
+def reaches(settings: NumberSettings, target: Target | None, recorded: RememberedNumber | None) -> bool:
+    """Tell whether a number reaches us now: no trunk or application, and a URL of ours or the one we once set."""
+    if settings.trunk_sid or settings.voice_application_sid or not settings.voice_url:
+        return False
+    if recorded is not None and recorded.bound_url == settings.voice_url:
+        return True
+    return target is not None and target.reaches_us(settings.voice_url)
+
+
+def describe(settings: NumberSettings) -> str:
+    """Return in one phrase what a call to a number with these settings reaches."""
+    if settings.trunk_sid:
+        return f"trunk {settings.trunk_sid}"
+    if settings.voice_application_sid:
+        return f"application {settings.voice_application_sid}"
+    if not settings.voice_url:
+        return "nothing"
+    method = "" if settings.voice_method == "POST" else f" ({settings.voice_method})"
+    return f"{settings.voice_url}{method}"
+
+
+def show_settings(settings: NumberSettings, names: Collection[SettingName] = SETTING_NAMES) -> dict[str, object]:
+    """Return settings as JSON-able pairs in a fixed order."""
+    return {name: getattr(settings, name) for name in SETTING_NAMES if name in names}
+
+
+def _choose_fallback(
+    wish: NumberWish, now: NumberSettings, foreign: NumberSettings | None, remembered: NumberSettings | None
+) -> NumberSettings:
+    """Return `now` with the fallback that the config asks for, by default the URL the number had before us.
+
+    What it had before us is what it has now (`foreign`) or, once it is ours, what is remembered.
+    """
+    if wish.fallback_url:
+        return replace(now, voice_fallback_url=wish.fallback_url, voice_fallback_method=wish.fallback_method)
+    earlier = foreign or remembered
+    if earlier is None:
+        return now
+    in_effect = not earlier.trunk_sid and not earlier.voice_application_sid
+    if in_effect and is_real(earlier.voice_url):
+        return replace(now, voice_fallback_url=earlier.voice_url, voice_fallback_method=earlier.voice_method)
+    return replace(
+        now,
+        voice_fallback_url=earlier.voice_fallback_url,
+        voice_fallback_method=earlier.voice_fallback_method,
+    )
+
+
+def _refuse(number: IncomingNumber, *, force: bool) -> Finding | None:
+    if not number.can_voice:
+        return Finding(
+            f"{number.number} cannot take calls",
+            why="Twilio says that it has no voice capability",
+            fix="choose a number with the capability `voice`",
+        )
+    if number.receives == "fax":
+        return Finding(
+            f"{number.number} receives faxes, not calls",
+            why="its VoiceReceiveMode is `fax`",
+            fix="switch it to voice in the Twilio Console, or choose another number",
+        )
+    if force:
+        return None
+    if number.settings.trunk_sid or number.settings.voice_application_sid:
+        return Finding(
+            f"{number.number} is on a {describe(number.settings)}",
+            why="which wins over any URL; taking it off changes who answers its calls",
+            fix="if that is what you want, run `ga-deploy bind-number` with `--force`",
+        )
+    return None
+
+
+def _not_owned(number: str, known: Collection[str]) -> Finding:
+    near = get_close_matches(number, sorted(known), n=3, cutoff=0.75)
+    hint = f"; near to it are {', '.join(near)}" if near else ""
+    return Finding(
+        f"{number} is not a number of this account",
+        why=f"Twilio lists no such number{hint}",
+        fix="correct it, or use the account (or subaccount) that owns it",
+    )
+
+
+def _without_scheme(url: str) -> str:
+    return url.partition("://")[2]
