@@ -1,0 +1,83 @@
+"""`plan`: what `up` would do, and why."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from ga_deploy.commands.plan_text import draw_plan
+from ga_deploy.commands.target import make_target
+from ga_deploy.errors import DeployError, ExitCode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.text import Text
+
+    from ga_deploy.commands.context import Context
+    from ga_deploy.model import Desired, Observed
+
+
+def run(ctx: Context, *, diff: bool = False, out: Path | None = None, detailed_exitcode: bool = False) -> ExitCode:
+    """Show the plan; nothing is written to Twilio. With `out` it is saved for `up FILE`."""
+    from ga_deploy.engine.deployment import look
+
+    config = ctx.load()
+    target = make_target(ctx, config)
+    observed, plan = look(target, with_sources=diff)
+    payload = plan.to_json()
+    if out is not None:
+        _save(out, payload)
+    human = draw_plan(plan)
+    if diff:
+        diffs = diff_sources(target.desired, observed)
+        payload["diffs"] = diffs
+        for text in diffs.values():
+            human.append_text(_draw_diff(text))
+    if out is not None:
+        human.append(f"\nSaved to {out}; `ga-deploy up {out}` does exactly this.")
+    ctx.ui.result(payload, human)
+    return ExitCode.PENDING if detailed_exitcode and not plan.is_empty else ExitCode.OK
+
+
+def diff_sources(desired: Desired, observed: Observed) -> dict[str, str]:
+    """Return unified diffs from the deployed source to ours, by path; a function without difference has none."""
+    from difflib import unified_diff
+
+    live = {function.version.path: function.source or "" for function in observed.live}
+    diffs = {}
+    for file in desired.functions:
+        lines = list(
+            unified_diff(
+                live.get(file.path, "").splitlines(),
+                file.content.splitlines(),
+                f"deployed {file.path}" if file.path in live else "nothing deployed",
+                f"config {file.path}",
+                lineterm="",
+            )
+        )
+        if lines:
+            diffs[file.path] = "\n".join(lines)
+    return diffs
+
+
+def _draw_diff(text: str) -> Text:
+    from rich.text import Text
+
+    drawn = Text("\n")
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    for line in text.split("\n"):
+        style = "bold" if line.startswith(("+++", "---")) else styles.get(line[:1], "default")
+        drawn.append(f"\n{line}", style=style)
+    return drawn
+
+
+def _save(out: Path, payload: dict[str, object]) -> None:
+    from ga_deploy.redact import redact
+
+    try:
+        out.write_text(redact(json.dumps(payload, indent=2)) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DeployError(
+            f"the plan cannot be saved to {out}", why=str(error), fix="give `--out` a file that can be written"
+        ) from error

@@ -1,0 +1,121 @@
+"""A plan for people: calm, aligned, and as readable without colour as with it. Draws; decides nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ga_deploy.model import EXPLANATIONS, Action, Change, Plan, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.text import Text
+
+_SIGN = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.KEEP: "·", Action.UNCHANGED: " "}
+_STYLE = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red"}
+_GROUPS = (
+    ("Service", ("service", "environment")),
+    ("Functions", ("function", "asset")),
+    ("Dependencies", ("dependency", "runtime")),
+    ("Variables", ("variable",)),
+    ("Build and deployment", ("build", "deployment")),
+    ("Flow", ("flow",)),
+    ("Numbers", ("number",)),
+    ("Record", ("release",)),
+)
+_VERBS = (
+    (Action.CREATE, "to create"),
+    (Action.UPDATE, "to update"),
+    (Action.DELETE, "to remove"),
+    (Action.KEEP, "kept"),
+    (Action.UNCHANGED, "unchanged"),
+)
+# Beyond this, what stays as it is gets one line a group.
+_FEW = 3
+
+
+def draw_plan(plan: Plan) -> Text:
+    """Return the plan as text: what changes and why, line by line; what stays, in short."""
+    from rich.text import Text
+
+    text = Text()
+    text.append(f"{plan.service} / {plan.environment}", style="bold")
+    where = f"  account {plan.account_sid}" + (f"  region {plan.region}" if plan.region else "")
+    text.append(where, style="dim")
+    text.append(f"\n{f'https://{plan.domain_name}' if plan.domain_name else 'its domain is known once it exists'}\n")
+    width = max((len(_label(change)) for change in plan.changes), default=0)
+    for title, kinds in _GROUPS:
+        changes = [change for kind in kinds for change in plan.of(kind)]
+        if changes:
+            text.append(f"\n{title}\n", style="bold")
+            for line in _draw_group(changes, min(width, 48)):
+                text.append_text(line)
+    text.append(f"\n{summarise(plan)}")
+    return text
+
+
+def summarise(plan: Plan) -> str:
+    """Return the counts as one sentence."""
+    if plan.is_empty:
+        return f"No changes. {len(plan.changes)} things are as the config says, or not ours."
+    counts = [(len([c for c in plan.changes if c.action is action]), verb) for action, verb in _VERBS]
+    return f"Plan: {', '.join(f'{count} {verb}' for count, verb in counts if count)}."
+
+
+def explain(change: Change) -> str:
+    """Return the reason of a change in words."""
+    words = EXPLANATIONS[change.reason]
+    if change.kind == "dependency" and change.before and change.after and change.is_write:
+        words = f"{words}: {change.before.get('version')} → {change.after.get('version')}"
+    if change.kind == "runtime" and change.before and change.is_write and change.after:
+        words = f"{words}: {change.before.get('runtime')} → {change.after.get('runtime')}"
+    if change.consent:
+        words = f"{words} (needs consent)"
+    return f"{words}; {change.detail}" if change.detail else words
+
+
+def _draw_group(changes: list[Change], width: int) -> Iterable[Text]:
+    for change in changes:
+        if change.is_write:
+            yield _draw_line(change, width)
+    still = [change for change in changes if not change.is_write]
+    for reason in dict.fromkeys(change.reason for change in still):
+        same = [change for change in still if change.reason is reason]
+        if len(same) <= _FEW or reason in {Reason.KEPT_ONE_RELEASE, Reason.KEPT_UNTIL_BUILD}:
+            for change in same:
+                yield _draw_line(change, width)
+        else:
+            yield _draw_many(same, reason)
+
+
+def _draw_line(change: Change, width: int) -> Text:
+    from rich.text import Text
+
+    line = Text(f"  {_SIGN[change.action]} ", style=_STYLE.get(change.action, "dim"))
+    line.append(f"{_label(change):<{width}}", style="default" if change.is_write else "dim")
+    line.append(f"  {explain(change)}\n", style="default" if change.is_write else "dim")
+    return line
+
+
+def _draw_many(changes: list[Change], reason: Reason) -> Text:
+    from rich.text import Text
+
+    names = ", ".join(_label(change) for change in changes)
+    sign = _SIGN[changes[0].action]
+    return Text(f"  {sign} {len(changes)} {EXPLANATIONS[reason]}: {names}\n", style="dim")
+
+
+def _label(change: Change) -> str:
+    if change.kind in {"build", "deployment"}:
+        return change.kind
+    if change.kind == "runtime":
+        shown = change.after or change.before or {}
+        return f"runtime {shown.get('runtime')}"
+    if change.kind == "dependency":
+        shown = change.after or change.before or {}
+        return f"{change.name} {shown.get('version')}"
+    if change.kind == "asset":
+        return f"asset {change.name}"
+    if change.kind == "environment":
+        return f"environment {change.name}"
+    return change.name

@@ -1,0 +1,66 @@
+"""From the command's context to what the engine works on; shared by the commands that deploy or look."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ga_deploy.errors import Usage
+
+if TYPE_CHECKING:
+    from ga_deploy.commands.context import Context
+    from ga_deploy.config.schema import Config
+    from ga_deploy.engine.deployment import Target
+
+
+def make_target(ctx: Context, config: Config, *, lock_timeout: float = 90.0, command: str = "up") -> Target:
+    """Render the config and return the target of this command. Sends nothing.
+
+    Raises `ConfigInvalid` when templates cannot be rendered. `GA_DEPLOY_BUILD_TIMEOUT` and `GA_DEPLOY_CHECK_TIMEOUT`
+    (seconds) say how long a build may take and how long deployed paths may stay silent.
+    """
+    from ga_deploy.engine.builds import BUILD_SECONDS, BuildTiming
+    from ga_deploy.engine.check import CUT_OVER_SECONDS
+    from ga_deploy.engine.deployment import Target
+    from ga_deploy.engine.wish import make_desired
+    from ga_deploy.render import render
+
+    desired = make_desired(config, render(config))
+    return Target(
+        platform=ctx.gateway(config),
+        desired=desired,
+        state=config.state,
+        folder=ctx.state_dir,
+        region=_read_region(ctx),
+        report=ctx.ui.event,
+        lock_timeout=lock_timeout,
+        timing=BuildTiming(
+            poll=0.05 if ctx.local else 1.0, limit=_read_seconds("GA_DEPLOY_BUILD_TIMEOUT", BUILD_SECONDS)
+        ),
+        check_within=_read_seconds("GA_DEPLOY_CHECK_TIMEOUT", CUT_OVER_SECONDS),
+        command=command,
+    )
+
+
+def _read_region(ctx: Context) -> str | None:
+    if ctx.local:
+        return None
+    region, edge = os.environ.get("TWILIO_REGION", ""), os.environ.get("TWILIO_EDGE", "")
+    return " via ".join(part for part in (region, edge) if part) or None
+
+
+def _read_seconds(name: str, default: float) -> float:
+    text = os.environ.get(name, "")
+    if not text:
+        return default
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 86_400:
+        raise Usage(
+            f"{name} is not a number of seconds",
+            why=f"it is set to `{text}`",
+            fix=f"set it to for instance {default:.0f}, or unset it",
+        )
+    return seconds

@@ -1,0 +1,413 @@
+"""Carrying out a plan, in plain order. Whatever stops it, the next `up` continues from what is there.
+
+    service ▸ environment ∥ functions ▸ uploads ∥ intent ▸ build ▸ variables ∥ last look ▸ deployment
+    ▸ what came in between ∥ do the paths answer ∥ removed variables ▸ numbers ▸ release
+
+The live build is read again right before activation, and the deployments right after it: Twilio has no compare-and-set,
+so this is what keeps two deployers from dropping each other's functions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from ga_deploy import __version__
+from ga_deploy.engine.builds import BuildTiming, choose_resources, create_resource, make_build, upload_all
+from ga_deploy.engine.check import CUT_OVER_SECONDS, check_paths
+from ga_deploy.engine.merging import Intruder, find_intruder, has_ours, merge, refuse_to_chase
+from ga_deploy.engine.ownership import DOMAIN_VARIABLE, Ownership
+from ga_deploy.engine.releases import (
+    digest_variables,
+    name_deployer,
+    record_variable,
+    write_intent,
+    write_release,
+)
+from ga_deploy.errors import ApiProblem
+from ga_deploy.events import Report, StepDone, StepStarted, Warned
+from ga_deploy.model import Action, Intent, Reason, Release, ReleasedFunction, ReleasedVariable
+from ga_deploy.redact import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ga_deploy.engine.lock import Lease
+    from ga_deploy.engine.parallel import Pool
+    from ga_deploy.engine.platform import Platform
+    from ga_deploy.engine.records import Records
+    from ga_deploy.model import (
+        BuildRecipe,
+        BuildSid,
+        Change,
+        Deployment,
+        Desired,
+        Environment,
+        FunctionSid,
+        Observed,
+        Plan,
+        Service,
+        VersionSid,
+    )
+
+# Deployments that are read to see what came in between: more within one deployment of ours is another problem.
+_LATEST_DEPLOYMENTS = 10
+
+
+class Binder(Protocol):
+    """Points the numbers of a plan at an environment."""
+
+    def record(self, changes: tuple[Change, ...]) -> None:
+        """Put into the record what the numbers have now, before any of them changes."""
+
+    def bind(self, changes: tuple[Change, ...], domain: str) -> None:
+        """Point the numbers."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a deployment has made live: the build, our functions in it, and what the build was given."""
+
+    build_sid: BuildSid
+    functions: Mapping[str, ReleasedFunction]
+    sent_dependencies: Mapping[str, str]
+    runtime: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is live after a plan was carried out; `release` is its name in the record, e.g. `v3`."""
+
+    service: Service
+    environment: Environment
+    build_sid: BuildSid
+    release: str
+
+
+@dataclass
+class Deployer:
+    """Carries out one plan. `observed` is the look that the plan was made from, taken under the lock."""
+
+    platform: Platform
+    pool: Pool
+    desired: Desired
+    observed: Observed
+    plan: Plan
+    records: Records
+    lease: Lease
+    report: Report
+    binder: Binder | None = None
+    timing: BuildTiming = field(default_factory=BuildTiming)
+    check_within: float = CUT_OVER_SECONDS
+    command: str = "up"
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def run(self) -> Outcome:
+        """Make it so; raises what went wrong, with everything made so far left for the next run to use."""
+        service = self._have_service()
+        environment, resources = self._have_environment(service)
+        if self.plan.recipe is None:
+            live = self._change_variables_only(service, environment)
+        else:
+            live = self._deploy(service, environment, self.plan.recipe, resources)
+            self._drop_variables(service, environment)
+        self._bind_numbers(environment)
+        self.lease.check()
+        release = self.make_release(service, environment, live)
+        write_release(self.records, release)
+        return Outcome(service, environment, live.build_sid, release.name)
+
+    def make_release(self, service: Service, environment: Environment, live: Live) -> Release:
+        """Return what is live now as a release of the record."""
+        owner = Ownership(self.desired, self.observed)
+        created = {change.address for change in self.plan.changes if change.action is Action.CREATE}
+        was_live = owner.live_dependencies
+        dependencies = {
+            name: version
+            for name, version in self.desired.dependencies.items()
+            if f"dependency:{name}" in created or (name in was_live and owner.made_dependency(name, was_live[name]))
+        }
+        return Release(
+            number=self.observed.record.last_number + 1,
+            function_set=self.desired.function_set,
+            service_sid=service.sid,
+            environment_sid=environment.sid,
+            build_sid=live.build_sid,
+            fingerprint=self.desired.fingerprint,
+            functions=live.functions,
+            dependencies=dependencies,
+            sent_dependencies=live.sent_dependencies,
+            variables=self._released_variables(owner, created, environment),
+            variables_digest=digest_variables(self.desired.variables),
+            runtime=live.runtime,
+            numbers={wish.number: {"to": wish.to, "profile": wish.profile} for wish in self.desired.numbers},
+            when=self.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            who=name_deployer(),
+            command=self.command,
+            version=__version__,
+            domain_name=environment.domain_name,
+        )
+
+    def live_now(self) -> Live:
+        """Return what was live at the look that the plan was made from."""
+        build = self.observed.build
+        if build is None:
+            raise AssertionError("a plan without a build needs a live one")
+        owner = Ownership(self.desired, self.observed)
+        functions = {
+            function.version.path: ReleasedFunction(
+                version=function.version.sid,
+                sha256=function.sha256 or "",
+                visibility=function.version.visibility,
+                kept=function.version.path not in self.desired.paths,
+            )
+            for function in self.observed.live
+            if owner.is_our_function(function)
+        }
+        return Live(build.sid, functions, dict(owner.sent_dependencies), build.runtime)
+
+    def _have_service(self) -> Service:
+        change = self.plan.of("service")[0]
+        desired, seen = self.desired, self.observed.service
+        if seen is None:
+            self.report(StepStarted("service", f"Creating service {desired.service_name}"))
+            service = self.platform.create_service(
+                desired.service_name,
+                friendly_name=desired.service_name,
+                include_credentials=desired.include_credentials is not False,
+                ui_editable=desired.ui_editable is not False,
+            )
+            self.report(StepDone("service", f"Created service {desired.service_name}", service.sid))
+            return service
+        if change.action is Action.UPDATE:
+            return self.platform.update_service(
+                seen.sid, include_credentials=desired.include_credentials, ui_editable=desired.ui_editable
+            )
+        return seen
+
+    def _have_environment(self, service: Service) -> tuple[Environment, dict[str, FunctionSid]]:
+        """Create what is missing, all at once: the environment, function resources, and the record's place."""
+        files = self.plan.recipe.upload if self.plan.recipe else ()
+        resources = choose_resources(self.observed, files)
+        seen = self.observed.environment
+        missing = [file.path for file in files if file.path not in resources]
+        prepared = self.pool.start(self.records.prepare) if self.observed.record.last_number == 0 else None
+        made = self.pool.start(lambda: self._create_environment(service)) if seen is None else None
+        create = partial(create_resource, self.platform, service.sid)
+        resources.update(self.pool.gather(partial(create, path) for path in missing))
+        environment = made.result() if made else seen
+        if prepared:
+            prepared.result()
+        if environment is None:
+            raise AssertionError("an environment is either seen or made")
+        return environment, resources
+
+    def _create_environment(self, service: Service) -> Environment:
+        desired = self.desired
+        environment = self.platform.create_environment(service.sid, desired.environment, desired.domain_suffix)
+        self.report(StepDone("environment", f"Created environment {desired.environment}", environment.domain_name))
+        return environment
+
+    def _change_variables_only(self, service: Service, environment: Environment) -> Live:
+        self._note_intent()
+        self._set_variables(service, environment)
+        self._drop_variables(service, environment)
+        if self.plan.of("number", Action.CREATE, Action.UPDATE):
+            self._record_numbers()
+            check_paths(
+                self.platform,
+                self.pool,
+                environment.domain_name,
+                self.desired.public_paths,
+                self.report,
+                within=self.check_within,
+            )
+        return self.live_now()
+
+    def _deploy(
+        self, service: Service, environment: Environment, recipe: BuildRecipe, resources: Mapping[str, FunctionSid]
+    ) -> Live:
+        noted = self.pool.start(self._note_intent)
+        uploaded = upload_all(self.platform, self.pool, service.sid, recipe.upload, resources, self.report)
+        noted.result()
+        versions = {**recipe.reuse, **uploaded}
+        base, expected, merged_before, merged_after = self.observed, self.observed.build_sid, False, False
+        variables_set = False
+        while True:
+            build, sent = make_build(self.platform, service.sid, recipe, uploaded, self.report, self.timing)
+            looking = self.pool.start(lambda: self.platform.get_environment(service.sid, environment.sid))
+            if not variables_set:
+                self._set_variables(service, environment)
+                variables_set = True
+            now_live = looking.result().build_sid
+            if now_live not in (expected, build.sid):
+                intruder = Intruder(now_live, "", is_live=True)
+                if merged_before:
+                    raise refuse_to_chase(intruder.describe())
+                merged_before = True
+                base, recipe = self._merge(service, base, intruder, recipe, versions)
+                expected = now_live
+                continue
+            self.lease.check()
+            deployment = self._activate(service, environment, build.sid)
+            slipped = self._look_after(service, environment, deployment, expected, build.sid, versions)
+            if slipped is None:
+                break
+            if merged_after:
+                raise refuse_to_chase(slipped.describe())
+            merged_after = True
+            base, recipe = self._merge(service, base, slipped, recipe, versions)
+            expected = slipped.build_sid if slipped.is_live else build.sid
+        kept = {function.version.path: function for function in base.live if function.version.path in recipe.kept}
+        functions = {
+            file.path: ReleasedFunction(versions[file.path], file.sha256, file.visibility)
+            for file in self.desired.functions
+        }
+        for path, function in kept.items():
+            functions[path] = ReleasedFunction(
+                function.version.sid, function.sha256 or "", function.version.visibility, kept=True
+            )
+        return Live(build.sid, functions, dict(sent), recipe.runtime)
+
+    def _activate(self, service: Service, environment: Environment, build: BuildSid) -> Deployment:
+        self.report(StepStarted("deployment", f"Activating on {environment.domain_name}"))
+        deployment = self.platform.create_deployment(service.sid, environment.sid, build)
+        self.report(StepDone("deployment", f"Activated on {environment.domain_name}"))
+        return deployment
+
+    def _look_after(
+        self,
+        service: Service,
+        environment: Environment,
+        deployment: Deployment,
+        expected: BuildSid | None,
+        build: BuildSid,
+        versions: Mapping[str, VersionSid],
+    ) -> Intruder | None:
+        """See whether somebody's deployment slipped in and, meanwhile, whether ours answers."""
+        listing = self.pool.start(
+            lambda: self.platform.list_deployments(service.sid, environment.sid, _LATEST_DEPLOYMENTS)
+        )
+        recording = self.pool.start(self._record_numbers)
+        check_paths(
+            self.platform,
+            self.pool,
+            environment.domain_name,
+            self.desired.public_paths,
+            self.report,
+            within=self.check_within,
+        )
+        recording.result()
+        intruder = find_intruder(listing.result(), deployment, expected, build)
+        if intruder and intruder.is_live and intruder.build_sid:
+            theirs = self.platform.get_build(service.sid, intruder.build_sid)
+            if has_ours(theirs, versions):
+                # They deployed after us and merged ours in: both are live.
+                return None
+        return intruder
+
+    def _merge(
+        self,
+        service: Service,
+        base: Observed,
+        intruder: Intruder,
+        recipe: BuildRecipe,
+        versions: Mapping[str, VersionSid],
+    ) -> tuple[Observed, BuildRecipe]:
+        seen, merged = merge(
+            self.platform, self.pool, service.sid, self.desired, base, intruder.build_sid, recipe, versions
+        )
+        self.report(
+            Warned(
+                "somebody else deployed to this environment meanwhile; theirs is merged in",
+                why=intruder.describe(),
+                fix="nothing to do; to avoid it, deploy one after the other",
+            )
+        )
+        return seen, merged
+
+    def _note_intent(self) -> None:
+        """Note what is about to be made, so that a run that continues this one knows it for ours."""
+        plan, earlier = self.plan, self.observed.record.intent
+        owner = Ownership(self.desired, self.observed)
+        was_live = owner.live_dependencies
+        variables = {change.name for change in plan.of("variable", Action.CREATE)}
+        dependencies = {
+            change.name
+            for change in plan.of("dependency", Action.CREATE, Action.UPDATE)
+            if change.action is Action.CREATE or owner.made_dependency(change.name, was_live.get(change.name, ""))
+        }
+        paths = set(self.desired.paths) if plan.recipe else set()
+        if not (variables or dependencies or paths):
+            return
+        if earlier:
+            variables |= set(earlier.variables)
+            dependencies |= set(earlier.dependencies)
+            paths |= set(earlier.paths)
+        intent = Intent(
+            release=self.observed.record.last_number + 1,
+            function_set=self.desired.function_set,
+            paths=tuple(sorted(paths)),
+            variables=tuple(sorted(variables)),
+            dependencies=tuple(sorted(dependencies)),
+        )
+        write_intent(self.records, intent)
+
+    def _set_variables(self, service: Service, environment: Environment) -> None:
+        """Create and update variables: right before activation, since each is live the moment it is written."""
+        changes = self.plan.of("variable", Action.CREATE, Action.UPDATE)
+        if not changes:
+            return
+        self.report(StepStarted("variables", "Setting variables"))
+        self.pool.gather(partial(self._set_variable, service, environment, change) for change in changes)
+        self.report(StepDone("variables", f"Set {len(changes)} variable{'s' if len(changes) > 1 else ''}"))
+
+    def _set_variable(self, service: Service, environment: Environment, change: Change) -> None:
+        wanted = environment.domain_name if change.name == DOMAIN_VARIABLE else self.desired.variables[change.name]
+        value = wanted.reveal() if isinstance(wanted, Secret) else wanted
+        seen = {variable.key: variable.sid for variable in self.observed.variables}
+        try:
+            if change.name in seen:
+                self.platform.update_variable(service.sid, environment.sid, seen[change.name], value)
+            else:
+                self.platform.create_variable(service.sid, environment.sid, change.name, value)
+        except ApiProblem as problem:
+            # Twilio docs: the platform sets DOMAIN_NAME itself; refused or not, functions have it.
+            if change.name != DOMAIN_VARIABLE or problem.status not in {400, 409}:
+                raise
+
+    def _drop_variables(self, service: Service, environment: Environment) -> None:
+        """Delete variables of ours that are no longer wanted: after activation, for the old build still read them."""
+        names = {change.name for change in self.plan.of("variable", Action.DELETE)}
+        gone = [variable for variable in self.observed.variables if variable.key in names]
+        self.pool.gather(
+            partial(self.platform.delete_variable, service.sid, environment.sid, variable.sid) for variable in gone
+        )
+        if gone:
+            self.report(StepDone("variables", f"Removed {len(gone)} variable{'s' if len(gone) > 1 else ''}"))
+
+    def _record_numbers(self) -> None:
+        changes = self.plan.of("number", Action.CREATE, Action.UPDATE)
+        if self.binder and changes:
+            self.binder.record(changes)
+
+    def _bind_numbers(self, environment: Environment) -> None:
+        changes = self.plan.of("number", Action.CREATE, Action.UPDATE)
+        if self.binder and changes:
+            self.lease.check()
+            self.binder.bind(changes, environment.domain_name)
+
+    def _released_variables(
+        self, owner: Ownership, created: set[str], environment: Environment
+    ) -> dict[str, ReleasedVariable]:
+        variables = {
+            name: record_variable(value, made=f"variable:{name}" in created or owner.made_variable(name))
+            for name, value in self.desired.variables.items()
+        }
+        change = self.plan.find(f"variable:{DOMAIN_VARIABLE}")
+        if change and change.reason is not Reason.PLATFORM:
+            made = change.action is Action.CREATE or owner.made_variable(DOMAIN_VARIABLE)
+            variables[DOMAIN_VARIABLE] = record_variable(environment.domain_name, made=made)
+        return variables

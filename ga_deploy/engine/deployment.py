@@ -1,0 +1,199 @@
+"""One deployment from the first look to the last word: look, compare, agree, lock, look again, carry out.
+
+Nothing is written, and no lock is taken, before there is something to write; what was decided on is read again under
+the lock, for the first look may be minutes old by the time somebody has agreed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ga_deploy.engine.apply import Deployer, Outcome
+from ga_deploy.engine.builds import BuildTiming
+from ga_deploy.engine.check import CUT_OVER_SECONDS
+from ga_deploy.engine.diff import diff, is_recorded
+from ga_deploy.engine.holder import this_process
+from ga_deploy.engine.lock import hold_lock, lock_name
+from ga_deploy.engine.observe import observe
+from ga_deploy.engine.parallel import open_pool
+from ga_deploy.engine.records import open_records
+from ga_deploy.engine.releases import write_release
+from ga_deploy.errors import DeployError
+from ga_deploy.events import Report, StepDone, StepStarted, ignore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from ga_deploy.engine.parallel import Pool
+    from ga_deploy.engine.platform import Platform
+    from ga_deploy.engine.records import Records
+    from ga_deploy.model import Desired, Observed, Plan
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a deployment goes and how: the platform, the wish, and where its record and lock are kept.
+
+    `state` is `sync` or `local`, `folder` the `.ga-deploy` beside the config.
+    """
+
+    platform: Platform
+    desired: Desired
+    state: str
+    folder: Path
+    region: str | None = None
+    report: Report = ignore
+    lock_timeout: float = 90.0
+    timing: BuildTiming = field(default_factory=BuildTiming)
+    check_within: float = CUT_OVER_SECONDS
+    command: str = "up"
+
+    def open_records(self) -> Records:
+        """Return the environment's record; sends nothing."""
+        return open_records(self.platform, self.desired, state=self.state, folder=self.folder, report=self.report)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What became of a deployment; `outcome` is None when there was nothing to do."""
+
+    plan: Plan
+    observed: Observed
+    outcome: Outcome | None
+
+
+def look(target: Target, *, with_sources: bool = False) -> tuple[Observed, Plan]:
+    """Return what is there and what `up` would do about it. Writes nothing."""
+    with open_pool() as pool:
+        return _look(target, pool, target.open_records(), None, with_sources=with_sources)
+
+
+def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str, object] | None = None) -> Deployed:
+    """Make it so. `agree` is called with every plan that is about to be carried out and raises to stop it.
+
+    `saved` is a plan saved earlier: anything else than exactly that is refused with `DeployError`.
+    """
+    records = target.open_records()
+    with open_pool() as pool:
+        target.report(StepStarted("look", f"Looking at {target.desired.service_name}"))
+        observed, plan = _look(target, pool, records, None)
+        target.report(StepDone("look", f"Looked at {target.desired.service_name}"))
+        if saved is not None:
+            refuse_stale(plan, saved)
+        if plan.is_empty:
+            _refresh_local_record(target, pool, observed, plan, records)
+            return Deployed(plan, observed, None)
+    agree(plan)
+    name = lock_name(target.desired.service_name, target.desired.environment)
+    file = target.folder / "locks" / target.desired.account_sid / name
+    on_sync = target.state != "local" and records.where == "sync"
+    holder = this_process(target.command)
+    with (
+        hold_lock(
+            target.platform,
+            name=name,
+            file=file,
+            on_sync=on_sync,
+            holder=holder,
+            timeout=target.lock_timeout,
+            report=target.report,
+        ) as lease,
+        open_pool() as pool,
+    ):
+        seen, fresh = _look(target, pool, records, observed)
+        if saved is not None:
+            refuse_stale(fresh, saved)
+        if fresh.is_empty:
+            return Deployed(fresh, seen, None)
+        if fresh.to_json() != plan.to_json():
+            agree(fresh)
+        deployer = Deployer(
+            platform=target.platform,
+            pool=pool,
+            desired=target.desired,
+            observed=seen,
+            plan=fresh,
+            records=records,
+            lease=lease,
+            report=target.report,
+            timing=target.timing,
+            check_within=target.check_within,
+            command=target.command,
+        )
+        return Deployed(fresh, seen, deployer.run())
+
+
+def refuse_stale(plan: Plan, saved: Mapping[str, object]) -> None:
+    """Raise `DeployError` unless `saved` is what `plan` says now, told apart by who moved: the config or the world."""
+    fresh = plan.to_json()
+    if saved.get("format_version") != fresh["format_version"]:
+        raise DeployError(
+            "the saved plan has another format",
+            why=f"it is version {saved.get('format_version')}, this ga-deploy writes {fresh['format_version']}",
+            fix="save a new one with `ga-deploy plan --out FILE`",
+        )
+    target = ("account_sid", "region", "service", "environment")
+    if any(saved.get(key) != fresh[key] for key in target):
+        raise DeployError(
+            "the saved plan is for something else",
+            why=", ".join(f"{key} {saved.get(key)}" for key in target if saved.get(key) != fresh[key]),
+            fix="use the config and the environment that it was made for",
+        )
+    if saved.get("wish") != fresh["wish"]:
+        raise DeployError(
+            "the config has changed since the plan was saved",
+            why="it renders other functions, variables or settings now",
+            fix="save a new plan with `ga-deploy plan --out FILE`",
+        )
+    base = saved.get("base")
+    if base != fresh["base"] or saved.get("changes") != fresh["changes"]:
+        was = base if isinstance(base, dict) else {}
+        now = plan.base
+        moved = sorted(key.removesuffix("_sid") for key in now if was.get(key) != now[key])
+        raise DeployError(
+            "the account has changed since the plan was saved",
+            why=f"moved: {', '.join(moved) or 'what would be changed'}",
+            fix="look at `ga-deploy plan` again and save a new one",
+        )
+
+
+def _look(
+    target: Target, pool: Pool, records: Records, earlier: Observed | None, *, with_sources: bool = False
+) -> tuple[Observed, Plan]:
+    observed = observe(
+        target.platform,
+        pool,
+        target.desired,
+        records,
+        earlier=earlier,
+        with_sources=with_sources,
+        report=target.report,
+    )
+    return observed, diff(target.desired, observed, region=target.region)
+
+
+def _refresh_local_record(target: Target, pool: Pool, observed: Observed, plan: Plan, records: Records) -> None:
+    """Bring a local record up to date with what is live: a cache, so no lock and no plan are needed for it."""
+    if records.where == "sync" or is_recorded(target.desired, observed):
+        return
+    if observed.service is None or observed.environment is None:
+        return
+    deployer = Deployer(
+        platform=target.platform,
+        pool=pool,
+        desired=target.desired,
+        observed=observed,
+        plan=plan,
+        records=records,
+        lease=_NoLease(),
+        report=target.report,
+        command=target.command,
+    )
+    write_release(records, deployer.make_release(observed.service, observed.environment, deployer.live_now()))
+
+
+class _NoLease:
+    def check(self) -> None:
+        """Nothing is written to Twilio, so nothing is held."""

@@ -1,0 +1,128 @@
+"""Who holds the lock: this process in words for people, and in numbers that tell whether it still lives.
+
+A process is the same one only if host, running kernel, process-id space, process id and start time all are; a host
+name alone says little (CI runners and containers share names).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ga_deploy.engine.releases import name_ci_run, name_user
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The holder of a lock, as it stands in the lock itself. Nothing secret; `since` is ISO 8601 in UTC."""
+
+    id: str
+    host: str
+    user: str
+    run: str
+    pid: int
+    kernel: str
+    started: str
+    since: str
+    command: str = "up"
+
+    def to_json(self) -> dict[str, object]:
+        """Return what goes into the lock."""
+        return dict(self.__dict__)
+
+    def describe(self) -> str:
+        """Return who, where and since when, for an error message."""
+        where = f"{self.user or 'somebody'}@{self.host or 'an unknown host'}"
+        parts = [f"{where} (process {self.pid})" if self.pid else where]
+        if self.run:
+            parts.append(f"in {self.run}")
+        if self.since:
+            parts.append(f"since {self.since}")
+        return " ".join(parts)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the process is provably gone: it ran on this very system, and no longer does."""
+        if not self.kernel or self.kernel != _name_kernel() or self.host != socket.gethostname() or self.pid <= 0:
+            return False
+        return _start_of(self.pid) != self.started
+
+
+def this_process(command: str = "up") -> Holder:
+    """Return this process as a holder with a new id."""
+    return Holder(
+        id=uuid.uuid4().hex,
+        host=socket.gethostname(),
+        user=name_user(),
+        run=name_ci_run(),
+        pid=os.getpid(),
+        kernel=_name_kernel(),
+        started=_start_of(os.getpid()),
+        since=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        command=command,
+    )
+
+
+def read_holder(stored: Mapping[str, object]) -> Holder:
+    """Return the holder in a lock; what is missing or of the wrong type is empty, so that any lock can be described."""
+
+    def text(name: str) -> str:
+        value = stored.get(name, "")
+        return value if isinstance(value, str) else ""
+
+    pid = stored.get("pid")
+    return Holder(
+        id=text("id"),
+        host=text("host"),
+        user=text("user"),
+        run=text("run"),
+        pid=pid if isinstance(pid, int) else 0,
+        kernel=text("kernel"),
+        started=text("started"),
+        since=text("since"),
+        command=text("command"),
+    )
+
+
+@cache
+def _name_kernel() -> str:
+    """Return what is unique to this boot of this system and this process-id space; empty where it cannot be known."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        # Containers on one machine share the kernel and may share a name, but not the process ids.
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        pass
+    if sys.platform == "darwin":
+        return _ask("sysctl", "-n", "kern.boottime")
+    return ""
+
+
+def _start_of(pid: int) -> str:
+    """Return when a process began, in whatever form the system tells; empty when there is no such process."""
+    try:
+        # Linux: field 22 of stat, after the command name, which may hold spaces and brackets itself.
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        pass
+    if sys.platform == "darwin":
+        return _ask("ps", "-o", "lstart=", "-p", str(pid))
+    return ""
+
+
+def _ask(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

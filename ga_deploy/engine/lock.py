@@ -1,0 +1,256 @@
+"""One writer per environment: a lease on Twilio Sync, or a lock file where there is no access to Sync.
+
+The lease is a document with a fixed name: exactly one creator gets it. It lives 60 s and is renewed by a thread, so
+that a killed CI run blocks nobody for long; a holder that provably died on this very system is replaced at once. Taking
+over goes by the document's revision, so of two who try, one does.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Protocol
+
+from ga_deploy.engine.holder import Holder, read_holder
+from ga_deploy.errors import ApiProblem, Conflict, Denied, DeployError, Locked, NotFound
+from ga_deploy.events import Report, StepDone, StepProgress, StepStarted, Warned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ga_deploy.engine.platform import Platform
+
+LEASE_SECONDS = 60
+RENEW_SECONDS = 20
+_LONGEST_PAUSE = 10.0
+
+
+class Lease(Protocol):
+    """A lock that is held."""
+
+    def check(self) -> None:
+        """Return if the lock is still ours; raise `Locked` if somebody took it over."""
+
+
+def lock_name(service: str, environment: str) -> str:
+    """Return the name of an environment's lock on Sync."""
+    return f"ga-deploy.lock.{service}.{environment}"
+
+
+class _FileLease:
+    def check(self) -> None:
+        """A file lock lasts as long as the process."""
+
+
+class _SyncLease:
+    """A lease that renews itself in a thread until it is released or lost."""
+
+    def __init__(self, platform: Platform, name: str, holder: Holder, revision: str, report: Report) -> None:
+        self._platform = platform
+        self._name = name
+        self._holder = holder
+        self._revision = revision
+        self._report = report
+        self._lost = ""
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="lock renewal", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Return if the lock is still ours; raise `Locked` if it was lost."""
+        if self._lost:
+            raise Locked(
+                "the lock of this environment was lost while deploying",
+                why=self._lost,
+                fix="see who else deploys, then run `ga-deploy up`: it continues from what is there",
+            )
+
+    def release(self) -> None:
+        """Give the lock back. Says so if that fails: it then lapses by itself."""
+        self._over.set()
+        self._thread.join(timeout=5)
+        if self._lost:
+            return
+        try:
+            self._platform.delete_document(self._name)
+        except NotFound:
+            pass
+        except DeployError as error:
+            self._report(
+                Warned(
+                    "the lock of this environment could not be given back",
+                    why=f"{error.what}; it lapses by itself within {LEASE_SECONDS} s",
+                )
+            )
+
+    def _renew(self) -> None:
+        good_until = time.monotonic() + LEASE_SECONDS
+        pause = float(RENEW_SECONDS)
+        while not self._over.wait(pause):
+            try:
+                content = self._holder.to_json()
+                document = self._platform.update_document(
+                    self._name, content, ttl=LEASE_SECONDS, if_match=self._revision
+                )
+            except (Conflict, NotFound) as problem:
+                self._lost = f"{problem.what}: its time was over, or somebody took it"
+                return
+            except DeployError as error:
+                if time.monotonic() > good_until:
+                    self._lost = f"it could not be renewed in time: {error.what}"
+                    return
+                pause = 3.0
+            else:
+                self._revision = document.revision
+                good_until = time.monotonic() + LEASE_SECONDS
+                pause = float(RENEW_SECONDS)
+
+
+def _take(platform: Platform, name: str, holder: Holder, timeout: float, report: Report) -> str:
+    deadline = time.monotonic() + timeout
+    pause = 1.0
+    waiting = False
+    while True:
+        revision, other = _try(platform, name, holder)
+        if revision is not None:
+            if waiting:
+                report(StepDone("lock", "The other deployment is over"))
+            return revision
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise _locked_by(other)
+        if not waiting:
+            report(StepStarted("lock", f"Waiting for another deployment: {other.describe()}"))
+            waiting = True
+        report(StepProgress("lock", detail=f"at most {left:.0f} s more"))
+        time.sleep(min(left, pause * random.uniform(0.7, 1.3)))  # noqa: S311 - spreads waiters, guards nothing
+        pause = min(pause * 1.6, _LONGEST_PAUSE)
+
+
+def _try(platform: Platform, name: str, holder: Holder) -> tuple[str | None, Holder]:
+    """Return the revision of the lock now ours, or None and whoever has it."""
+    try:
+        return platform.create_document(name, holder.to_json(), ttl=LEASE_SECONDS).revision, holder
+    except Conflict:
+        pass
+    found = platform.get_document(name)
+    if found is None:
+        # Released between the two requests: the next try gets it.
+        return None, holder
+    other = read_holder(found.data)
+    if other.id == holder.id:
+        # Our own creation, whose answer was lost (Twilio: 54301 may mean that a request was sent more than once).
+        return found.revision, holder
+    if found.expired or other.is_dead:
+        with suppress(Conflict, NotFound):
+            taken = platform.update_document(name, holder.to_json(), ttl=LEASE_SECONDS, if_match=found.revision)
+            return taken.revision, holder
+    return None, other
+
+
+@contextmanager
+def hold_file_lock(path: Path, holder: Holder, *, timeout: float, report: Report) -> Iterator[Lease]:
+    """Hold a lock file: guards against other runs on this machine only. The system frees it when the process ends.
+
+    Raises `Locked` naming the holder.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise DeployError(
+            f"cannot open the lock file {path}", why=str(error), fix="make its folder writable"
+        ) from error
+    with file:
+        _wait_for_file(file, timeout, report)
+        file.seek(0)
+        file.truncate()
+        json.dump(holder.to_json(), file)
+        file.flush()
+        try:
+            yield _FileLease()
+        finally:
+            file.seek(0)
+            file.truncate()
+
+
+def _wait_for_file(file: IO[str], timeout: float, report: Report) -> None:
+    deadline = time.monotonic() + timeout
+    waiting = False
+    while not _lock_file(file):
+        file.seek(0)
+        try:
+            other = read_holder(json.load(file))
+        except (ValueError, AttributeError):
+            other = read_holder({})
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise _locked_by(other)
+        if not waiting:
+            report(StepStarted("lock", f"Waiting for another deployment: {other.describe()}"))
+            waiting = True
+        time.sleep(min(left, 0.5))
+    if waiting:
+        report(StepDone("lock", "The other deployment is over"))
+
+
+def _lock_file(file: IO[str]) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            # Windows locks bytes, and a locked byte cannot be read: one far beyond the holder's name.
+            file.seek(1 << 20)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def hold_lock(
+    platform: Platform, *, name: str, file: Path, on_sync: bool, holder: Holder, timeout: float, report: Report
+) -> Iterator[Lease]:
+    """Hold the environment's lock: on Sync if `on_sync` and Sync lets us, else as a file, which is said aloud.
+
+    Raises `Locked` (exit code 5) naming the holder once `timeout` seconds are over.
+    """
+    if on_sync:
+        try:
+            revision = _take(platform, name, holder, timeout, report)
+        except ApiProblem as problem:
+            if not isinstance(problem, Denied) and problem.status not in {401, 403, 404}:
+                raise
+            report(
+                Warned(
+                    "the lock only guards against other deployments from this machine",
+                    why=f"Twilio Sync refused: {problem.what}",
+                    fix="give the API key access to Sync",
+                )
+            )
+        else:
+            lease = _SyncLease(platform, name, holder, revision, report)
+            try:
+                yield lease
+            finally:
+                lease.release()
+            return
+    with hold_file_lock(file, holder, timeout=timeout, report=report) as held:
+        yield held
+
+
+def _locked_by(other: Holder) -> Locked:
+    return Locked(
+        "somebody else is deploying to this environment",
+        why=other.describe(),
+        fix="wait for it to end, or give `--lock-timeout` more time",
+    )

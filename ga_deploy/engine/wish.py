@@ -1,0 +1,43 @@
+"""From config and rendered functions to what the environment shall be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ga_deploy.model import Desired, NumberWish
+
+if TYPE_CHECKING:
+    from ga_deploy.config.schema import Config
+    from ga_deploy.model import Bundle
+
+
+def make_desired(config: Config, bundle: Bundle) -> Desired:
+    """Return the wish. What the config does not say about a service that exists stays as it is."""
+    service = config.service
+    said = service.model_fields_set
+    return Desired(
+        account_sid=config.twilio.account_sid,
+        service_name=service.name,
+        environment=config.environment.name,
+        domain_suffix=config.environment.domain_suffix or None,
+        functions=bundle.functions,
+        function_set=bundle.engage_path.rpartition("/")[0] + "/",
+        engage_path=bundle.engage_path,
+        fingerprint=bundle.fingerprint,
+        dependencies=dict(bundle.dependencies),
+        # Twilio refuses empty values; a variable that is empty is one that is not set.
+        variables={name: value for name, value in bundle.variables.items() if value},
+        numbers=tuple(
+            NumberWish(
+                number=entry.number,
+                to=entry.to,
+                profile=entry.profile,
+                fallback_url=entry.fallback_url,
+                fallback_method=entry.fallback_method,
+            )
+            for entry in config.phone_numbers
+        ),
+        runtime=service.runtime,
+        include_credentials=service.include_credentials if "include_credentials" in said else None,
+        ui_editable=service.ui_editable if "ui_editable" in said else None,
+    )
