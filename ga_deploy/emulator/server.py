@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 from multidict import CIMultiDict
 
-from ga_deploy.emulator import builds, control, environments, numbers, serverless
+from ga_deploy.emulator import builds, control, environments, numbers, serverless, studio, sync
 from ga_deploy.emulator.faults import Fault, FaultPlan
 from ga_deploy.emulator.foreign import deploy
 from ga_deploy.emulator.journal import Entry, Journal, masked
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
 # Importing a module of routes registers them; `builds` and `environments` add theirs to `serverless.routes`.
 PRODUCTS: dict[str, Routes] = {
-    routes.product: routes for routes in (serverless.routes, serverless.upload_routes, numbers.routes)
+    routes.product: routes
+    for routes in (serverless.routes, serverless.upload_routes, numbers.routes, studio.routes, sync.routes)
 }
 _ROUTES_OF_SERVERLESS = (builds, environments)
 
@@ -353,7 +354,7 @@ class Emulator:
             host = request.host.lower()
         path = request.rel_url.raw_path
         if match := _PRODUCT_HOST.fullmatch(host):
-            return _Place(match[1], path, f"https://{host}", host)
+            return _Place(match[1], path, f"https://{host}", host) if match[1] in PRODUCTS else None
         if _SITE_HOST.fullmatch(host):
             return _Place("site", path, f"https://{host}", host)
         if host not in _LOOPBACK:

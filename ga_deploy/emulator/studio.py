@@ -1,0 +1,270 @@
+"""Studio v2: flows and their revisions. What a call does in a flow is in `studio_execution`.
+
+Sources: Twilio's description (twilio_studio_v2); the terraform provider's changelog for what it does not say.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ga_deploy.emulator.problems import ApiError, invalid, missing
+from ga_deploy.emulator.store import Row, new_sid, to_json
+from ga_deploy.emulator.studio_definition import Findings, check_definition
+from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, Routes, created, iso, ok, page, page_window, unknown
+
+if TYPE_CHECKING:
+    from ga_deploy.emulator.world import World
+
+routes = Routes("studio")
+
+# Twilio docs, error pages: an invalid definition.
+INVALID_DEFINITION = 81022
+
+
+def published_revision(world: World, account: str, flow_sid: str, caller: str = "") -> Row | None:
+    """Return the revision that a caller gets: the newest published one, or for a test user the newest of all.
+
+    None when there is no such flow in the account or nothing of it is published.
+    """
+    flow = world.store.one("flows", account=account, sid=flow_sid)
+    if flow is None:
+        return None
+    if caller and caller in json.loads(flow["test_users"]):
+        return world.store.one("revisions", flow=flow_sid)
+    return world.store.one("revisions", flow=flow_sid, status="published")
+
+
+def _find(world: World, call: Call) -> Row:
+    row = world.store.one("flows", account=call.account.sid, sid=call.at["flow"])
+    # Eventually consistent (terraform provider 0.26): right after a write, a read may not see it yet.
+    if row is None or (call.method == "GET" and _is_fresh(world, row["created"])):
+        raise unknown(call.path)
+    return row
+
+
+def _is_fresh(world: World, moment: float) -> bool:
+    return world.store.now() - moment < world.rules.studio_lag_ms / 1000
+
+
+def _latest(world: World, flow: Row, *, lagging: bool = False) -> Row:
+    revisions = world.store.rows("revisions", flow=flow["sid"])
+    if lagging:
+        revisions = [row for row in revisions if not _is_fresh(world, row["created"])] or revisions[:1]
+    return revisions[-1]
+
+
+def flow_json(call: Call, flow: Row, revision: Row, *, listed: bool = False) -> dict[str, Any]:
+    """Return a flow at a revision as Twilio shows it; in a list without what is heavy."""
+    url = call.url("v2", "Flows", flow["sid"])
+    shown = _revision_fields(flow, revision, listed=listed)
+    return {
+        **shown,
+        "warnings": None if listed else json.loads(revision["warnings"]),
+        # The samples of the description say http; what the Console stores on a number is https.
+        "webhook_url": f"https://webhooks.twilio.com/v1/Accounts/{flow['account']}/Flows/{flow['sid']}",
+        "date_created": iso(flow["created"]),
+        "date_updated": iso(revision["created"]) if revision["revision"] > 1 else None,
+        "url": url,
+        "links": {
+            "test_users": f"{url}/TestUsers",
+            "revisions": f"{url}/Revisions",
+            "executions": f"{url}/Executions",
+        },
+    }
+
+
+def _revision_fields(flow: Row, revision: Row, *, listed: bool) -> dict[str, Any]:
+    return {
+        "sid": flow["sid"],
+        "account_sid": flow["account"],
+        "friendly_name": revision["friendly_name"],
+        "definition": None if listed else json.loads(revision["definition"]),
+        "status": revision["status"],
+        "revision": revision["revision"],
+        "commit_message": None if listed else revision["commit_message"],
+        "valid": None if listed else bool(revision["valid"]),
+        "errors": None if listed else json.loads(revision["errors"]),
+    }
+
+
+def _revision_json(call: Call, flow: Row, revision: Row, *, listed: bool = False) -> dict[str, Any]:
+    return {
+        **_revision_fields(flow, revision, listed=listed),
+        "date_created": iso(revision["created"]),
+        "date_updated": None,
+        "url": call.url("v2", "Flows", flow["sid"], "Revisions", str(revision["revision"])),
+    }
+
+
+def _status(call: Call) -> str:
+    status = call.required("Status")
+    if status not in {"draft", "published"}:
+        raise invalid(f"Status must be draft or published: {status}")
+    return status
+
+
+def _commit_message(call: Call) -> str | None:
+    message = call.text("CommitMessage")
+    if message == "":
+        # Terraform provider: an empty text is an error, no text is not.
+        raise invalid("CommitMessage must not be empty")
+    return message
+
+
+def _read_definition(world: World, call: Call, text: str, status: str) -> tuple[str, Findings]:
+    """Return the definition as kept and what is wrong with it; raises the 400 with `details` when that forbids saving
+    it.
+
+    A draft may be saved with errors in it, as in the Console; what is published must be valid.
+    """
+    try:
+        definition = json.loads(text)
+    except ValueError as problem:
+        findings = Findings([{"message": f"Definition is not valid JSON: {problem}", "property_path": "#/"}], [])
+        raise _refused(findings) from None
+    findings = check_definition(definition)
+    if findings.errors and (status == "published" or findings.unreadable):
+        raise _refused(findings)
+    return to_json(definition), findings
+
+
+def _refused(findings: Findings) -> ApiError:
+    details = {"errors": findings.errors, "warnings": findings.warnings}
+    return ApiError(400, INVALID_DEFINITION, "Flow definition is invalid", details)
+
+
+@routes.on("GET", "/v2/Flows")
+def list_flows(world: World, call: Call) -> Answer:
+    """All flows, newest first, without definitions."""
+    window = page_window(call)
+    found = world.store.window("flows", window, where=["account=?"], bound=[call.account.sid])
+    flows = (flow_json(call, row, _latest(world, row, lagging=True), listed=True) for row in found.rows)
+    return page(call, "flows", window, found, flows)
+
+
+@routes.on("POST", "/v2/Flows")
+def create_flow(world: World, call: Call) -> Answer:
+    """Make a flow; its first revision is 1. Friendly names need not be unique."""
+    name, status, message = call.required("FriendlyName"), _status(call), _commit_message(call)
+    definition, findings = _read_definition(world, call, call.required("Definition"), status)
+    with world.store.transaction():
+        flow = world.store.insert(
+            "flows",
+            {"sid": new_sid("FW"), "account": call.account.sid, "test_users": "[]", "created": world.store.now()},
+        )
+        row = _add_revision(world, flow, 1, name, status, definition, message, findings)
+    return created(flow_json(call, flow, row))
+
+
+def _add_revision(
+    world: World,
+    flow: Row,
+    number: int,
+    name: str,
+    status: str,
+    definition: str,
+    message: str | None,
+    findings: Findings,
+) -> Row:
+    return world.store.insert(
+        "revisions",
+        {
+            "flow": flow["sid"],
+            "revision": number,
+            "friendly_name": name,
+            "status": status,
+            "definition": definition,
+            "commit_message": message,
+            "valid": not findings.errors,
+            "errors": to_json(findings.errors),
+            "warnings": to_json(findings.warnings),
+            "created": world.store.now(),
+        },
+    )
+
+
+@routes.on("POST", "/v2/Flows/Validate")
+def validate_flow(world: World, call: Call) -> Answer:
+    """Say whether a definition may be saved, without saving it. Invalid: 400 with `details` (twilio-sdk-go's tests)."""
+    call.required("FriendlyName")
+    status = _status(call)
+    _commit_message(call)
+    _, findings = _read_definition(world, call, call.required("Definition"), status)
+    if findings.errors:
+        raise _refused(findings)
+    return ok({"valid": True})
+
+
+@routes.on("GET", "/v2/Flows/{flow:FW}")
+def fetch_flow(world: World, call: Call) -> Answer:
+    """One flow at its newest revision."""
+    flow = _find(world, call)
+    return ok(flow_json(call, flow, _latest(world, flow, lagging=True)))
+
+
+@routes.on("POST", "/v2/Flows/{flow:FW}")
+def update_flow(world: World, call: Call) -> Answer:
+    """Make another revision; what is not sent stays as it was. Drafts and published ones share one counter."""
+    flow = _find(world, call)
+    before = _latest(world, flow)
+    status, message = _status(call), _commit_message(call)
+    text = call.text("Definition")
+    definition, findings = _read_definition(world, call, before["definition"] if text is None else text, status)
+    name = call.text("FriendlyName") or before["friendly_name"]
+    row = _add_revision(world, flow, before["revision"] + 1, name, status, definition, message, findings)
+    return ok(flow_json(call, flow, row))
+
+
+@routes.on("DELETE", "/v2/Flows/{flow:FW}")
+def delete_flow(world: World, call: Call) -> Answer:
+    """Remove a flow with its history."""
+    world.store.delete("flows", sid=_find(world, call)["sid"])
+    return NO_CONTENT
+
+
+@routes.on("GET", "/v2/Flows/{flow:FW}/Revisions")
+def list_revisions(world: World, call: Call) -> Answer:
+    """The history of a flow, newest first, without definitions."""
+    flow, window = _find(world, call), page_window(call)
+    found = world.store.window("revisions", window, where=["flow=?"], bound=[flow["sid"]])
+    revisions = (_revision_json(call, flow, row, listed=True) for row in found.rows)
+    return page(call, "revisions", window, found, revisions)
+
+
+@routes.on("GET", "/v2/Flows/{flow:FW}/Revisions/{revision}")
+def fetch_revision(world: World, call: Call) -> Answer:
+    """One revision: a number, `LatestPublished` or `LatestRevision`."""
+    flow, asked = _find(world, call), call.at["revision"]
+    row: Row | None = None
+    if asked == "LatestRevision":
+        row = _latest(world, flow, lagging=True)
+    elif asked == "LatestPublished":
+        row = world.store.one("revisions", flow=flow["sid"], status="published")
+    elif asked.isdigit():
+        row = world.store.one("revisions", flow=flow["sid"], revision=int(asked))
+    if row is None:
+        raise unknown(call.path)
+    return ok(_revision_json(call, flow, row))
+
+
+def _test_users_json(call: Call, flow: Row, users: list[str]) -> dict[str, Any]:
+    return {"sid": flow["sid"], "test_users": users, "url": call.url("v2", "Flows", flow["sid"], "TestUsers")}
+
+
+@routes.on("GET", "/v2/Flows/{flow:FW}/TestUsers")
+def fetch_test_users(world: World, call: Call) -> Answer:
+    """The callers who get the draft."""
+    flow = _find(world, call)
+    return ok(_test_users_json(call, flow, json.loads(flow["test_users"])))
+
+
+@routes.on("POST", "/v2/Flows/{flow:FW}/TestUsers")
+def update_test_users(world: World, call: Call) -> Answer:
+    """Replace the callers who get the draft."""
+    flow = _find(world, call)
+    if "TestUsers" not in call.form:
+        raise missing("TestUsers")
+    users = [user for user in call.form["TestUsers"] if user]
+    world.store.update("flows", flow["seq"], {"test_users": to_json(users)})
+    return ok(_test_users_json(call, flow, users))

@@ -1,0 +1,395 @@
+"""Sync v1: documents and maps, as far as a release record and a lock need them. Lists and streams are not here.
+
+Sources: Twilio's description (twilio_sync_v1); docs Document Resource, Mutation and Conflict Resolution, and the
+pages of the errors 54xxx.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ga_deploy.emulator.problems import ApiError, conflict, invalid, missing
+from ga_deploy.emulator.store import Row, new_sid, to_json
+from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, Routes, created, iso, ok, page, page_window, unknown
+
+if TYPE_CHECKING:
+    from ga_deploy.emulator.world import World
+
+routes = Routes("sync")
+
+LARGEST_DATA = 16 * 1024
+LONGEST_NAME = 320
+LONGEST_TTL = 31_536_000
+# The description caps the page size of Sync at 100.
+LARGEST_PAGE = 100
+
+
+# --- services --------------------------------------------------------------------------------------------------------
+
+
+def _service(world: World, call: Call) -> Row:
+    """Return the service of the path; every account has one that is called `default` too."""
+    sid = call.at["service"]
+    found = world.store.one("sync_services", account=call.account.sid, sid=sid)
+    if found is None and sid == "default":
+        found = world.store.one("sync_services", account=call.account.sid, is_default=1)
+        found = found or _add_service(world, call.account.sid, "Default Service", is_default=True)
+    if found is None:
+        raise unknown(call.path)
+    return found
+
+
+def _add_service(world: World, account: str, friendly_name: str | None, *, is_default: bool) -> Row:
+    now = world.store.now()
+    row = {"sid": new_sid("IS"), "account": account, "friendly_name": friendly_name, "is_default": int(is_default)}
+    return world.store.insert("sync_services", {**row, "created": now, "updated": now})
+
+
+def _service_json(call: Call, row: Row) -> dict[str, Any]:
+    url = call.url("v1", "Services", row["sid"])
+    return {
+        "sid": row["sid"],
+        "unique_name": "default" if row["is_default"] else None,
+        "account_sid": row["account"],
+        "friendly_name": row["friendly_name"],
+        "date_created": iso(row["created"]),
+        "date_updated": iso(row["updated"]),
+        "url": url,
+        "webhook_url": None,
+        "webhooks_from_rest_enabled": False,
+        "reachability_webhooks_enabled": False,
+        "acl_enabled": False,
+        "reachability_debouncing_enabled": False,
+        "reachability_debouncing_window": 5000,
+        "links": {name: f"{url}/{name.title()}" for name in ("documents", "maps")},
+    }
+
+
+@routes.on("GET", "/v1/Services")
+def list_services(world: World, call: Call) -> Answer:
+    """All Sync services of the account."""
+    window = page_window(call, largest=LARGEST_PAGE)
+    found = world.store.window("sync_services", window, where=["account=?"], bound=[call.account.sid])
+    return page(call, "services", window, found, (_service_json(call, row) for row in found.rows))
+
+
+@routes.on("POST", "/v1/Services")
+def create_service(world: World, call: Call) -> Answer:
+    """Make a Sync service."""
+    row = _add_service(world, call.account.sid, call.text("FriendlyName"), is_default=False)
+    return created(_service_json(call, row))
+
+
+@routes.on("GET", "/v1/Services/{service}")
+def fetch_service(world: World, call: Call) -> Answer:
+    """One service, or `default`."""
+    return ok(_service_json(call, _service(world, call)))
+
+
+# --- what documents, maps and items have in common -------------------------------------------------------------------
+
+
+def _alive(world: World, table: str, row: Row | None) -> Row | None:
+    """Return the row unless it has expired and is swept up by now; an expired one may be seen for a while."""
+    if row is None or row["expires"] is None or world.store.now() < row["expires"] + world.rules.keep_expired:
+        return row
+    world.store.delete(table, seq=row["seq"])
+    return None
+
+
+def _data(call: Call, *, required: bool) -> str | None:
+    """Return `Data` as kept: compact JSON of an object, at most 16 KiB."""
+    raw = call.text("Data")
+    if raw is None:
+        if required:
+            raise missing("Data")
+        return None
+    if len(raw.encode()) > LARGEST_DATA:
+        raise ApiError(413, 54006, "Request entity too large: data is limited to 16 KB")
+    try:
+        read = json.loads(raw)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        raise invalid("Data is not a JSON object", 54008)
+    return to_json(read)
+
+
+def _expiry(world: World, call: Call, *names: str) -> dict[str, float | None]:
+    """Return the change of `expires` that a request asks for: nothing sent, nothing changed; 0 means for ever."""
+    for name in names:
+        seconds = call.whole(name)
+        if seconds is not None:
+            if seconds > LONGEST_TTL:
+                raise invalid(f"{name} must be from 0 to {LONGEST_TTL}", 54011)
+            return {"expires": world.store.now() + seconds if seconds else None}
+    return {}
+
+
+def _match(call: Call, row: Row, code: int) -> None:
+    """Refuse a change that was made from an older revision."""
+    if call.if_match is not None and call.if_match.strip('"') != _revision(row):
+        raise ApiError(412, code, "The revision of the object does not match the one expected")
+
+
+def _revision(row: Row) -> str:
+    return format(row["revision"], "x")
+
+
+def _common(row: Row) -> dict[str, Any]:
+    return {
+        "account_sid": row["account"],
+        "service_sid": row["service"],
+        "revision": _revision(row),
+        "date_expires": iso(row["expires"]),
+        "date_created": iso(row["created"]),
+        "date_updated": iso(row["updated"]),
+        "created_by": "system",
+    }
+
+
+def _unique_name(call: Call) -> str | None:
+    name = call.text("UniqueName") or None
+    if name is not None and len(name) > LONGEST_NAME:
+        raise invalid(f"UniqueName is too long: at most {LONGEST_NAME} characters are allowed", 54302)
+    return name
+
+
+# --- documents -------------------------------------------------------------------------------------------------------
+
+_DOCUMENTS = "/v1/Services/{service}/Documents"
+
+
+def _document_answer(call: Call, row: Row, status: int = 200) -> Answer:
+    return Answer(status, _document_json(call, row), {"ETag": _revision(row)})
+
+
+def _document_json(call: Call, row: Row) -> dict[str, Any]:
+    url = call.url("v1", "Services", row["service"], "Documents", row["sid"])
+    own = {"sid": row["sid"], "unique_name": row["unique_name"], "data": json.loads(row["data"])}
+    return {**own, **_common(row), "url": url, "links": {"permissions": f"{url}/Permissions"}}
+
+
+def _named(world: World, call: Call, table: str, name: str, code: int) -> Row:
+    """Return a document or map by SID or unique name; raises its own 404."""
+    service = _service(world, call)
+    given = call.at[name]
+    row = world.store.one(table, service=service["sid"], sid=given)
+    row = _alive(world, table, row or world.store.one(table, service=service["sid"], unique_name=given))
+    if row is None:
+        raise ApiError(404, code, f"{name.title()} not found")
+    return row
+
+
+@routes.on("GET", _DOCUMENTS)
+def list_documents(world: World, call: Call) -> Answer:
+    """All documents of a service, oldest first."""
+    service, window = _service(world, call), page_window(call, largest=LARGEST_PAGE)
+    found = world.store.window("documents", window, newest_first=False, where=["service=?"], bound=[service["sid"]])
+    return page(call, "documents", window, found, (_document_json(call, row) for row in found.rows))
+
+
+@routes.on("POST", _DOCUMENTS)
+def create_document(world: World, call: Call) -> Answer:
+    """Make a document. Of several at once with the same unique name exactly one gets 201."""
+    service, name = _service(world, call), _unique_name(call)
+    data = _data(call, required=False)
+    present = None if name is None else world.store.one("documents", service=service["sid"], unique_name=name)
+    if _alive(world, "documents", present) is not None:
+        raise conflict("An object with the given unique name already exists", 54301)
+    now = world.store.now()
+    row = {
+        "sid": new_sid("ET"),
+        "account": service["account"],
+        "service": service["sid"],
+        "unique_name": name,
+        "revision": 0,
+        "data": data or "{}",
+        "expires": None,
+        "created": now,
+        "updated": now,
+        **_expiry(world, call, "Ttl"),
+    }
+    return _document_answer(call, world.store.insert("documents", row), 201)
+
+
+@routes.on("GET", f"{_DOCUMENTS}/{{document}}")
+def fetch_document(world: World, call: Call) -> Answer:
+    """One document, by SID or unique name; its revision is the ETag."""
+    return _document_answer(call, _named(world, call, "documents", "document", 54100))
+
+
+@routes.on("POST", f"{_DOCUMENTS}/{{document}}")
+def update_document(world: World, call: Call) -> Answer:
+    """Replace the data, the time to live or both; with `If-Match` only from that revision."""
+    row = _named(world, call, "documents", "document", 54100)
+    _match(call, row, 54103)
+    return _document_answer(call, _changed(world, call, "documents", row, "Ttl"))
+
+
+def _changed(world: World, call: Call, table: str, row: Row, *ttl_names: str) -> Row:
+    data, expiry = _data(call, required=False), _expiry(world, call, *ttl_names)
+    if data is None and not expiry:
+        raise invalid("Nothing to change: neither Data nor Ttl was given", 54010)
+    changes: Row = {"updated": world.store.now(), **expiry, "revision": row["revision"] + 1}
+    if data is not None:
+        changes["data"] = data
+    world.store.update(table, row["seq"], changes)
+    return {**row, **changes}
+
+
+@routes.on("DELETE", f"{_DOCUMENTS}/{{document}}")
+def delete_document(world: World, call: Call) -> Answer:
+    """Remove a document, whatever its revision: the description has no `If-Match` here."""
+    row = _named(world, call, "documents", "document", 54100)
+    world.store.delete("documents", sid=row["sid"])
+    return NO_CONTENT
+
+
+# --- maps ------------------------------------------------------------------------------------------------------------
+
+_MAPS = "/v1/Services/{service}/Maps"
+
+
+def _map_json(call: Call, row: Row) -> dict[str, Any]:
+    url = call.url("v1", "Services", row["service"], "Maps", row["sid"])
+    links = {"items": f"{url}/Items", "permissions": f"{url}/Permissions"}
+    return {"sid": row["sid"], "unique_name": row["unique_name"], **_common(row), "url": url, "links": links}
+
+
+@routes.on("GET", _MAPS)
+def list_maps(world: World, call: Call) -> Answer:
+    """All maps of a service, oldest first."""
+    service, window = _service(world, call), page_window(call, largest=LARGEST_PAGE)
+    found = world.store.window("maps", window, newest_first=False, where=["service=?"], bound=[service["sid"]])
+    return page(call, "maps", window, found, (_map_json(call, row) for row in found.rows))
+
+
+@routes.on("POST", _MAPS)
+def create_map(world: World, call: Call) -> Answer:
+    """Make a map."""
+    service, name = _service(world, call), _unique_name(call)
+    present = None if name is None else world.store.one("maps", service=service["sid"], unique_name=name)
+    if _alive(world, "maps", present) is not None:
+        raise conflict("An object with the given unique name already exists", 54301)
+    now = world.store.now()
+    row = {
+        "sid": new_sid("MP"),
+        "account": service["account"],
+        "service": service["sid"],
+        "unique_name": name,
+        "revision": 0,
+        "expires": None,
+        "created": now,
+        "updated": now,
+        **_expiry(world, call, "Ttl", "CollectionTtl"),
+    }
+    return created(_map_json(call, world.store.insert("maps", row)))
+
+
+@routes.on("GET", f"{_MAPS}/{{map}}")
+def fetch_map(world: World, call: Call) -> Answer:
+    """One map, by SID or unique name."""
+    return ok(_map_json(call, _named(world, call, "maps", "map", 54200)))
+
+
+@routes.on("POST", f"{_MAPS}/{{map}}")
+def update_map(world: World, call: Call) -> Answer:
+    """Change the time to live of a map."""
+    row = _named(world, call, "maps", "map", 54200)
+    changes: Row = {"updated": world.store.now(), **_expiry(world, call, "Ttl", "CollectionTtl")}
+    world.store.update("maps", row["seq"], changes)
+    return ok(_map_json(call, {**row, **changes}))
+
+
+@routes.on("DELETE", f"{_MAPS}/{{map}}")
+def delete_map(world: World, call: Call) -> Answer:
+    """Remove a map with all its items."""
+    world.store.delete("maps", sid=_named(world, call, "maps", "map", 54200)["sid"])
+    return NO_CONTENT
+
+
+# --- items -----------------------------------------------------------------------------------------------------------
+
+_ITEMS = f"{_MAPS}/{{map}}/Items"
+
+
+def _item_json(call: Call, row: Row) -> dict[str, Any]:
+    url = call.url("v1", "Services", row["service"], "Maps", row["map"], "Items", row["key"])
+    return {"key": row["key"], "map_sid": row["map"], "data": json.loads(row["data"]), **_common(row), "url": url}
+
+
+def _item_answer(call: Call, row: Row, status: int = 200) -> Answer:
+    return Answer(status, _item_json(call, row), {"ETag": _revision(row)})
+
+
+def _item(world: World, call: Call) -> Row:
+    found = world.store.one("items", map=_named(world, call, "maps", "map", 54200)["sid"], key=call.at["key"])
+    row = _alive(world, "items", found)
+    if row is None:
+        raise ApiError(404, 54201, "Map Item not found")
+    return row
+
+
+@routes.on("GET", _ITEMS)
+def list_items(world: World, call: Call) -> Answer:
+    """Items of a map in the order of their keys; `Order`, `From` and `Bounds` as the description has them."""
+    holder, window = _named(world, call, "maps", "map", 54200), page_window(call, largest=LARGEST_PAGE)
+    descending = call.asked("Order") == "desc"
+    where, bound = ["map=?"], [holder["sid"]]
+    if (start := call.asked("From")) is not None:
+        inclusive = "" if call.asked("Bounds") == "exclusive" else "="
+        where, bound = [*where, f"key {'<' if descending else '>'}{inclusive} ?"], [*bound, start]
+    found = world.store.window("items", window, order="key", newest_first=descending, where=where, bound=bound)
+    return page(call, "items", window, found, (_item_json(call, row) for row in found.rows), order="key")
+
+
+@routes.on("POST", _ITEMS)
+def create_item(world: World, call: Call) -> Answer:
+    """Put an item under a key that is not taken."""
+    holder = _named(world, call, "maps", "map", 54200)
+    key = call.required("Key")
+    # The description says 320, the page of error 54209 says 256.
+    if len(key) > 256:
+        raise invalid("Key is too long: at most 256 characters are allowed", 54209)
+    data = _data(call, required=True)
+    if _alive(world, "items", world.store.one("items", map=holder["sid"], key=key)) is not None:
+        raise conflict("An item with the given key already exists in the map", 54208)
+    now = world.store.now()
+    row = {
+        "account": holder["account"],
+        "service": holder["service"],
+        "map": holder["sid"],
+        "key": key,
+        "revision": 0,
+        "data": data,
+        "expires": None,
+        "created": now,
+        "updated": now,
+        **_expiry(world, call, "Ttl", "ItemTtl"),
+    }
+    return _item_answer(call, world.store.insert("items", row), 201)
+
+
+@routes.on("GET", f"{_ITEMS}/{{key}}")
+def fetch_item(world: World, call: Call) -> Answer:
+    """One item; its revision is the ETag."""
+    return _item_answer(call, _item(world, call))
+
+
+@routes.on("POST", f"{_ITEMS}/{{key}}")
+def update_item(world: World, call: Call) -> Answer:
+    """Replace data, time to live or both; with `If-Match` only from that revision."""
+    row = _item(world, call)
+    _match(call, row, 54205)
+    return _item_answer(call, _changed(world, call, "items", row, "Ttl", "ItemTtl"))
+
+
+@routes.on("DELETE", f"{_ITEMS}/{{key}}")
+def delete_item(world: World, call: Call) -> Answer:
+    """Remove an item; with `If-Match` only that revision."""
+    row = _item(world, call)
+    _match(call, row, 54205)
+    world.store.delete("items", seq=row["seq"])
+    return NO_CONTENT
