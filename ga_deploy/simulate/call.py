@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ga_deploy.redact import redact
 from ga_deploy.simulate import targets
-from ga_deploy.simulate.plan import Reaction, Target
+from ga_deploy.simulate.plan import Reaction, Target, list_parameters
 from ga_deploy.simulate.record import CallRecord, Ending, Event, Json, Route, StreamLeg
 from ga_deploy.simulate.twiml import (
     Answer,
@@ -242,8 +242,9 @@ class _Call:
         leg = await self._open_stream(stream, base, number)
         label = f"media stream {number}: " + (leg.reason or f"ended by the {leg.ended_by}")
         self._streams.append((began, leg))
+        detail = {**leg.as_json(), "told": _read_parameters(stream)}
         self._events.append(
-            Event(began, "stream", label, self._now() - began, heard=bool(leg.agent), detail=leg.as_json())
+            Event(began, "stream", label, self._now() - began, heard=bool(leg.agent), detail=detail)
         )
         if leg.error is not None:
             self._note("error", f"{leg.error}: {leg.reason}")
@@ -513,28 +514,8 @@ class _Call:
         await self._exchange(_Goto(url, method, sent), "webhook after hang-up")
 
     def _form(self, extra: Mapping[str, str]) -> dict[str, str]:
-        plan = self._plan
-        return {
-            "AccountSid": plan.account_sid,
-            "ApiVersion": "2010-04-01",
-            "CallSid": plan.call_sid,
-            "CallStatus": "ringing" if self._answered_at is None else "in-progress",
-            "Called": plan.to_number,
-            "Caller": plan.from_number,
-            "Direction": "inbound",
-            "From": plan.from_number,
-            "FromCity": "SPRINGFIELD",
-            "FromCountry": "US",
-            "FromState": "IL",
-            "FromZip": "62701",
-            "To": plan.to_number,
-            "ToCity": "",
-            "ToCountry": "US",
-            "ToState": "",
-            "ToZip": "",
-            **plan.parameters,
-            **extra,
-        }
+        status = "ringing" if self._answered_at is None else "in-progress"
+        return {**list_parameters(self._plan), "CallStatus": status, **extra}
 
     # -- time and the record
 
@@ -597,6 +578,10 @@ class _StreamCallback:
         }
         method = self.stream.get("statusCallbackMethod", "POST").upper()
         self.call.call_back(resolve(self.base, self.stream.get("statusCallback")), method, parameters)
+
+
+def _read_parameters(stream: Element) -> dict[str, str]:
+    return {noun.get("name"): noun.get("value") for noun in stream.children if noun.name == "Parameter"}
 
 
 def _sid(prefix: str) -> str:

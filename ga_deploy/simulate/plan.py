@@ -99,3 +99,26 @@ class CallPlan:
     def is_sip(self) -> bool:
         """Whether the caller came in over SIP: only such a call can be referred."""
         return "SipCallId" in self.parameters or self.from_number.startswith("sip:")
+
+
+def list_parameters(plan: CallPlan) -> dict[str, str]:
+    """Return what every webhook of the call carries, `CallStatus` excepted (Twilio docs: parameters)."""
+    return {
+        "AccountSid": plan.account_sid,
+        "ApiVersion": "2010-04-01",
+        "CallSid": plan.call_sid,
+        "Called": plan.to_number,
+        "Caller": plan.from_number,
+        "Direction": "inbound",
+        "From": plan.from_number,
+        "FromCity": "SPRINGFIELD",
+        "FromCountry": "US",
+        "FromState": "IL",
+        "FromZip": "62701",
+        "To": plan.to_number,
+        "ToCity": "",
+        "ToCountry": "US",
+        "ToState": "",
+        "ToZip": "",
+        **plan.parameters,
+    }

@@ -1,0 +1,151 @@
+"""Whether a caller went through the steps that the config lists for an ending, and through nothing else.
+
+A second, independent reading of the config's outcomes: what was said and who was tried is compared with
+the steps in order. A destination with opening hours may be left out, as the time of day is not simulated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ga_deploy.simulate.deployment import Deployment, Handling, Step
+    from ga_deploy.simulate.record import CallRecord
+
+# Endings of which the conversation itself was the point: nothing more is tried when their steps are done.
+_FINAL = frozenset({"completed", "exhausted"})
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One thing a caller went through.
+
+    `say` or `play` with its text, `pause`, or `route` with whom and how it went.
+    """
+
+    kind: str
+    text: str = ""
+    route_kind: str = ""
+    result: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "route":
+            return f"{self.route_kind} {self.text} ({self.result})"
+        return f"{self.kind} {self.text!r}" if self.text else self.kind
+
+
+def list_happenings(record: CallRecord, since: float, *, until: float = float("inf")) -> tuple[Happened, ...]:
+    """Return what the caller went through from `since` up to `until`, streams and ringing left out."""
+    found: list[tuple[float, Happened]] = []
+    for event in record.events:
+        if not since <= event.at < until:
+            continue
+        if event.kind == "say":
+            found.append((event.at, Happened("say", _same_spaces(str(event.detail.get("text", ""))))))
+        elif event.kind == "play":
+            found.append((event.at, Happened("play", str(event.detail.get("url", event.label)))))
+        elif event.kind == "pause":
+            found.append((event.at, Happened("pause")))
+    found += [
+        (route.at, Happened("route", route.address, route.kind, route.result))
+        for route in record.routes
+        if since <= route.at < until
+    ]
+    return tuple(happened for _, happened in sorted(found, key=lambda pair: pair[0]))
+
+
+def compare(
+    outcome: str,
+    happened: Sequence[Happened],
+    deployment: Deployment,
+    handling: Handling,
+    facts: Mapping[str, str],
+    *,
+    all_closed: bool = False,
+) -> str:
+    """Return what differs from the steps of `outcome`, in words; empty when nothing does.
+
+    `facts` holds the call's fields, the query and the conversation's result under the names that configs
+    use, as far as they are known. `all_closed`: every destination is outside its hours.
+    """
+    course = _Course(list(happened), deployment, facts, all_closed=all_closed)
+    steps = handling.outcomes.get(outcome, ())
+    course.skip_waiting(handling, steps)
+    done = course.follow(steps, f"`{outcome}`")
+    if not done and not course.problem and outcome not in _FINAL:
+        course.follow(handling.outcomes.get("exhausted", ()), "`exhausted`")
+    return course.problem or course.leftover()
+
+
+class _Course:
+    def __init__(
+        self, happened: list[Happened], deployment: Deployment, facts: Mapping[str, str], *, all_closed: bool
+    ) -> None:
+        self._happened = happened
+        self._deployment = deployment
+        self._facts = facts
+        self._all_closed = all_closed
+        self.problem = ""
+
+    def skip_waiting(self, handling: Handling, steps: Sequence[Step]) -> None:
+        """Drop what was heard while a late result was awaited."""
+        wanted = steps[0] if steps else None
+        while self._happened and self._happened[0].kind in {"pause", "play"}:
+            first = self._happened[0]
+            waiting = first.kind == "pause" or first.text == handling.waiting_play
+            if not waiting or (wanted and wanted.kind == first.kind):
+                return
+            self._happened.pop(0)
+
+    def follow(self, steps: Sequence[Step], name: str) -> bool:
+        """Take off what the steps account for; True when the call is meant to be over then."""
+        for number, step in enumerate(steps, 1):
+            where = f"step {number} of {name}"
+            if step.kind == "hangup":
+                return True
+            if step.kind == "send":
+                if self._send(step, where):
+                    return True
+            elif step.kind != "notify":
+                self._take(step, where)
+            if self.problem:
+                return True
+        return False
+
+    def leftover(self) -> str:
+        """Say what the caller went through that no step accounts for."""
+        return f"not in the config's steps: {self._happened[0]}" if self._happened else ""
+
+    def _take(self, step: Step, where: str) -> None:
+        wanted = Happened(step.kind, "" if step.kind == "pause" else _same_spaces(step.text))
+        if self._happened and self._happened[0] == wanted:
+            self._happened.pop(0)
+            return
+        came = f"instead: {self._happened[0]}" if self._happened else "nothing came"
+        self.problem = f"{where} ({wanted}) is missing; {came}"
+
+    def _send(self, step: Step, where: str) -> bool:
+        destination = self._deployment.choose(step, self._facts)
+        if destination is None or self._all_closed:
+            return False
+        first = self._happened[0] if self._happened else None
+        if first and first.kind == "route" and _leads_to(first, destination.kind, destination.address):
+            self._happened.pop(0)
+            return first.result == "answered"
+        if not destination.limited:
+            came = f"instead: {first}" if first else "nothing came"
+            self.problem = f"{where} (send to `{destination.name}`, {destination.address}) is missing; {came}"
+        return False
+
+
+def _leads_to(route: Happened, kind: str, address: str) -> bool:
+    if kind == "redirect":
+        return route.route_kind == kind and route.text.partition("?")[0] == address.partition("?")[0]
+    return route.route_kind == kind and route.text == address
+
+
+def _same_spaces(text: str) -> str:
+    return " ".join(text.split())

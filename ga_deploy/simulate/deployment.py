@@ -1,0 +1,95 @@
+"""What the deployed functions are meant to do, as plain data: destinations, steps of each ending, inputs.
+
+The command line makes it out of a config and hands it in; nothing here knows the config. The judge
+compares calls with it, and it is a second reading of the config language, independent of the functions'
+own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+StepKind = Literal["say", "play", "pause", "notify", "send", "hangup"]
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A value that is looked up at call time: `name` such as `call.From` or `outcome.currentTaskName`."""
+
+    name: str
+    default: str | None = None
+    map: Mapping[str, str] | None = None
+
+    def resolve(self, facts: Mapping[str, str]) -> str | None:
+        """Return the value; None when there is none. `facts` has the names as they are written."""
+        value: str | None = facts.get(self.name) or None
+        if value is not None and self.map is not None:
+            value = self.map.get(value)
+        return self.default if value is None else value
+
+
+Value = str | Lookup
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of an ending or a greeting. `text` is what is said or the URL that is played."""
+
+    kind: StepKind
+    text: str = ""
+    to: str | None = None
+    by: Lookup | None = None
+    map: Mapping[str, str] | None = None
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Somebody a caller may be handed to.
+
+    `limited`: it has opening hours. `address` as it appears in the TwiML.
+    """
+
+    name: str
+    kind: str
+    address: str
+    limited: bool = False
+
+
+@dataclass(frozen=True)
+class Handling:
+    """How one profile handles calls; the default is the profile named by the empty string."""
+
+    greeting: tuple[Step, ...] = ()
+    outcomes: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
+    told: Mapping[str, Value] = field(default_factory=dict)
+    reconnects: int = 1
+    waiting_play: str = ""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment to ring: where its engage function answers, and what is meant to happen then.
+
+    `engage_url` has no query. `numbers` gives for each bound number its profile; the fallback is the
+    first number's.
+    """
+
+    engage_url: str
+    account_sid: str
+    handlings: Mapping[str, Handling]
+    destinations: Mapping[str, Destination]
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    fallback_url: str = ""
+    fallback_method: str = "POST"
+
+    def choose(self, step: Step, facts: Mapping[str, str]) -> Destination | None:
+        """Return the listed destination that a `send` leads to with these facts, if it leads anywhere."""
+        value = step.by.resolve(facts) if step.by else step.to
+        chosen = step.map.get(value or "") if step.map is not None else value
+        named = self.destinations.get(chosen or "")
+        return named or self.destinations.get(step.default or "")

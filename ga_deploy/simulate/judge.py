@@ -1,0 +1,372 @@
+"""What a caller went through, judged: silence, what was said, where the call went, how long it all took.
+
+Pure: a record and an expectation in, a verdict with reasons out. Every check has a name that reports,
+JUnit files and tests use.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ga_deploy.simulate.course import Happened, compare, list_happenings
+from ga_deploy.simulate.deployment import Lookup
+from ga_deploy.simulate.record import CallRecord, Ending, Event, Json, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ga_deploy.simulate.deployment import Deployment, Handling
+
+_MARKUP = re.compile(r"</?[A-Za-z][^>]*>|&(?:lt|gt|amp|quot|#\d+);|\{\{|\}\}|\[object Object\]|\bundefined\b")
+_CODE = re.compile(r"\d{5}")
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a caller must go through. Seconds; None leaves a thing unjudged.
+
+    `outcome` names the config's steps that must follow the conversation (or the failed attempt at one).
+    `went` lists destinations by name in the order in which they were tried. `errors` are Twilio's codes
+    that belong to the scenario; every other error fails the call. `told` are stream parameters with their
+    values.
+    """
+
+    outcome: str | None = None
+    ending: frozenset[Ending] | None = None
+    went: tuple[str, ...] | None = None
+    reaches: bool | None = None
+    said: tuple[str, ...] = ()
+    not_said: tuple[str, ...] = ()
+    streams: int | None = None
+    errors: frozenset[int] = frozenset()
+    told: Mapping[str, str] = field(default_factory=dict)
+    pressed: str = ""
+    barge_in_within: float | None = None
+    max_dead_air: float = 4.0
+    max_first_twiml: float = 5.0
+    max_first_audio: float = 5.0
+
+
+@dataclass(frozen=True)
+class Failing:
+    """One check that a call did not pass, in words."""
+
+    check: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one call. `measures` is what `measure` returns."""
+
+    record: CallRecord
+    failings: tuple[Failing, ...]
+    measures: Mapping[str, float]
+    title: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return not self.failings
+
+    @property
+    def heard(self) -> str:
+        """What the caller heard, in a line."""
+        return describe_heard(self.record)
+
+    @property
+    def went(self) -> str:
+        """Where the call went, in a line."""
+        return describe_route(self.record)
+
+    def as_json(self) -> dict[str, Json]:
+        """Return it as plain values, the call included."""
+        return {
+            "passed": self.passed,
+            "title": self.title,
+            "failings": [{"check": failing.check, "what": failing.what} for failing in self.failings],
+            "measures": {name: round(value, 3) for name, value in self.measures.items()},
+            "heard": self.heard,
+            "went": self.went,
+            "call": self.record.as_json(),
+        }
+
+
+def judge(
+    record: CallRecord,
+    expected: Expectation,
+    deployment: Deployment,
+    handling: Handling,
+    facts: Mapping[str, str],
+    *,
+    all_closed: bool = False,
+    title: str = "",
+) -> Verdict:
+    """Return the verdict on a call. `facts` as for `course.compare`."""
+    measures = measure(record)
+    failings = [
+        *_judge_answers(record, expected),
+        *_judge_speech(record, expected),
+        *_judge_times(measures, expected),
+        *_judge_streams(record, expected, handling, facts),
+        *_judge_way(record, expected, deployment),
+        *_judge_course(record, expected, deployment, handling, facts, all_closed=all_closed),
+    ]
+    return Verdict(record, tuple(failings), measures, title)
+
+
+def measure(record: CallRecord) -> dict[str, float]:
+    """Return the call's times in seconds, those that exist.
+
+    `first_twiml`, `first_audio`, `dead_air`, `slowest_webhook`, `barge_in_silence_after`, `seconds`.
+    """
+    measures = {"seconds": record.seconds, "dead_air": find_dead_air(record).seconds}
+    webhooks = [event for event in record.of("webhook") if event.detail.get("status")]
+    if webhooks:
+        measures["first_twiml"] = webhooks[0].until
+        measures["slowest_webhook"] = max(event.seconds for event in webhooks)
+    for at, leg in record.streams[:1]:
+        if leg.agent:
+            measures["first_audio"] = leg.agent[0].start
+            measures["agent_speaks_at"] = at + leg.agent[0].start
+        if leg.barge_in_silence_after is not None:
+            measures["barge_in_silence_after"] = leg.barge_in_silence_after
+    return measures
+
+
+@dataclass(frozen=True)
+class Silence:
+    """The longest time in which the caller heard nothing, and said nothing."""
+
+    start: float
+    seconds: float
+    before: str = ""
+
+
+def find_dead_air(record: CallRecord) -> Silence:
+    """Return the longest silence between the moment Twilio answers and the end of the call.
+
+    The caller's own voice is no silence, ringing and music are none either; waiting for a webhook, for a
+    stream to open, for an agent to begin and after it has ended are.
+    """
+    if record.answered_at is None:
+        return Silence(0.0, 0.0)
+    sounds = [
+        Span(event.at, event.until) for event in record.events if event.heard and event.kind != "stream"
+    ]
+    for at, leg in record.streams:
+        sounds += [Span(at + span.start, at + span.end) for span in (*leg.agent, *leg.caller)]
+    longest = Silence(record.answered_at, 0.0)
+    quiet_since = record.answered_at
+    for span in [*sorted(sounds, key=lambda span: span.start), Span(record.seconds, record.seconds)]:
+        if span.start - quiet_since > longest.seconds:
+            longest = Silence(quiet_since, span.start - quiet_since)
+        quiet_since = max(quiet_since, span.end)
+    return Silence(longest.start, longest.seconds, _what_was_on(record, longest))
+
+
+def _what_was_on(record: CallRecord, silence: Silence) -> str:
+    end = silence.start + silence.seconds
+    overlapping = [
+        event for event in record.events if event.seconds and event.at < end and event.until > silence.start
+    ]
+    longest = max(overlapping, key=lambda e: min(e.until, end) - max(e.at, silence.start), default=None)
+    return longest.label if longest else ""
+
+
+def _codes(event: Event) -> set[int]:
+    return {int(code) for code in _CODE.findall(event.label[:6])}
+
+
+def _judge_answers(record: CallRecord, expected: Expectation) -> list[Failing]:
+    failings: list[Failing] = []
+    seen: set[str] = set()
+    for event in record.of("error", "warning"):
+        codes = _codes(event)
+        if codes & expected.errors or event.label in seen or "spoken" in event.detail:
+            continue
+        seen.add(event.label)
+        failings.append(Failing("twiml" if event.kind == "warning" else "error", event.label))
+    for event in record.of("webhook"):
+        unreachable = event.detail.get("unreachable")
+        if unreachable:
+            failings.append(Failing("unreachable", f"{', '.join(unreachable)} can never run: {event.label}"))
+        if event.detail.get("same_as_first") is False:
+            failings.append(
+                Failing("repeatable", f"the same webhook twice gave two different answers: {event.label}")
+            )
+    return failings
+
+
+def _judge_speech(record: CallRecord, expected: Expectation) -> list[Failing]:
+    failings = []
+    for event in record.of("say"):
+        text = str(event.detail.get("text", ""))
+        if _MARKUP.search(text):
+            failings.append(Failing("markup", f"markup was read aloud: {text[:80]!r}"))
+        elif event.detail.get("plain_text"):
+            failings.append(Failing("markup", f"a plain-text answer was read aloud: {text[:80]!r}"))
+    everything = " ".join(record.said)
+    missing = [text for text in expected.said if not _contains(everything, text)]
+    unwanted = [text for text in expected.not_said if _contains(everything, text)]
+    failings += [Failing("said", f"nobody said {text!r}") for text in missing]
+    failings += [Failing("said", f"{text!r} was said") for text in unwanted]
+    return failings
+
+
+def _contains(everything: str, text: str) -> bool:
+    return " ".join(text.split()).lower() in " ".join(everything.split()).lower()
+
+
+def _judge_times(measures: Mapping[str, float], expected: Expectation) -> list[Failing]:
+    limits = {
+        "dead_air": (expected.max_dead_air, "the caller heard nothing for {:.1f} s, {:.1f} s are allowed"),
+        "first_twiml": (
+            expected.max_first_twiml,
+            "the call rang {:.1f} s before it was answered, not {:.1f} s",
+        ),
+        "first_audio": (expected.max_first_audio, "the agent was first heard after {:.1f} s, not {:.1f} s"),
+    }
+    return [
+        Failing(check, text.format(measures[check], limit))
+        for check, (limit, text) in limits.items()
+        if measures.get(check, 0.0) > limit
+    ]
+
+
+def _judge_streams(
+    record: CallRecord, expected: Expectation, handling: Handling, facts: Mapping[str, str]
+) -> list[Failing]:
+    failings = []
+    if expected.streams is not None and len(record.streams) != expected.streams:
+        failings.append(
+            Failing("streams", f"{len(record.streams)} media streams instead of {expected.streams}")
+        )
+    for (_, leg), event in zip(record.streams, record.of("stream"), strict=True):
+        failings += [Failing("audio", problem) for problem in leg.problems]
+        told: Mapping[str, str] = event.detail.get("told", {})
+        failings += [Failing("told", text) for text in _compare_told(told, expected, handling, facts)]
+    ids = [event.detail.get("told", {}).get("asapp_callTransferId") for event in record.of("stream")]
+    if len(set(ids)) != len(ids):
+        failings.append(Failing("told", "two streams of the call have the same asapp_callTransferId"))
+    if expected.barge_in_within is not None:
+        heard = [
+            leg.barge_in_silence_after for _, leg in record.streams if leg.barge_in_silence_after is not None
+        ]
+        if not heard:
+            failings.append(Failing("barge_in", "the agent went on talking over the caller"))
+        elif max(heard) > expected.barge_in_within:
+            failings.append(
+                Failing("barge_in", f"the agent fell silent {max(heard):.2f} s after the caller spoke")
+            )
+    return failings
+
+
+def _compare_told(
+    told: Mapping[str, str], expected: Expectation, handling: Handling, facts: Mapping[str, str]
+) -> list[str]:
+    wanted: dict[str, str] = dict(expected.told)
+    for name, value in handling.told.items():
+        resolved = value.resolve(facts) if isinstance(value, Lookup) else value
+        if resolved is not None:
+            wanted.setdefault(name, resolved)
+    wanted["asapp_externalConversationId"] = facts.get("call.CallSid", "")
+    problems = [
+        f"the agent was told {name}={told.get(name)!r}, not {value!r}"
+        for name, value in wanted.items()
+        if told.get(name) != value
+    ]
+    allowed = {*wanted, *handling.told, "asapp_callTransferId"}
+    problems += [
+        f"the agent was told `{name}`, which the config does not list" for name in told if name not in allowed
+    ]
+    if not told.get("asapp_callTransferId"):
+        problems.append("the agent was not told asapp_callTransferId")
+    return problems
+
+
+def _judge_way(record: CallRecord, expected: Expectation, deployment: Deployment) -> list[Failing]:
+    failings = []
+    if expected.ending is not None and record.ending not in expected.ending:
+        wanted = " or ".join(sorted(expected.ending))
+        failings.append(Failing("ending", f"the call ended as `{record.ending}`, not as `{wanted}`"))
+    elif expected.ending is None and record.ending in {"application-error", "endless"}:
+        failings.append(Failing("ending", f"the call ended as `{record.ending}`"))
+    listed = {(one.kind, one.address.partition("?")[0]): one.name for one in deployment.destinations.values()}
+    names = [listed.get((route.kind, route.address.partition("?")[0])) for route in record.routes]
+    for route, name in zip(record.routes, names, strict=True):
+        if name is None and route.address.partition("?")[0] != deployment.fallback_url.partition("?")[0]:
+            failings.append(
+                Failing("went", f"{route.kind} {route.address} is not a destination of the config")
+            )
+    if expected.went is not None and tuple(name or "?" for name in names) != expected.went:
+        way = " → ".join(name or "?" for name in names) or "nowhere"
+        failings.append(Failing("went", f"the call went {way}, not {' → '.join(expected.went) or 'nowhere'}"))
+    if expected.reaches is not None and (record.reached is not None) != expected.reaches:
+        failings.append(
+            Failing("went", "nobody took the call" if expected.reaches else "somebody took the call")
+        )
+    spoke = record.said or record.reached or any(leg.agent for _, leg in record.streams)
+    if record.ending == "hung-up" and not spoke:
+        failings.append(Failing("left_alone", "the caller was hung up on without a word"))
+    return failings
+
+
+def _judge_course(
+    record: CallRecord,
+    expected: Expectation,
+    deployment: Deployment,
+    handling: Handling,
+    facts: Mapping[str, str],
+    *,
+    all_closed: bool,
+) -> list[Failing]:
+    failings = []
+    if record.streams:
+        before = list_happenings(record, 0.0, until=record.streams[0][0])
+        wanted = tuple(
+            Happened(step.kind, "" if step.kind == "pause" else step.text) for step in handling.greeting
+        )
+        if record.answered_at is not None and before != wanted:
+            came = ", ".join(map(str, before)) or "nothing"
+            failings.append(
+                Failing("greeting", f"before the agent came {came}, not what the config greets with")
+            )
+    if expected.outcome is not None:
+        since = max((at + leg.seconds for at, leg in record.streams), default=0.0)
+        happened = list_happenings(record, since)
+        problem = compare(expected.outcome, happened, deployment, handling, facts, all_closed=all_closed)
+        if problem:
+            failings.append(Failing("course", problem))
+    return failings
+
+
+def describe_heard(record: CallRecord) -> str:
+    """Return what the caller heard, in a line: speech in quotes, the agent, music, ringing."""
+    parts: list[tuple[float, str]] = [
+        (event.at, f"“{event.detail.get('text', '')}”")
+        for event in record.of("say")
+        if event.detail.get("text")
+    ]
+    parts += [(event.at, "a recording") for event in record.of("play")]
+    parts += [
+        (event.at, f"“{event.detail['spoken']}”") for event in record.of("error") if "spoken" in event.detail
+    ]
+    parts += [(at, "the agent") for at, leg in record.streams if leg.agent]
+    parts += [(event.at, "ringing") for event in record.of("dial", "enqueue") if event.detail.get("targets")]
+    return ", ".join(text for _, text in sorted(parts, key=lambda pair: pair[0])) or "nothing"
+
+
+def describe_route(record: CallRecord) -> str:
+    """Return where the call went, in a line: every attempt with its result, then how it ended."""
+    tried = [f"{route.kind} {route.address} ({route.result})" for route in record.routes]
+    if record.ending == "hung-up" and not record.reached:
+        tried.append("hung up")
+    elif record.ending not in {"hung-up", "transferred"}:
+        tried.append(record.ending.replace("-", " "))
+    return " → ".join(tried) or "nowhere"

@@ -1,0 +1,101 @@
+"""A scenario: one kind of call, what everybody in it does, and what the caller must go through. Plain values.
+
+The language of scenario files is read by `scenario_file`; docs/simulate.md describes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from ga_deploy.simulate.judge import Expectation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ga_deploy.simulate.plan import HangUp, Page, Reaction
+
+Json = object
+Pace = Literal["fast", "real"]
+ForEach = Literal["", "destination", "profile"]
+
+
+@dataclass(frozen=True)
+class AsappScript:
+    """What ASAPP (the mock) does in this call: how the conversation ends, and what goes wrong.
+
+    `ending`: `agent`, `system`, `completed`, or `open` for an agent that stays on the line until the
+    caller leaves. `faults` are those of the mock, by its names.
+    """
+
+    ending: Literal["agent", "system", "completed", "open"] = "agent"
+    task: str = ""
+    transfer_variables: Mapping[str, str] = field(default_factory=dict)
+    reference_variables: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[Mapping[str, Json], ...] = ()
+    faults: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CallerScript:
+    """What the caller does.
+
+    `voice` is a WAV file or the name of a shipped voice; seconds count from the stream's start.
+    """
+
+    hang_up: HangUp | None = None
+    voice: str = ""
+    speaks_after: float = 0.0
+    keys: str = ""
+    keys_after: float = 1.0
+    barge_in_after: float | None = None
+    noise: float = 0.0
+    packet_loss: float = 0.0
+    jitter_ms: float = 0.0
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class DeploymentFault:
+    """How the deployment differs from the config in this scenario.
+
+    `broken` names functions (`engage`, `call_complete`, `stream_status`) that do as `how` says. `send_to`
+    makes every ending lead to that one destination. `variables` overrides environment variables, e.g.
+    GA_ENABLED.
+    """
+
+    broken: tuple[str, ...] = ()
+    how: Literal["throws", "hangs", "text", "empty", "json"] = "throws"
+    all_closed: bool = False
+    send_to: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One kind of call.
+
+    `file` says where it was read from; `only_if` names a feature that the config must have.
+    """
+
+    name: str
+    title: str
+    file: str = ""
+    tags: tuple[str, ...] = ()
+    for_each: ForEach = ""
+    only_if: str = ""
+    from_number: str = "+15550123456"
+    to_number: str = ""
+    profile: str = ""
+    sip: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    repeat_webhooks: bool = False
+    asapp: AsappScript = field(default_factory=AsappScript)
+    caller: CallerScript = field(default_factory=CallerScript)
+    reactions: tuple[Reaction, ...] = ()
+    reactions_by_name: Mapping[str, Reaction] = field(default_factory=dict)
+    deployment: DeploymentFault = field(default_factory=DeploymentFault)
+    fallback: Page | None = None
+    pace: Pace = "fast"
+    expect: Expectation = field(default_factory=Expectation)

@@ -1,0 +1,325 @@
+"""A call through a scripted deployment: every verb, every way it can be cut short, and Twilio's rules for webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from twilio.request_validator import RequestValidator
+
+from ga_deploy.redact import Secret
+from ga_deploy.simulate.call import place_call
+from ga_deploy.simulate.clock import FastClock
+from ga_deploy.simulate.plan import HangUp, Page, Reaction
+from ga_deploy.simulate.record import StreamLeg
+from ga_deploy.simulate.world import WebReply, WebRequest, World
+from tests.unit.simulate.scripted import DOMAIN, STREAM, Site, Streams, plan, talk, world, xml
+
+
+def ring(site, streams=None, token=None, **changes):
+    return asyncio.run(place_call(plan(**changes), world(site, streams, token), FastClock()))
+
+
+def results(*names):
+    reactions = [Reaction(name) for name in names]
+    return lambda _, attempt: reactions[min(attempt, len(reactions) - 1)]
+
+
+def test_a_whole_call_from_stream_to_transfer():
+    site = Site(
+        engage=f"<Say>Hello.</Say>{STREAM}",
+        done=lambda fields: (
+            ""
+            if "DialCallStatus" in fields
+            else '<Say>Hold.</Say><Dial action="/done"><Number>+15550100001</Number></Dial>'
+        ),
+        status="",
+    )
+    record = ring(site)
+    assert record.ending == "hung-up"
+    assert record.said == ("Hello.", "Hold.")
+    assert [(route.kind, route.address, route.result) for route in record.routes] == [
+        ("number", "+15550100001", "answered")
+    ]
+    assert [path for path, _ in site.seen if path != "/status"] == ["/engage", "/done", "/done"]
+    assert sorted(fields["StreamEvent"] for path, fields in site.seen if path == "/status") == [
+        "stream-started",
+        "stream-stopped",
+    ]
+    after = site.fields("/done")
+    assert (after["DialCallStatus"], after["DialCallDuration"], after["CallStatus"]) == (
+        "completed",
+        "30",
+        "in-progress",
+    )
+
+
+def test_events_lie_on_one_time_axis():
+    record = ring(
+        Site(engage=f"<Say>Hello there.</Say><Pause length='2'/>{STREAM}", done="<Hangup/>", status="")
+    )
+    starts = [event.at for event in record.events]
+    assert starts == sorted(starts)
+    assert record.of("pause")[0].seconds == pytest.approx(2, abs=0.05)
+    assert record.seconds >= max(event.at for event in record.events if event.kind != "callback")
+
+
+@pytest.mark.parametrize("result", ["busy", "no-answer", "failed", "canceled"])
+def test_a_destination_that_does_not_answer_is_told_to_the_action(result):
+    site = Site(
+        engage='<Dial action="/after" timeout="20"><Number>+15550100001</Number></Dial>',
+        after="<Say>Sorry.</Say>",
+    )
+    record = ring(site, react=results(result))
+    assert site.fields("/after")["DialCallStatus"] == result
+    assert record.said == ("Sorry.",)
+    assert record.reached is None
+    if result == "no-answer":
+        assert record.of("dial")[0].seconds == pytest.approx(20, abs=0.1)
+
+
+def test_without_action_the_next_verb_runs():
+    site = Site(engage="<Dial>+15550100001</Dial><Say>Next.</Say>")
+    assert ring(site, react=results("busy")).said == ("Next.",)
+
+
+@pytest.mark.parametrize(
+    ("verbs", "code"),
+    [
+        ('<Dial action="/after"><Number>support</Number></Dial>', "13223"),
+        ('<Dial action="/after" callerId="nobody at all"><Number>+15550100001</Number></Dial>', "13214"),
+        ('<Dial action="/after"><Sip>pbx.example.com</Sip></Dial>', "13224"),
+        ('<Dial action="/after"/>', "13221"),
+        ('<Enqueue action="/after" workflowSid="WW1"/>', "14101"),
+        (f'<Enqueue action="/after" workflowSid="WW{"0" * 32}"><Task>{{broken</Task></Enqueue>', "14101"),
+        ('<Refer action="/after"><Sip>sip:a@b.example.com</Sip></Refer>', "13610"),
+    ],
+)
+def test_what_twilio_refuses_is_an_error_and_the_action_is_asked(verbs, code):
+    record = ring(Site(engage=verbs, after="<Say>Sorry.</Say>"))
+    assert any(event.label.startswith(code) for event in record.of("error"))
+    assert record.said == ("Sorry.",)
+    assert record.reached is None
+
+
+def test_an_enqueued_caller_is_connected():
+    task = '{"reason": "refund"}'
+    site = Site(
+        engage=f'<Enqueue action="/after" workflowSid="WW{"0" * 32}"><Task>{task}</Task></Enqueue>', after=""
+    )
+    record = ring(site)
+    assert record.routes[0].kind == "enqueue"
+    assert record.of("enqueue")[0].detail["targets"][0]["task"] == task
+    assert site.fields("/after")["QueueResult"] == "bridged"
+
+
+def test_a_sip_caller_is_referred_and_leaves():
+    site = Site(engage='<Refer action="/after"><Sip>sip:queue@carrier.example.com</Sip></Refer>', after="")
+    record = ring(site, from_number="sip:me@example.com")
+    assert (record.ending, record.routes[0].kind) == ("transferred", "refer")
+    assert site.fields("/after")["ReferSipResponseCode"] == "202"
+
+
+def test_a_redirect_elsewhere_hands_the_call_over_and_contacts_nobody():
+    site = Site(engage="<Redirect>https://ivr.example.com/voice?a=1</Redirect>")
+    record = ring(site)
+    assert (record.ending, record.routes[0].address) == ("transferred", "https://ivr.example.com/voice?a=1")
+    assert [request.url for request in site.requests] == [f"{DOMAIN}/engage"]
+
+
+def test_a_redirect_loop_is_bounded():
+    record = ring(Site(engage="<Redirect>/engage</Redirect>"), max_requests=10)
+    assert record.ending == "endless"
+    assert record.requests <= 11
+
+
+@pytest.mark.parametrize(
+    ("phase", "after", "ending_path", "status"),
+    [
+        ("ringing", 0, "/engage", "ringing"),
+        ("greeting", 0.2, "/engage", "ringing"),
+        ("stream", 1.0, "/done", "completed"),
+        ("result", 0, "/done", "in-progress"),
+        ("transfer", 1.0, "/after", "completed"),
+    ],
+)
+def test_a_caller_can_hang_up_at_any_moment(phase, after, ending_path, status):
+    site = Site(
+        engage=f"<Say>A rather long greeting.</Say>{STREAM}",
+        done='<Dial action="/after"><Number>+15550100001</Number></Dial>',
+        after="<Say>never heard</Say>",
+        status="",
+    )
+    record = ring(site, hang_up=HangUp(phase, after))
+    assert record.ending == "caller-hung-up"
+    last = [entry for entry in site.seen if entry[0] != "/status"][-1]
+    assert (last[0], last[1]["CallStatus"]) == (ending_path, status)
+    assert "never heard" not in record.said
+
+
+def test_a_hang_up_cuts_what_was_under_way():
+    record = ring(
+        Site(engage="<Play>https://example.com/long.mp3</Play><Say>x</Say>"), hang_up=HangUp("greeting", 1.5)
+    )
+    assert record.of("play")[0].seconds == pytest.approx(1.5, abs=0.05)
+    assert record.said == ()
+
+
+def test_plain_text_is_spoken_and_ends_the_call():
+    record = ring(
+        Site(engage=WebReply(200, {"content-type": "text/plain"}, b"<Response><Say>hi</Say></Response>"))
+    )
+    assert record.ending == "hung-up"
+    assert record.of("say")[0].detail["plain_text"] is True
+
+
+def test_an_error_goes_to_the_fallback_with_its_code():
+    fallback = "https://fallback.example.com/voice"
+    page = Page(body="<Response><Say>Fallback.</Say></Response>")
+    record = ring(Site(engage=xml("", 500)), fallback_url=fallback, pages={fallback: page})
+    assert record.said == ("Fallback.",)
+    sent = next(event for event in record.of("webhook") if "fallback" in event.label).detail["sent"]
+    assert sent["ErrorCode"] == "11200"
+    assert sent["ErrorUrl"] == f"{DOMAIN}/engage"
+
+
+def test_without_a_fallback_twilio_apologises():
+    record = ring(Site(engage=xml("", 500)))
+    assert record.ending == "application-error"
+    assert any("spoken" in event.detail for event in record.of("error"))
+
+
+def test_a_fallback_elsewhere_is_a_route_and_is_not_contacted():
+    site = Site(engage=xml("", 500))
+    record = ring(site, fallback_url="https://old.example.com/ivr")
+    assert (record.ending, record.routes[0].address) == ("transferred", "https://old.example.com/ivr")
+    assert len(site.requests) == 1
+
+
+def test_an_error_in_the_middle_of_a_call_has_the_fallback_too():
+    fallback = "https://fallback.example.com/voice"
+    site = Site(engage=STREAM, done=xml("<Dial>", 200), status="")
+    record = ring(
+        site, fallback_url=fallback, pages={fallback: Page(body="<Response><Say>Fallback.</Say></Response>")}
+    )
+    assert record.said == ("Fallback.",)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://a.example.com/x", "not wss://"),
+        ("wss://a.example.com/x?token=1", "query string"),
+        ("ws://a.example.com/x", "not wss://"),
+    ],
+)
+def test_a_stream_that_twilio_would_not_open(url, reason):
+    streams = Streams()
+    site = Site(
+        engage=f'<Connect action="/done"><Stream url="{url}" statusCallback="/status"/></Connect>',
+        done="<Say>Sorry.</Say>",
+        status="",
+    )
+    record = ring(site, streams)
+    assert not streams.orders
+    assert reason in record.streams[0][1].reason
+    assert site.fields("/status")["StreamError"].startswith("31920")
+    assert record.said == ("Sorry.",)
+
+
+def test_a_stream_is_given_its_parameters_and_may_break():
+    broken = talk(2.0, ended_by="error", error=31903, reason="cut off")
+    streams = Streams(broken)
+    site = Site(
+        engage='<Connect action="/done"><Stream url="wss://a/b"><Parameter name="taskName"
+        value="x"/></Stream></Connect>', done="<Hangup/>", ) record = ring(site, streams) assert
+        streams.orders[0].parameters == {"taskName": "x"} assert record.of("stream")[0].detail["told"] ==
+        {"taskName": "x"} assert any(event.label.startswith("31903") for event in record.of("error"))
+
+
+def test_repeated_webhooks_that_differ_are_noticed():
+    answers = iter(["<Say>one</Say>", "<Say>two</Say>"])
+    record = ring(Site(engage=lambda _: next(answers)), repeat_webhooks=True)
+    assert [event.detail.get("same_as_first") for event in record.of("webhook")] == [None, False]
+    assert record.said == ("two",)
+
+
+def test_requests_are_signed_as_twilios_own_validator_expects():
+    token = Secret("a" * 32)
+    site = Site(engage="<Redirect method='GET'>/next?x=1</Redirect>", next="")
+    ring(site, token=token)
+    validator = RequestValidator("a" * 32)
+    for request in site.requests:
+        assert validator.validate(request.url, dict(request.form), request.headers["x-twilio-signature"])
+    assert site.requests[1].method == "GET"
+    assert not site.requests[1].form
+    assert "CallSid=" in site.requests[1].url
+
+
+def test_http_redirects_are_followed_and_bounded():
+    hop = WebReply(302, {"location": "/next"}, b"")
+    assert ring(Site(engage=hop, next="<Say>there</Say>")).said == ("there",)
+    record = ring(Site(engage=WebReply(307, {"location": "/engage"}, b"")))
+    assert any(event.label.startswith("11215") for event in record.of("error"))
+
+
+def test_cookies_are_kept_for_the_call():
+    first = WebReply(
+        200,
+        {"content-type": "text/xml"},
+        b"<Response><Redirect>/next</Redirect></Response>",
+        cookies=("a=1; Path=/",),
+    )
+    site = Site(engage=first, next="")
+    ring(site)
+    assert site.requests[1].headers["cookie"] == "a=1"
+
+
+@pytest.mark.parametrize(
+    ("fragment", "tries"), [("", 1), ("#rc=2&rp=5xx", 3), ("#rc=2&rp=4xx", 1), ("#rc=9&rp=all", 2)]
+)
+def test_connection_overrides_decide_about_retries(fragment, tries):
+    site = Site(engage=xml("", 503))
+    ring(site, voice_url=f"{DOMAIN}/engage{fragment}")
+    assert len(site.requests) == tries
+    assert all("#" not in request.url for request in site.requests)
+
+
+def test_a_webhook_that_takes_too_long_is_given_up():
+    async def hang(_: WebRequest) -> WebReply:
+        await asyncio.sleep(30)
+        raise AssertionError
+
+    record = asyncio.run(
+        place_call(plan(voice_url=f"{DOMAIN}/engage#rt=100"), World(hang, Streams()), FastClock())
+    )
+    assert any("no answer within 0.1 s" in event.label for event in record.of("error"))
+
+
+def test_gather_and_record_ask_their_action():
+    site = Site(
+        engage="<Gather action='/keys'><Say>Press one.</Say></Gather>",
+        keys="<Record action='/voice'/>",
+        voice="",
+    )
+    record = ring(site, digits="1")
+    assert record.said == ("Press one.",)
+    assert site.fields("/keys")["Digits"] == "1"
+    assert site.fields("/voice")["RecordingDuration"] == "5"
+
+
+def test_a_gather_without_input_falls_through():
+    assert ring(Site(engage="<Gather action='/keys'/><Say>Nothing.</Say>")).said == ("Nothing.",)
+
+
+def test_no_stream_url_is_in_the_record():
+    record = ring(Site(engage=STREAM, done="<Hangup/>", status=""))
+    assert "media/abc" not in str(record.as_json())
+
+
+def test_a_refused_stream_leaves_the_call_going():
+    refused = StreamLeg(opened=False, seconds=0.0, ended_by="error", error=31920, reason="answered 403")
+    site = Site(engage=STREAM, done="<Dial>+15550100001</Dial>", status="")
+    record = ring(site, Streams(refused))
+    assert record.reached is not None
+    assert [fields["StreamEvent"] for path, fields in site.seen if path == "/status"] == ["stream-error"]
