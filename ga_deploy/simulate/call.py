@@ -195,9 +195,7 @@ class _Call:
 
     async def _play(self, verb: Element, base: str) -> None:
         if verb.get("digits"):
-            await self._happen(
-                "play", f"tones {verb.get('digits')}", 0.5 * len(verb.get("digits")), heard=True
-            )
+            await self._happen("play", f"tones {verb.get('digits')}", 0.5 * len(verb.get("digits")), heard=True)
             return
         if not verb.text:
             self._note("error", "13420: Play: no URL", {"line": verb.line})
@@ -243,9 +241,7 @@ class _Call:
         label = f"media stream {number}: " + (leg.reason or f"ended by the {leg.ended_by}")
         self._streams.append((began, leg))
         detail = {**leg.as_json(), "told": _read_parameters(stream)}
-        self._events.append(
-            Event(began, "stream", label, self._now() - began, heard=bool(leg.agent), detail=detail)
-        )
+        self._events.append(Event(began, "stream", label, self._now() - began, heard=bool(leg.agent), detail=detail))
         if leg.error is not None:
             self._note("error", f"{leg.error}: {leg.reason}")
         action = "action" in verb.attributes
@@ -260,9 +256,7 @@ class _Call:
     async def _open_stream(self, stream: Element, base: str, number: int) -> StreamLeg:
         stream_sid = _sid("MZ")
         url = stream.get("url")
-        parameters = {
-            noun.get("name"): noun.get("value") for noun in stream.children if noun.name == "Parameter"
-        }
+        parameters = {noun.get("name"): noun.get("value") for noun in stream.children if noun.name == "Parameter"}
         for name, value in parameters.items():
             if len(name) + len(value) >= _PARAMETER_LIMIT:
                 self._note("warning", f"Parameter `{name}` has {_PARAMETER_LIMIT} characters or more")
@@ -302,9 +296,7 @@ class _Call:
         status = exchange.reply.status if exchange.reply else None
         label = f"{parameters['StreamEvent']} → {_path(url)}: {status or exchange.error}"
         detail: dict[str, Json] = {"status": status, "event": parameters["StreamEvent"]}
-        self._events.append(
-            Event(at, "callback", label, exchange.seconds, detail=detail | _logs(exchange.reply))
-        )
+        self._events.append(Event(at, "callback", label, exchange.seconds, detail=detail | _logs(exchange.reply)))
         if status is None or status >= 400:
             self._note("warning", f"11200: the status callback failed ({status or exchange.error})")
 
@@ -411,9 +403,7 @@ class _Call:
         if "action" in verb.attributes:
             return _Goto(resolve(base, verb.get("action")), verb.get("method", "POST").upper(), parameters)
         if taken:
-            self._note(
-                "warning", f"`{verb.name}` without action: what follows it runs after the conversation"
-            )
+            self._note("warning", f"`{verb.name}` without action: what follows it runs after the conversation")
         return None
 
     # -- webhooks
@@ -481,9 +471,7 @@ class _Call:
         else:
             exchange = await self._web.request(goto.url, goto.method, self._form(goto.parameters))
         answer = _interpret(exchange)
-        outcome = (
-            f"{answer.error}" if answer.error else " ".join(verb.name for verb in answer.verbs) or answer.kind
-        )
+        outcome = f"{answer.error}" if answer.error else " ".join(verb.name for verb in answer.verbs) or answer.kind
         detail: dict[str, Json] = {
             "url": redact(exchange.url),
             "method": exchange.method,
@@ -498,9 +486,7 @@ class _Call:
             detail["same_as_first"] = _outline(first) == _outline(answer)
         label = f"{what} {_path(exchange.url)} → {outcome}"
         kind = "webhook"
-        self._events.append(
-            Event(at, kind, label, self._now() - at, heard=self._answered_at is None, detail=detail)
-        )
+        self._events.append(Event(at, kind, label, self._now() - at, heard=self._answered_at is None, detail=detail))
         for warning in answer.warnings:
             self._note("warning", str(warning))
         if answer.error:
@@ -566,7 +552,7 @@ class _StreamCallback:
         """Report `stream-started`, `stream-stopped` or `stream-error`."""
         if "statusCallback" not in self.stream.attributes:
             return
-        plan = self.call._plan  # noqa: SLF001 - the callback is a part of the call
+        plan = self.call._plan
         parameters = {
             "AccountSid": plan.account_sid,
             "CallSid": plan.call_sid,
@@ -622,9 +608,7 @@ def _interpret(exchange: Exchange) -> Answer:
 
 def _outline(answer: Answer) -> tuple[tuple[str, str], ...]:
     """Return what a document does, without what may differ between two answers that mean the same."""
-    return tuple((element.name, element.text) for element in walk(answer.verbs)) or (
-        (answer.kind, answer.speech),
-    )
+    return tuple((element.name, element.text) for element in walk(answer.verbs)) or ((answer.kind, answer.speech),)
 
 
 def _page_reply(page: Page) -> WebReply:

@@ -156,9 +156,7 @@ def find_dead_air(record: CallRecord) -> Silence:
     """
     if record.answered_at is None:
         return Silence(0.0, 0.0)
-    sounds = [
-        Span(event.at, event.until) for event in record.events if event.heard and event.kind != "stream"
-    ]
+    sounds = [Span(event.at, event.until) for event in record.events if event.heard and event.kind != "stream"]
     for at, leg in record.streams:
         sounds += [Span(at + span.start, at + span.end) for span in (*leg.agent, *leg.caller)]
     longest = Silence(record.answered_at, 0.0)
@@ -172,9 +170,7 @@ def find_dead_air(record: CallRecord) -> Silence:
 
 def _what_was_on(record: CallRecord, silence: Silence) -> str:
     end = silence.start + silence.seconds
-    overlapping = [
-        event for event in record.events if event.seconds and event.at < end and event.until > silence.start
-    ]
+    overlapping = [event for event in record.events if event.seconds and event.at < end and event.until > silence.start]
     longest = max(overlapping, key=lambda e: min(e.until, end) - max(e.at, silence.start), default=None)
     return longest.label if longest else ""
 
@@ -197,9 +193,7 @@ def _judge_answers(record: CallRecord, expected: Expectation) -> list[Failing]:
         if unreachable:
             failings.append(Failing("unreachable", f"{', '.join(unreachable)} can never run: {event.label}"))
         if event.detail.get("same_as_first") is False:
-            failings.append(
-                Failing("repeatable", f"the same webhook twice gave two different answers: {event.label}")
-            )
+            failings.append(Failing("repeatable", f"the same webhook twice gave two different answers: {event.label}"))
     return failings
 
 
@@ -244,9 +238,7 @@ def _judge_streams(
 ) -> list[Failing]:
     failings = []
     if expected.streams is not None and len(record.streams) != expected.streams:
-        failings.append(
-            Failing("streams", f"{len(record.streams)} media streams instead of {expected.streams}")
-        )
+        failings.append(Failing("streams", f"{len(record.streams)} media streams instead of {expected.streams}"))
     for (_, leg), event in zip(record.streams, record.of("stream"), strict=True):
         failings += [Failing("audio", problem) for problem in leg.problems]
         told: Mapping[str, str] = event.detail.get("told", {})
@@ -255,15 +247,11 @@ def _judge_streams(
     if len(set(ids)) != len(ids):
         failings.append(Failing("told", "two streams of the call have the same asapp_callTransferId"))
     if expected.barge_in_within is not None:
-        heard = [
-            leg.barge_in_silence_after for _, leg in record.streams if leg.barge_in_silence_after is not None
-        ]
+        heard = [leg.barge_in_silence_after for _, leg in record.streams if leg.barge_in_silence_after is not None]
         if not heard:
             failings.append(Failing("barge_in", "the agent went on talking over the caller"))
         elif max(heard) > expected.barge_in_within:
-            failings.append(
-                Failing("barge_in", f"the agent fell silent {max(heard):.2f} s after the caller spoke")
-            )
+            failings.append(Failing("barge_in", f"the agent fell silent {max(heard):.2f} s after the caller spoke"))
     return failings
 
 
@@ -282,9 +270,7 @@ def _compare_told(
         if told.get(name) != value
     ]
     allowed = {*wanted, *handling.told, "asapp_callTransferId"}
-    problems += [
-        f"the agent was told `{name}`, which the config does not list" for name in told if name not in allowed
-    ]
+    problems += [f"the agent was told `{name}`, which the config does not list" for name in told if name not in allowed]
     if not told.get("asapp_callTransferId"):
         problems.append("the agent was not told asapp_callTransferId")
     return problems
@@ -301,16 +287,12 @@ def _judge_way(record: CallRecord, expected: Expectation, deployment: Deployment
     names = [listed.get((route.kind, route.address.partition("?")[0])) for route in record.routes]
     for route, name in zip(record.routes, names, strict=True):
         if name is None and route.address.partition("?")[0] != deployment.fallback_url.partition("?")[0]:
-            failings.append(
-                Failing("went", f"{route.kind} {route.address} is not a destination of the config")
-            )
+            failings.append(Failing("went", f"{route.kind} {route.address} is not a destination of the config"))
     if expected.went is not None and tuple(name or "?" for name in names) != expected.went:
         way = " → ".join(name or "?" for name in names) or "nowhere"
         failings.append(Failing("went", f"the call went {way}, not {' → '.join(expected.went) or 'nowhere'}"))
     if expected.reaches is not None and (record.reached is not None) != expected.reaches:
-        failings.append(
-            Failing("went", "nobody took the call" if expected.reaches else "somebody took the call")
-        )
+        failings.append(Failing("went", "nobody took the call" if expected.reaches else "somebody took the call"))
     spoke = record.said or record.reached or any(leg.agent for _, leg in record.streams)
     if record.ending == "hung-up" and not spoke:
         failings.append(Failing("left_alone", "the caller was hung up on without a word"))
@@ -329,14 +311,10 @@ def _judge_course(
     failings = []
     if record.streams:
         before = list_happenings(record, 0.0, until=record.streams[0][0])
-        wanted = tuple(
-            Happened(step.kind, "" if step.kind == "pause" else step.text) for step in handling.greeting
-        )
+        wanted = tuple(Happened(step.kind, "" if step.kind == "pause" else step.text) for step in handling.greeting)
         if record.answered_at is not None and before != wanted:
             came = ", ".join(map(str, before)) or "nothing"
-            failings.append(
-                Failing("greeting", f"before the agent came {came}, not what the config greets with")
-            )
+            failings.append(Failing("greeting", f"before the agent came {came}, not what the config greets with"))
     if expected.outcome is not None:
         since = max((at + leg.seconds for at, leg in record.streams), default=0.0)
         happened = list_happenings(record, since)
@@ -349,14 +327,10 @@ def _judge_course(
 def describe_heard(record: CallRecord) -> str:
     """Return what the caller heard, in a line: speech in quotes, the agent, music, ringing."""
     parts: list[tuple[float, str]] = [
-        (event.at, f"“{event.detail.get('text', '')}”")
-        for event in record.of("say")
-        if event.detail.get("text")
+        (event.at, f"“{event.detail.get('text', '')}”") for event in record.of("say") if event.detail.get("text")
     ]
     parts += [(event.at, "a recording") for event in record.of("play")]
-    parts += [
-        (event.at, f"“{event.detail['spoken']}”") for event in record.of("error") if "spoken" in event.detail
-    ]
+    parts += [(event.at, f"“{event.detail['spoken']}”") for event in record.of("error") if "spoken" in event.detail]
     parts += [(at, "the agent") for at, leg in record.streams if leg.agent]
     parts += [(event.at, "ringing") for event in record.of("dial", "enqueue") if event.detail.get("targets")]
     return ", ".join(text for _, text in sorted(parts, key=lambda pair: pair[0])) or "nothing"

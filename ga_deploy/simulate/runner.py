@@ -70,15 +70,11 @@ def expand(scenarios: Iterable[Scenario], deployment: Deployment) -> tuple[Scena
                 fault = replace(scenario.deployment, send_to=name)
                 title = f"{scenario.title}: {name}"
                 sip = scenario.sip or destination.kind == "refer"
-                calls.append(
-                    replace(scenario, name=f"{scenario.name}[{name}]", title=title, deployment=fault, sip=sip)
-                )
+                calls.append(replace(scenario, name=f"{scenario.name}[{name}]", title=title, deployment=fault, sip=sip))
         elif scenario.for_each == "profile":
             for profile in sorted(deployment.handlings.keys() - {""}):
                 title = f"{scenario.title}: {profile}"
-                calls.append(
-                    replace(scenario, name=f"{scenario.name}[{profile}]", title=title, profile=profile)
-                )
+                calls.append(replace(scenario, name=f"{scenario.name}[{profile}]", title=title, profile=profile))
         else:
             calls.append(scenario)
     return tuple(calls)

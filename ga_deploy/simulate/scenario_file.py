@@ -201,9 +201,7 @@ class _Section:
         values = []
         for item in items:
             if not isinstance(item, yaml.ScalarNode):
-                self.refuse(
-                    item, f"`{self._name(key)}` holds something that is no text", "", "write one value"
-                )
+                self.refuse(item, f"`{self._name(key)}` holds something that is no text", "", "write one value")
                 continue
             if options is not None and str(item.value) not in options:
                 near = difflib.get_close_matches(str(item.value), options, 1)

@@ -78,8 +78,7 @@ VERBS: dict[str, Rule] = {
     "Redirect": Rule(_words("method"), text=True, ends=True),
     "Refer": Rule(_words("action method"), children=_words("Sip ReferSip"), hands_over=True),
     "Record": Rule(
-        _words("""action method timeout finishOnKey maxLength playBeep transcribe transcribeCallback""")
-        | _RECORDING,
+        _words("""action method timeout finishOnKey maxLength playBeep transcribe transcribeCallback""") | _RECORDING,
         ends=True,
     ),
     "Hangup": Rule(frozenset(), children=_words("Parameter"), ends=True),
@@ -99,9 +98,7 @@ VERBS: dict[str, Rule] = {
         ),
         children=_words("Prompt Parameter"),
     ),
-    "Prompt": Rule(
-        _words("for errorType cardType attempt requireMatchingInputs"), children=_words("Say Play Pause")
-    ),
+    "Prompt": Rule(_words("for errorType cardType attempt requireMatchingInputs"), children=_words("Say Play Pause")),
 }
 
 NOUNS: dict[str, Rule] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from urllib.parse import parse_qsl, urlsplit
 
 from ga_deploy.simulate.plan import CallPlan
@@ -82,9 +82,4 @@ def world(site: Site, streams: Streams | None = None, token: object = None) -> W
     return World(site.fetch, streams or Streams(), token)  # type: ignore[arg-type]
 
 
-STREAM = '<Connect action="/done"><Stream url="wss://asapp.example.com/media/abc"
-statusCallback="/status"/></Connect>'
-
-
-def pairs(form: Mapping[str, str]) -> list[tuple[str, str]]:
-    return list(form.items())
+STREAM = '<Connect action="/done"><Stream url="wss://asapp.example.com/media/abc" statusCallback="/status"/></Connect>'

@@ -55,9 +55,7 @@ def test_a_whole_call_from_stream_to_transfer():
 
 
 def test_events_lie_on_one_time_axis():
-    record = ring(
-        Site(engage=f"<Say>Hello there.</Say><Pause length='2'/>{STREAM}", done="<Hangup/>", status="")
-    )
+    record = ring(Site(engage=f"<Say>Hello there.</Say><Pause length='2'/>{STREAM}", done="<Hangup/>", status=""))
     starts = [event.at for event in record.events]
     assert starts == sorted(starts)
     assert record.of("pause")[0].seconds == pytest.approx(2, abs=0.05)
@@ -104,9 +102,7 @@ def test_what_twilio_refuses_is_an_error_and_the_action_is_asked(verbs, code):
 
 def test_an_enqueued_caller_is_connected():
     task = '{"reason": "refund"}'
-    site = Site(
-        engage=f'<Enqueue action="/after" workflowSid="WW{"0" * 32}"><Task>{task}</Task></Enqueue>', after=""
-    )
+    site = Site(engage=f'<Enqueue action="/after" workflowSid="WW{"0" * 32}"><Task>{task}</Task></Enqueue>', after="")
     record = ring(site)
     assert record.routes[0].kind == "enqueue"
     assert record.of("enqueue")[0].detail["targets"][0]["task"] == task
@@ -158,17 +154,13 @@ def test_a_caller_can_hang_up_at_any_moment(phase, after, ending_path, status):
 
 
 def test_a_hang_up_cuts_what_was_under_way():
-    record = ring(
-        Site(engage="<Play>https://example.com/long.mp3</Play><Say>x</Say>"), hang_up=HangUp("greeting", 1.5)
-    )
+    record = ring(Site(engage="<Play>https://example.com/long.mp3</Play><Say>x</Say>"), hang_up=HangUp("greeting", 1.5))
     assert record.of("play")[0].seconds == pytest.approx(1.5, abs=0.05)
     assert record.said == ()
 
 
 def test_plain_text_is_spoken_and_ends_the_call():
-    record = ring(
-        Site(engage=WebReply(200, {"content-type": "text/plain"}, b"<Response><Say>hi</Say></Response>"))
-    )
+    record = ring(Site(engage=WebReply(200, {"content-type": "text/plain"}, b"<Response><Say>hi</Say></Response>")))
     assert record.ending == "hung-up"
     assert record.of("say")[0].detail["plain_text"] is True
 
@@ -199,9 +191,7 @@ def test_a_fallback_elsewhere_is_a_route_and_is_not_contacted():
 def test_an_error_in_the_middle_of_a_call_has_the_fallback_too():
     fallback = "https://fallback.example.com/voice"
     site = Site(engage=STREAM, done=xml("<Dial>", 200), status="")
-    record = ring(
-        site, fallback_url=fallback, pages={fallback: Page(body="<Response><Say>Fallback.</Say></Response>")}
-    )
+    record = ring(site, fallback_url=fallback, pages={fallback: Page(body="<Response><Say>Fallback.</Say></Response>")})
     assert record.said == ("Fallback.",)
 
 
@@ -228,13 +218,16 @@ def test_a_stream_that_twilio_would_not_open(url, reason):
 
 
 def test_a_stream_is_given_its_parameters_and_may_break():
-    broken = talk(2.0, ended_by="error", error=31903, reason="cut off")
-    streams = Streams(broken)
+    streams = Streams(talk(2.0, ended_by="error", error=31903, reason="cut off"))
+    parameter = '<Parameter name="taskName" value="x"/>'
     site = Site(
-        engage='<Connect action="/done"><Stream url="wss://a/b"><Parameter name="taskName"
-        value="x"/></Stream></Connect>', done="<Hangup/>", ) record = ring(site, streams) assert
-        streams.orders[0].parameters == {"taskName": "x"} assert record.of("stream")[0].detail["told"] ==
-        {"taskName": "x"} assert any(event.label.startswith("31903") for event in record.of("error"))
+        engage=f'<Connect action="/done"><Stream url="wss://a/b">{parameter}</Stream></Connect>',
+        done="<Hangup/>",
+    )
+    record = ring(site, streams)
+    assert streams.orders[0].parameters == {"taskName": "x"}
+    assert record.of("stream")[0].detail["told"] == {"taskName": "x"}
+    assert any(event.label.startswith("31903") for event in record.of("error"))
 
 
 def test_repeated_webhooks_that_differ_are_noticed():
@@ -290,9 +283,7 @@ def test_a_webhook_that_takes_too_long_is_given_up():
         await asyncio.sleep(30)
         raise AssertionError
 
-    record = asyncio.run(
-        place_call(plan(voice_url=f"{DOMAIN}/engage#rt=100"), World(hang, Streams()), FastClock())
-    )
+    record = asyncio.run(place_call(plan(voice_url=f"{DOMAIN}/engage#rt=100"), World(hang, Streams()), FastClock()))
     assert any("no answer within 0.1 s" in event.label for event in record.of("error"))
 
 

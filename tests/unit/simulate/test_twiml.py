@@ -40,9 +40,7 @@ def test_content_type_and_status_decide_what_an_answer_is(status, content_type, 
 
 
 def test_plain_text_is_what_the_caller_hears():
-    assert read_answer(200, "text/plain", b"<Response><Say>hi</Say></Response>").speech.startswith(
-        "<Response>"
-    )
+    assert read_answer(200, "text/plain", b"<Response><Say>hi</Say></Response>").speech.startswith("<Response>")
 
 
 @pytest.mark.parametrize(
@@ -171,9 +169,7 @@ def test_everything_the_functions_can_emit_is_known():
 
 
 def test_ssml_is_spoken_without_its_markup():
-    verb = parse(
-        '<Say>Call <say-as interpret-as="telephone">555</say-as> <sub alias="now">nw</sub></Say>'
-    ).verbs[0]
+    verb = parse('<Say>Call <say-as interpret-as="telephone">555</say-as> <sub alias="now">nw</sub></Say>').verbs[0]
     assert " ".join(verb.text.split()) == "Call 555 now"
 
 
