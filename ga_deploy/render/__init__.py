@@ -8,7 +8,6 @@ name. No secret is ever rendered: settings name the environment variable that ho
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,8 @@ from ga_deploy.render.project import write_project
 from ga_deploy.render.settings import read_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ga_deploy.config.schema import Config
 
 __all__ = ["built_in_templates", "render", "template_hashes", "template_root", "write_project"]
@@ -100,17 +101,18 @@ def _choose_templates(config: Config, findings: list[Finding]) -> dict[str, Path
         return built_in
     at = config.place("templates")
     if not config.templates.is_dir():
-        findings.append(Finding(f"there is no folder {config.templates}", "`templates` names it", "run `ga-deploy init --templates`, or remove the key", at))
+        fix = "run `ga-deploy init --templates`, or remove the key"
+        findings.append(Finding(f"there is no folder {config.templates}", "`templates` names it", fix, at))
         return built_in
     own = _templates_in(config.templates)
     for name in own:
-        if name in built_in or name.startswith(f"{_FOLDER}/lib/") and name.endswith(_PRIVATE + _SUFFIX):
+        if name in built_in or (name.startswith(f"{_FOLDER}/lib/") and name.endswith(_PRIVATE + _SUFFIX)):
             continue
         near = get_close_matches(name, built_in, n=1)
         findings.append(
             Finding(
                 f"the template {name} replaces nothing",
-                "a copy wins over the built-in file of the same name; only private modules under functions/lib can be added",
+                "a copy wins over the built-in file of its name; only private modules in functions/lib can be added",
                 f"did you mean {near[0]}?" if near else "rename it, or move it out of the folder",
                 Place(str(config.templates / name)),
             )
@@ -140,7 +142,7 @@ def _broken(path: Path, problem: Exception) -> Finding:
         trace = trace.tb_next
     return Finding(
         "a template cannot be rendered",
-        f"{problem}",
+        str(problem),
         "templates know the names `lib` and `settings`; write `{{ '{{' }}` for two literal braces",
         Place(str(path), line),
     )
@@ -155,7 +157,8 @@ def _read_hooks(config: Config, findings: list[Finding]) -> Iterator[tuple[str, 
             yield f"hooks/{key.replace('_', '-')}", path, path.read_text(encoding="utf-8")
         except (OSError, ValueError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
-            findings.append(Finding("a hook cannot be read", f"{path}: {reason}", "correct the path, or the file", config.place("hooks", key)))
+            at = config.place("hooks", key)
+            findings.append(Finding("a hook cannot be read", f"{path}: {reason}", "correct the path or the file", at))
 
 
 def _address(config: Config, name: str, folder: str) -> tuple[str, Visibility] | None:

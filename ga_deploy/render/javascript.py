@@ -7,7 +7,9 @@ import re
 
 _WIDTH = 110
 # What a reader (or a parser of U+2028, or a page that quotes the file) could take for something else than text.
-_UNSAFE = re.compile(r"[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]|</|<!--")
+_UNSAFE = re.compile(
+    r"[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]|</|<!--"
+)
 _NAME = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 
 

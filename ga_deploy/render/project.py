@@ -38,7 +38,9 @@ trying things out on your own machine.
 _IGNORED = "node_modules/\n.env\n.twiliodeployinfo\n"
 
 
-def write_project(bundle: Bundle, out: Path, *, name: str = "ga-deploy-functions", runtime: str | None = None) -> tuple[str, ...]:
+def write_project(
+    bundle: Bundle, out: Path, *, name: str = "ga-deploy-functions", runtime: str | None = None
+) -> tuple[str, ...]:
     """Write `bundle` to the folder `out`, made if need be, and return the paths of all files relative to it, sorted.
 
     `runtime` is Twilio's name of the Node version, e.g. `node22`. No file holds a secret. Raises `DeployError` when
@@ -54,10 +56,13 @@ def write_project(bundle: Bundle, out: Path, *, name: str = "ga-deploy-functions
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         hashes = {path: _digest(content) for path, content in sorted(files.items())}
-        (out / MANIFEST).write_text(json.dumps({"format_version": 1, "files": hashes}, indent=2) + "\n", encoding="utf-8")
+        manifest = json.dumps({"format_version": 1, "files": hashes}, indent=2) + "\n"
+        (out / MANIFEST).write_text(manifest, encoding="utf-8")
     except OSError as problem:
         raise DeployError(
-            f"{out} cannot be written", why=f"{problem.filename or out}: {problem.strerror}", fix="choose another folder with `--out`"
+            f"{out} cannot be written",
+            why=f"{problem.filename or out}: {problem.strerror}",
+            fix="choose another folder with `--out`",
         ) from problem
     return tuple(sorted(files))
 
@@ -83,10 +88,10 @@ def _project_files(bundle: Bundle, name: str, runtime: str) -> dict[str, bytes]:
 
 
 def _env_example(bundle: Bundle) -> str:
-    lines = ["# Copy to .env. ACCOUNT_SID and AUTH_TOKEN are only needed by code that uses Twilio's API.", "ACCOUNT_SID=", "AUTH_TOKEN="]
-    for name, value in sorted(bundle.variables.items()):
-        lines.append(f"{name}=" if isinstance(value, Secret) else f"{name}={json.dumps(value)}")
-    return "\n".join(lines) + "\n"
+    head = "# Copy to .env. ACCOUNT_SID and AUTH_TOKEN are only needed by code that uses Twilio's API."
+    shown = {name: "" if isinstance(value, Secret) else json.dumps(value) for name, value in bundle.variables.items()}
+    names = ["ACCOUNT_SID", "AUTH_TOKEN", *sorted(shown)]
+    return "\n".join([head, *(f"{name}={shown.get(name, '')}" for name in names)]) + "\n"
 
 
 def _digest(content: bytes) -> str:
@@ -94,7 +99,7 @@ def _digest(content: bytes) -> str:
 
 
 def _read_manifest(out: Path) -> dict[str, str]:
-    """Return the files of an earlier output by their hashes; raises `DeployError` when `out` is not safe to write to."""
+    """Return the files of an earlier output and their hashes; raises `DeployError` when `out` is not ours to write."""
     if not out.exists():
         return {}
     if not out.is_dir():
@@ -106,7 +111,9 @@ def _read_manifest(out: Path) -> dict[str, str]:
         before = {str(path): str(digest) for path, digest in files.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         raise DeployError(
-            f"{out} is not empty", why="it was not written by `ga-deploy render`, and nothing is overwritten", fix="choose a new folder with `--out`"
+            f"{out} is not empty",
+            why="it was not written by `ga-deploy render`, and nothing is overwritten",
+            fix="choose a new folder with `--out`",
         ) from None
     outside = [path for path in before if out.resolve() not in (out / path).resolve().parents]
     changed = [path for path, digest in before.items() if path not in outside and _is_changed(out / path, digest)]
@@ -114,7 +121,7 @@ def _read_manifest(out: Path) -> dict[str, str]:
         raise DeployError(
             f"files in {out} were changed since they were rendered",
             why=", ".join(sorted(outside + changed)[:5]),
-            fix="move the changes into the `templates:` folder of the config, then delete the folder or choose another `--out`",
+            fix="move the changes into the `templates:` folder of the config, then choose another `--out`",
         )
     return before
 

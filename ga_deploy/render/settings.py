@@ -7,7 +7,6 @@ secret stays out: its place holds the name of the variable that it is in (`…Va
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,8 @@ from ga_deploy.config.schema import (
 from ga_deploy.errors import Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ga_deploy.config.schema import Asapp, Config, Destination, Outcomes, Profile, Step, Value
     from ga_deploy.redact import Secret
 
@@ -49,7 +50,7 @@ def _digest(text: str) -> str:
 
 
 def read_settings(config: Config, folder: str) -> Settings:
-    """Return what the functions have to know of `config`; `folder` is the directory of the engage path, `/` at its end."""
+    """Return what the functions have to know of `config`; `folder` is the directory of engage's path, ending in `/`."""
     made = Settings({}, {})
     writer = _Writer(config, made)
     functions, flow = config.functions, config.flow
@@ -89,7 +90,8 @@ def _values(config: Config) -> Iterator[Value]:
             yield from destination.enqueue.attributes.values()
         elif isinstance(destination, RedirectDestination):
             yield from destination.params.values()
-    for profile in (config, *config.profiles.values()):
+    profiles: tuple[Config | Profile, ...] = (config, *config.profiles.values())
+    for profile in profiles:
         named = profile.input
         yield from (one for one in (named.customerId, named.taskName, *named.variables.values()) if one is not None)
         for name in type(profile.outcomes).model_fields:
@@ -126,7 +128,7 @@ class _Writer:
         if access not in self._asapp:
             suffix = f"_{_digest(profile)}" if profile else ""
             prefix = "GA_ASAPP" if profile else "ASAPP_API"
-            names = dict(zip(("hostVariable", "idVariable", "secretVariable"), (f"{prefix}_{part}{suffix}" for part in ("HOST", "ID", "SECRET")), strict=True))
+            names = {f"{part}Variable": f"{prefix}_{part.upper()}{suffix}" for part in ("host", "id", "secret")}
             self._asapp[access] = names
             self._made.variables.update(zip(names.values(), access, strict=True))
         return {
@@ -180,17 +182,32 @@ class _Writer:
         }
         match to:
             case NumberDestination():
-                content: dict[str, object] = {"kind": "number", "number": to.number, "callerId": to.caller_id, "timeout": to.timeout}
+                content: dict[str, object] = {
+                    "kind": "number",
+                    "number": to.number,
+                    "callerId": to.caller_id,
+                    "timeout": to.timeout,
+                }
             case SipDestination():
                 variable = f"GA_SIP_PASSWORD_{_digest(name)}" if to.password else None
                 if variable and to.password:
                     self._made.variables[variable] = to.password
                 content = {
-                    "kind": "sip", "sip": to.sip, "username": to.username, "passwordVariable": variable,
-                    "headers": _each(to.headers), "callerId": to.caller_id, "timeout": to.timeout,
+                    "kind": "sip",
+                    "sip": to.sip,
+                    "username": to.username,
+                    "passwordVariable": variable,
+                    "headers": _each(to.headers),
+                    "callerId": to.caller_id,
+                    "timeout": to.timeout,
                 }
             case EnqueueDestination():
-                content = {"kind": "enqueue", "workflowSid": to.enqueue.workflow_sid, "attributes": _each(to.enqueue.attributes)}
+                queue = to.enqueue
+                content = {
+                    "kind": "enqueue",
+                    "workflowSid": queue.workflow_sid,
+                    "attributes": _each(queue.attributes),
+                }
             case RedirectDestination():
                 content = {"kind": "redirect", "redirect": to.redirect, "params": _each(to.params)}
             case ReferDestination():
