@@ -1,0 +1,71 @@
+"""`bind-number`: point numbers at the function or the flow that is live, and write down what they had."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from ga_deploy.commands.number_list import check_profiles, read_arguments, read_number_file
+from ga_deploy.commands.number_report import open_work, tell
+from ga_deploy.errors import ExitCode, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ga_deploy.commands.context import Context
+    from ga_deploy.engine.bindings import Binding
+    from ga_deploy.model import NumberWish
+
+# Numbers in use that are named in the question; the rest are counted.
+_SHOWN = 10
+
+
+def run(
+    ctx: Context,
+    *,
+    numbers: Sequence[str],
+    to: Literal["engage", "flow"],
+    profile: str | None,
+    from_file: Path | None,
+    force: bool,
+) -> ExitCode:
+    """Bind the numbers. Exit 0 if all are bound, 1 if some are not (each is told), 4 if the credentials are refused."""
+    wishes = collect_wishes(numbers, to=to, profile=profile, from_file=from_file)
+    config = ctx.load()
+    check_profiles(wishes, config.profiles)
+    if not config.flow.enabled and any(wish.to == "flow" for wish in wishes):
+        raise Usage(
+            "the config has no flow to point a number at",
+            why="`flow.enabled` is false",
+            fix="set `flow.enabled: true` and run `ga-deploy up`, or bind with `--to engage`",
+        )
+
+    from ga_deploy.engine.numbers import bind
+
+    def agree(in_use: Sequence[Binding]) -> None:
+        more = f"\nand {len(in_use) - _SHOWN} more" if len(in_use) > _SHOWN else ""
+        why = "\n".join(binding.consent for binding in in_use[:_SHOWN]) + more
+        noun = "this number" if len(in_use) == 1 else f"these {len(in_use)} numbers"
+        ctx.ui.confirm(f"Point {noun} at GenerativeAgent instead?", why=why)
+
+    results = bind(open_work(ctx, config, "bind-number"), wishes, force=force, agree=agree)
+    return tell(ctx, config, results, done="bound")
+
+
+def collect_wishes(
+    numbers: Sequence[str], *, to: Literal["engage", "flow"], profile: str | None, from_file: Path | None
+) -> list[NumberWish]:
+    """Return what the command line and the file ask for; a number on the command line wins over the file's line."""
+    from ga_deploy.model import NumberWish
+
+    if not numbers and from_file is None:
+        raise Usage("no number is given", fix="name numbers such as +15550100000, or a file with `--from-file`")
+    if to == "flow" and profile:
+        raise Usage(
+            "a flow has no profile", why="profiles change what the engage function does", fix="leave out `--profile`"
+        )
+    wishes = {}
+    if from_file is not None:
+        wishes = {wish.number: wish for wish in read_number_file(from_file, to=to, profile=profile)}
+    wishes |= {number: NumberWish(number, to, profile) for number in read_arguments(numbers)}
+    return list(wishes.values())

@@ -1,0 +1,35 @@
+"""`unbind-number`: give numbers back exactly what they had before ga-deploy bound them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ga_deploy.commands.number_list import read_arguments
+from ga_deploy.commands.number_report import open_work, tell
+from ga_deploy.errors import ExitCode, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ga_deploy.commands.context import Context
+
+
+def run(ctx: Context, *, numbers: Sequence[str], every: bool, force: bool = False) -> ExitCode:
+    """Give the numbers back. Exit 0 if all that were asked for are, 1 if some are not; `every` takes all recorded.
+
+    With `every`, numbers that were pointed elsewhere since are left as they are, which is said and no failure.
+    """
+    if every and numbers:
+        raise Usage("`--all` and numbers exclude each other", fix="give one of them")
+    if not every and not numbers:
+        raise Usage("no number is given", fix="name numbers such as +15550100000, or use `--all`")
+    wanted = None if every else read_arguments(numbers)
+    config = ctx.load()
+
+    from ga_deploy.engine.numbers import unbind
+
+    restored = unbind(open_work(ctx, config, "unbind-number"), wanted, force=force)
+    code = tell(ctx, config, restored.results, done="given back", left=restored.left)
+    if code is ExitCode.OK and restored.left and not every:
+        return ExitCode.FAILED
+    return code
