@@ -1,0 +1,39 @@
+"""Studio flows as data: build one from the config, insert it into another, take it out, compare, draw.
+
+Pure: no I/O, no clock, no SDK. The same input gives the same definition, key by key, so that an unchanged config makes
+no new revision.
+"""
+
+from ga_deploy.studio.attach import Attachment, attach, attached_at, detach
+from ga_deploy.studio.build import FlowTarget, build_flow, build_fragment
+from ga_deploy.studio.compare import FlowDiff, diff_definitions
+from ga_deploy.studio.definition import (
+    PREFIX,
+    Definition,
+    State,
+    Transition,
+    dump_definition,
+    fingerprint,
+    parse_definition,
+)
+from ga_deploy.studio.mermaid import draw_mermaid
+
+__all__ = [
+    "PREFIX",
+    "Attachment",
+    "Definition",
+    "FlowDiff",
+    "FlowTarget",
+    "State",
+    "Transition",
+    "attach",
+    "attached_at",
+    "build_flow",
+    "build_fragment",
+    "detach",
+    "diff_definitions",
+    "draw_mermaid",
+    "dump_definition",
+    "fingerprint",
+    "parse_definition",
+]

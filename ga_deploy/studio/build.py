@@ -1,0 +1,169 @@
+"""From the config's destinations and outcomes to a Studio flow.
+
+    Trigger ─▶ ga_engage (TwiML Redirect to /flow/engage; comes back when GenerativeAgent is done)
+            ─▶ ga_transfer (Run Function /flow/call-transfer: how it ended, as JSON)
+            ─▶ ga_outcome (Split) ─▶ one branch an outcome: say, play, connect, enqueue … ─▶ ga_exhausted…
+                     └─ pending: ask again (the function bounds it)   └─ reconnect: engage once more (so does it)
+
+A step that Studio has no widget for, and everything after it, is run by our own function behind a last TwiML Redirect
+(`branches`). Profiles whose outcomes, voice or waiting differ get branches of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ga_deploy.studio import widgets
+from ga_deploy.studio.attach import ENTRY, attach
+from ga_deploy.studio.branches import ENGAGE, OUTCOMES, TRANSFER, Branches, Scope, safe_name
+from ga_deploy.studio.definition import PREFIX
+from ga_deploy.studio.liquid import TRANSFER_RESULT, engage_query, query_names, transfer_fields
+
+if TYPE_CHECKING:
+    from ga_deploy.config.schema import Config
+    from ga_deploy.studio.definition import Definition, State, Transition
+
+_COLUMN, _ROW = 360, 240
+
+
+@dataclass(frozen=True)
+class FlowTarget:
+    """What a definition has to know of the deployment it belongs to; the SIDs are for the Console's function picker."""
+
+    domain_name: str
+    service_sid: str
+    environment_sid: str
+    call_transfer_sid: str
+
+
+def describe_flow(config: Config) -> str:
+    """Return the description that our own flow carries: by it a later run knows the flow again."""
+    return f"GenerativeAgent calls; made by ga-deploy for {config.service.name}, environment {config.environment.name}"
+
+
+def build_flow(config: Config, target: FlowTarget, base: Definition | None = None) -> Definition:
+    """Return the whole flow. With a `base` (a flow exported from the Console) ours is inserted into it at `flow.after`.
+
+    The same config and target give the same definition, byte for byte.
+    """
+    fragment = build_fragment(config, target)
+    if base is not None:
+        flow = attach(base, fragment, config.flow.after or "Trigger.incomingCall")
+        flow["description"] = describe_flow(config)
+        return flow
+    start = widgets.trigger(ENTRY)
+    start["properties"]["offset"] = {"x": _trunk(fragment), "y": -_ROW}
+    return {
+        "description": describe_flow(config),
+        "states": [start, *fragment],
+        "initial_state": "Trigger",
+        "flags": {"allow_concurrent_calls": True},
+    }
+
+
+def build_fragment(config: Config, target: FlowTarget) -> list[State]:
+    """Return our widgets without a trigger, to be attached to a flow; the first one is where a call enters."""
+    base = Scope("", config.voice, config.waiting, config.outcomes)
+    scopes = [base]
+    for name, profile in config.profiles.items():
+        if (profile.voice, profile.waiting, profile.outcomes) != (base.voice, base.waiting, base.outcomes):
+            scopes.append(Scope(name, profile.voice, profile.waiting, profile.outcomes))
+    branches = Branches(config, target.domain_name)
+    column = 0
+    outcome_splits: dict[str, str] = {}
+    for scope in scopes:
+        outcome_splits[scope.profile] = _add_outcomes(branches, scope, column)
+        column = branches.next_column
+    middle = max(0, branches.next_column - 1) // 2
+    unknown = {scope.profile: branches.entry(scope, "unknown") for scope in scopes}
+    failed = branches.entry(base, "failed")
+    decide = _by_profile(branches, f"{PREFIX}profile", outcome_splits, (middle, 2))
+    lost = _by_profile(branches, f"{PREFIX}lost", unknown, (middle + 1, 1))
+    trunk = [
+        (_engage(config, target, unknown[""], failed), (middle, 0)),
+        (_transfer(config, target, decide, lost), (middle, 1)),
+    ]
+    for state, (x, y) in [*trunk, *branches.placed]:
+        state["properties"]["offset"] = {"x": x * _COLUMN, "y": y * _ROW}
+    return _in_order([state for state, _ in [*trunk, *branches.placed]])
+
+
+def _in_order(states: list[State]) -> list[State]:
+    """Return the widgets that a call can reach from the first one, nearest first.
+
+    Where our functions take over they run all steps that follow, so the widgets made for those are left out.
+    """
+    by_name = {state["name"]: state for state in states}
+    ordered = {states[0]["name"]: states[0]}
+    queue = [states[0]]
+    for state in queue:
+        for transition in state["transitions"]:
+            target = transition.get("next")
+            if target and target not in ordered:
+                ordered[target] = by_name[target]
+                queue.append(by_name[target])
+    return list(ordered.values())
+
+
+def _engage(config: Config, target: FlowTarget, unknown: str | None, failed: str | None) -> State:
+    url = f"https://{target.domain_name}{config.flow.engage.path}?{engage_query(config)}"
+    return widgets.redirect(
+        ENGAGE, url, {"return": TRANSFER, "timeout": unknown, "fail": failed}, timeout=widgets.LONGEST_CALL
+    )
+
+
+def _transfer(config: Config, target: FlowTarget, decide: str | None, lost: str | None) -> State:
+    sids = {
+        "service_sid": target.service_sid,
+        "environment_sid": target.environment_sid,
+        "function_sid": target.call_transfer_sid,
+    }
+    parameters = {
+        **{name: f"{{{{trigger.call.{name}}}}}" for name in transfer_fields(config)},
+        "transfer": f"{{{{widgets.{ENGAGE}.transferId}}}}",
+        "outcome": f"{{{{widgets.{ENGAGE}.outcome}}}}",
+        "profile": f"{{{{widgets.{ENGAGE}.profile}}}}",
+        # Only there while the result is pending: a second conversation of the same call starts counting anew.
+        "attempt": f"{{{{{TRANSFER_RESULT}.attempt}}}}",
+        "seen": f"{{{{{TRANSFER_RESULT}.seen}}}}",
+        **{f"q.{name}": f"{{{{flow.variables.{name}}}}}" for name in query_names(config)},
+    }
+    url = f"https://{target.domain_name}{config.flow.call_transfer.path}"
+    return widgets.run_function(TRANSFER, url, sids, parameters, success=decide or ENGAGE, fail=lost)
+
+
+def _add_outcomes(branches: Branches, scope: Scope, column: int) -> str:
+    """Add the split on the outcome and all its branches, from `column` to the right; return the split's name."""
+    pending = TRANSFER
+    if scope.waiting.play:
+        pending = branches.put(widgets.play(scope.name("waiting"), scope.waiting.play, TRANSFER), (column, 2))
+    branches.add_all(scope, column, top=4)
+    value = f"{{{{widgets.{TRANSFER}.parsed.outcome}}}}"
+    exits: list[Transition] = [
+        widgets.match("pending", value, "pending", pending),
+        widgets.match("reconnect", value, "reconnect", ENGAGE),
+        *(widgets.match(outcome, value, outcome, branches.entry(scope, outcome)) for outcome in OUTCOMES),
+    ]
+    middle = (column + branches.next_column - 1) // 2
+    return branches.put(
+        widgets.split(scope.name("outcome"), value, exits, otherwise=branches.entry(scope, "unknown")), (middle, 3)
+    )
+
+
+def _by_profile(
+    branches: Branches, name: str, targets: dict[str, str] | dict[str, str | None], place: tuple[int, int]
+) -> str | None:
+    """Return where a call goes for its profile: a split when profiles differ, else the one target there is."""
+    if len(targets) == 1:
+        return targets[""]
+    value = f"{{{{widgets.{ENGAGE}.profile}}}}"
+    exits = [
+        widgets.match(safe_name(profile), value, profile, target) for profile, target in targets.items() if profile
+    ]
+    return branches.put(widgets.split(name, value, exits, otherwise=targets[""]), place)
+
+
+def _trunk(fragment: list[State]) -> int:
+    offset = fragment[0]["properties"]["offset"]
+    return int(offset["x"]) if isinstance(offset, dict) else 0
