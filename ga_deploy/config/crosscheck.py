@@ -1,23 +1,422 @@
-"""What no single value can tell: names that must exist, steps that must be reachable, numbers in two environments."""
+"""What no single value can tell: names that must exist, steps that must be reachable, sizes that add up.
+
+Each check is a generator of findings about one merged config. What is wrong in itself has been left out before; the
+names that are defined at all are taken from the tree, so that one mistake does not bring others with it.
+"""
 
 from __future__ import annotations
 
+import json
+from difflib import get_close_matches
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from ga_deploy.config.destinations import RedirectDestination
+from ga_deploy.config.explain import dotted, place_of
+from ga_deploy.config.schema import Asapp, Input, Language, Outcomes
+from ga_deploy.config.steps import From, Hangup, Notify, Pause, Play, Say, Send
+from ga_deploy.config.tree import Section
+from ga_deploy.config.variables import LARGEST_TOTAL
 from ga_deploy.errors import Finding
+from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
-    from ga_deploy.config.schema import Language
-    from ga_deploy.config.tree import Section
+    from ga_deploy.config.steps import GreetingStep, Step, Value
+    from ga_deploy.config.tree import Keys
+
+# Twilio: name and value of a stream's <Parameter> together have fewer than 500 characters.
+LARGEST_PARAMETER = 500
+
+# Twilio's voice webhook, as far as it is documented; SipHeader_... and what Twilio adds tomorrow are allowed too.
+CALL_FIELDS = frozenset(
+    """
+    AccountSid ApiVersion CallSid CallStatus CallToken Called CalledCity CalledCountry CalledState CalledZip Caller
+    CallerCity CallerCountry CallerName CallerState CallerZip Direction ForwardedFrom From FromCity FromCountry
+    FromState FromZip ParentCallSid SipCallId SipDomain SipDomainSid SipSourceIp SipUsername StirPassportToken
+    StirVerstat To ToCity ToCountry ToState ToZip
+    """.split()  # noqa: SIM905 - a list of forty lines says no more
+)
+
+# A stream URL lives 300 s (ASAPP: Get Twilio media stream url); what is said before the stream opens is spent of it.
+URL_LIFETIME = 300
+CHARACTERS_A_SECOND = 14
+LONG_GREETING = 30
+
+# What Twilio injects beside our variables (three SIDs, the token, domain and path), estimated generously.
+PLATFORM_BYTES = 400
 
 
-def check_language(language: Language, root: Section, folder: Path, environment: str) -> list[Finding]:
-    """Return what is wrong, or worth a warning, in the merged config of one environment."""
-    return []
+def check_language(language: Language, root: Section) -> list[Finding]:
+    """Return what is wrong, or worth a warning, in the merged config of one environment, in no order."""
+    checks = (
+        _credentials(language, root),
+        _budgets(language, root),
+        _functions(language, root),
+        _inputs(language, root),
+        _greetings(language, root),
+        *(_steps(outcomes, keys, language, root) for keys, outcomes in _all_outcomes(language)),
+        _outcomes_that_help_nobody(language, root),
+        _names_at_call_time(language, root),
+        _flow(language, root),
+        _files(language, root),
+        _variables(language, root),
+        _numbers(language, root),
+    )
+    return list(chain(*checks))
 
 
-def check_environments(root: Section, default: str) -> list[Finding]:
-    """Return what is wrong between environments: numbers and domain suffixes that two of them have."""
-    return []
+def defined(root: Section, section: str) -> list[str]:
+    """Return the names that a section of the tree defines, valid or not."""
+    node = root.get(section)
+    return list(node.entries) if isinstance(node, Section) else []
+
+
+def no_such(kind: str, name: str, known: list[str], root: Section, keys: Keys) -> Finding:
+    """Return the finding for a name that nothing defines, with the nearest one that something does."""
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    section = f"{kind}s"
+    return Finding(
+        f"there is no {kind} `{name[:60]}`",
+        f"`{section}` has " + ", ".join(known) if known else f"`{section}` lists none",
+        f"did you mean `{near[0]}`?" if near else f"add it under `{section}:`",
+        place_of(root, keys),
+    )
+
+
+def _all_outcomes(language: Language) -> Iterator[tuple[Keys, Outcomes]]:
+    yield ("outcomes",), language.outcomes
+    for name, profile in language.profiles.items():
+        yield ("profiles", name, "outcomes"), profile.outcomes
+
+
+def _all_asapp(language: Language) -> Iterator[tuple[Keys, Asapp]]:
+    yield ("asapp",), language.asapp
+    for name, profile in language.profiles.items():
+        yield ("profiles", name, "asapp"), profile.asapp
+
+
+def _credentials(language: Language, root: Section) -> Iterator[Finding]:
+    twilio = language.twilio
+    if bool(twilio.api_key) != bool(twilio.api_key_secret):
+        there, missing = ("api_key", "api_key_secret") if twilio.api_key else ("api_key_secret", "api_key")
+        yield Finding(
+            f"`twilio.{there}` is there without `twilio.{missing}`",
+            "Twilio needs both, or the auth token",
+            f"set the value behind `twilio.{missing}`, or remove `twilio.{there}`",
+            place_of(root, ("twilio", there)),
+        )
+
+
+def _budgets(language: Language, root: Section) -> Iterator[Finding]:
+    for keys, asapp in _all_asapp(language):
+        if asapp.budget_ms < asapp.timeout_ms:
+            yield Finding(
+                "`asapp.budget_ms` is less than `asapp.timeout_ms`",
+                f"{asapp.budget_ms} ms for all tries leaves no room for one of {asapp.timeout_ms} ms",
+                f"raise the budget to {asapp.timeout_ms} at least, or lower the timeout",
+                place_of(root, (*keys, "budget_ms")),
+            )
+
+
+def _functions(language: Language, root: Section) -> Iterator[Finding]:
+    functions = {
+        ("functions", "engage"): language.functions.engage,
+        ("functions", "call_complete"): language.functions.call_complete,
+        ("functions", "stream_status"): language.functions.stream_status,
+    }
+    if language.flow.enabled:
+        functions[("flow", "engage")] = language.flow.engage
+        functions[("flow", "call_transfer")] = language.flow.call_transfer
+    private = language.functions.engage.path.rpartition("/")[0] + "/lib/"
+    taken: dict[str, Keys] = {}
+    for keys, function in functions.items():
+        place = place_of(root, (*keys, "path"))
+        if function.path in taken:
+            yield Finding(
+                f"two functions answer at `{function.path}`",
+                f"`{dotted(taken[function.path])}` and `{dotted(keys)}` have the same path",
+                "give one of them another path",
+                place,
+            )
+        taken.setdefault(function.path, keys)
+        if function.path.startswith(private):
+            yield Finding(
+                f"`{function.path}` lies among the private modules",
+                f"ga-deploy deploys its own modules under `{private}`",
+                "choose a path outside",
+                place,
+            )
+        if function.visibility == "public":
+            yield Finding(
+                f"`{function.path}` is public",
+                "anyone can call it, without Twilio's signature",
+                "remove `visibility`, unless something other than Twilio has to call it",
+                place_of(root, (*keys, "visibility")),
+                "warning",
+            )
+
+
+def _inputs(language: Language, root: Section) -> Iterator[Finding]:
+    inputs: dict[Keys, Input] = {("input",): language.input}
+    inputs |= {("profiles", name, "input"): profile.input for name, profile in language.profiles.items()}
+    for keys, section in inputs.items():
+        values: dict[Keys, Value | None] = {
+            (*keys, "customerId"): section.customerId,
+            (*keys, "taskName"): section.taskName,
+            **{(*keys, "variables", name): value for name, value in section.variables.items()},
+        }
+        for at, value in values.items():
+            if isinstance(value, From) and value.root not in {"call", "query"}:
+                yield Finding(
+                    f"`{value.name}` has no value when a call starts",
+                    f"{value.root}.… is known only after the conversation; `input` is sent before it",
+                    "use call.… or query.…, or a literal",
+                    place_of(root, (*at, "from")),
+                )
+            for text in _literals(value):
+                if len(str(at[-1])) + len(text) >= LARGEST_PARAMETER:
+                    yield Finding(
+                        f"`{at[-1]}` is too long to be sent",
+                        f"Twilio carries fewer than {LARGEST_PARAMETER} characters, name and value together",
+                        "shorten it",
+                        place_of(root, at),
+                    )
+
+
+def _literals(value: Value | None) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif value is not None:
+        yield from [value.default] if value.default else []
+        yield from (value.map or {}).values()
+
+
+def _greetings(language: Language, root: Section) -> Iterator[Finding]:
+    greetings: dict[Keys, tuple[tuple[GreetingStep, ...], Asapp]] = {("greeting",): (language.greeting, language.asapp)}
+    for name, profile in language.profiles.items():
+        greetings["profiles", name, "greeting"] = (profile.greeting, profile.asapp)
+    for keys, (steps, asapp) in greetings.items():
+        seconds = sum(_seconds(step) for step in steps)
+        left = URL_LIFETIME - asapp.url_cache_seconds
+        if seconds >= left:
+            yield Finding(
+                "the greeting may outlast the stream URL",
+                f"it takes about {seconds} s, and a cached URL may have only {left} s left",
+                "shorten the greeting, or lower `asapp.url_cache_seconds`",
+                place_of(root, keys),
+            )
+        elif seconds > LONG_GREETING:
+            yield Finding(
+                "the greeting is long",
+                f"it takes about {seconds} s before the agent can speak; callers hang up",
+                "say only what has to be said",
+                place_of(root, keys),
+                "warning",
+            )
+
+
+def _seconds(step: Say | Play | Pause) -> int:
+    """Estimate how long a step lasts; a recording's length is not known."""
+    if isinstance(step, Pause):
+        return step.seconds
+    return len(step.text) // CHARACTERS_A_SECOND if isinstance(step, Say) else 5
+
+
+def _steps(outcomes: Outcomes, keys: Keys, language: Language, root: Section) -> Iterator[Finding]:
+    known = defined(root, "destinations")
+    for name in Outcomes.model_fields:
+        steps: tuple[Step, ...] = getattr(outcomes, name)
+        ended_by = ""
+        for index, step in enumerate(steps):
+            at: Keys = (*keys, name, index)
+            if ended_by:
+                yield Finding(
+                    f"step {index + 1} of `{name}` can never be reached",
+                    ended_by,
+                    "remove it, or move it up",
+                    place_of(root, at),
+                )
+                break
+            if isinstance(step, Send):
+                yield from _targets(step, known, root, (*at, "send"))
+            ended_by = _why_final(step, language)
+        if steps and not ended_by and name != "exhausted" and not any(isinstance(s, Send) for s in steps):
+            yield Finding(
+                f"`outcomes.{name}` neither sends the caller anywhere nor hangs up",
+                "when its steps are over, those of `exhausted` follow",
+                "end it with `- hangup`, or with `- send: NAME`",
+                place_of(root, (*keys, name)),
+                "warning",
+            )
+
+
+def _targets(send: Send, known: list[str], root: Section, keys: Keys) -> Iterator[Finding]:
+    if send.to is not None and send.to not in known:
+        yield no_such("destination", send.to, known, root, keys)
+    for value, target in (send.map or {}).items():
+        if target not in known:
+            yield no_such("destination", target, known, root, (*keys, "map", value))
+    if send.default is not None and send.default not in known:
+        yield no_such("destination", send.default, known, root, (*keys, "default"))
+    if send.by and not known:
+        yield Finding(
+            "there is no destination to choose from",
+            "`destinations` lists none",
+            "add some under `destinations:`",
+            place_of(root, keys),
+        )
+
+
+def _why_final(step: Step, language: Language) -> str:
+    """Return why nothing after `step` can be reached, or nothing if it can.
+
+    A number, a SIP address, a queue and a SIP transfer report back when they fail, and what has hours may be closed.
+    Only a redirect hands the call over without return (Twilio: what follows a `<Redirect>` is never run).
+    """
+    if isinstance(step, Hangup):
+        return "the step before it hangs up"
+    if not isinstance(step, Send) or step.targets is None or (step.by and step.default is None):
+        return ""
+    for name in step.targets:
+        destination = language.destinations.get(name)
+        if not isinstance(destination, RedirectDestination) or destination.hours is not None:
+            return ""
+    return "the step before it redirects the call, which never comes back" if step.targets else ""
+
+
+def _outcomes_that_help_nobody(language: Language, root: Section) -> Iterator[Finding]:
+    if language.hooks.after_call:
+        return
+    for name, who in (("agent", "who asks for a person"), ("failed", "whom ASAPP cannot serve")):
+        steps: tuple[Step, ...] = getattr(language.outcomes, name)
+        if not any(isinstance(step, (Send, Hangup)) for step in steps):
+            yield Finding(
+                f"`outcomes.{name}` sends the caller nowhere",
+                f"a caller {who} gets the steps of `exhausted`",
+                f"add `{name}: [{{send: NAME}}]` under `outcomes:`",
+                place_of(root, ("outcomes", name)),
+                "warning",
+            )
+
+
+def _names_at_call_time(language: Language, root: Section) -> Iterator[Finding]:
+    for keys, value in _all_values(language):
+        if not isinstance(value, From) or value.root != "call" or value.key in CALL_FIELDS:
+            continue
+        near = get_close_matches(value.key, sorted(CALL_FIELDS), n=1, cutoff=0.7)
+        if near and not value.key.startswith("SipHeader_"):
+            yield Finding(
+                f"`{value.name}` is no field that Twilio documents",
+                "it would be absent in every call",
+                f"did you mean call.{near[0]}?",
+                place_of(root, (*keys, "from")),
+                "warning",
+            )
+
+
+def _all_values(language: Language) -> Iterator[tuple[Keys, Value | None]]:
+    inputs: dict[Keys, Input] = {("input",): language.input}
+    inputs |= {("profiles", name, "input"): profile.input for name, profile in language.profiles.items()}
+    for keys, section in inputs.items():
+        yield (*keys, "customerId"), section.customerId
+        yield (*keys, "taskName"), section.taskName
+        yield from (((*keys, "variables", name), value) for name, value in section.variables.items())
+    for name, destination in language.destinations.items():
+        enqueue = getattr(destination, "enqueue", None)
+        held: dict[Keys, Mapping[str, Value]] = {
+            ("headers",): getattr(destination, "headers", {}),
+            ("params",): getattr(destination, "params", {}),
+            ("enqueue", "attributes"): enqueue.attributes if enqueue else {},
+        }
+        for inner, values in held.items():
+            yield from ((("destinations", name, *inner, key), value) for key, value in values.items())
+    for where, outcomes in _all_outcomes(language):
+        for name in Outcomes.model_fields:
+            for index, step in enumerate(getattr(outcomes, name)):
+                if isinstance(step, Send):
+                    yield (*where, name, index, "send", "by"), step.by
+
+
+def _flow(language: Language, root: Section) -> Iterator[Finding]:
+    flow = language.flow
+    if bool(flow.attach_to) != bool(flow.after):
+        there, missing = ("attach_to", "after") if flow.attach_to else ("after", "attach_to")
+        yield Finding(
+            f"`flow.{there}` is there without `flow.{missing}`",
+            "to attach to a flow takes the flow and the transition",
+            f"set `flow.{missing}`, or remove `flow.{there}`",
+            place_of(root, ("flow", there)),
+        )
+
+
+def _files(language: Language, root: Section) -> Iterator[Finding]:
+    for key in ("before_engage", "after_call"):
+        path = getattr(language.hooks, key)
+        if path is not None and not path.is_file():
+            yield Finding(
+                f"the hook `{path.name}` does not exist",
+                f"{path} is no file",
+                "create it, or correct the path (it is relative to the config)",
+                place_of(root, ("hooks", key)),
+            )
+    if language.templates is not None and not language.templates.is_dir():
+        yield Finding(
+            f"the templates folder `{language.templates.name}` does not exist",
+            f"{language.templates} is no folder",
+            "run `ga-deploy init --templates`, or correct the path (it is relative to the config)",
+            place_of(root, ("templates",)),
+        )
+
+
+def _variables(language: Language, root: Section) -> Iterator[Finding]:
+    values = [value.reveal() if isinstance(value, Secret) else value for value in language.variables.values()]
+    for _, asapp in _all_asapp(language):
+        values += [asapp.api_host, asapp.api_id.reveal(), asapp.api_secret.reveal()]
+    for destination in language.destinations.values():
+        password = getattr(destination, "password", None)
+        values += [password.reveal()] if password else []
+    for _, outcomes in _all_outcomes(language):
+        for name in Outcomes.model_fields:
+            notifies = (step for step in getattr(outcomes, name) if isinstance(step, Notify))
+            values += [step.secret.reveal() for step in notifies if step.secret]
+    total = len(json.dumps(list(dict.fromkeys(values)), ensure_ascii=False).encode()) + PLATFORM_BYTES
+    if total > LARGEST_TOTAL:
+        yield Finding(
+            "the environment variables are too large together",
+            f"their values take about {total} bytes; Twilio fails deployments beyond {LARGEST_TOTAL}",
+            "move long values into a hook, or into a private asset",
+            place_of(root, ("variables",)),
+        )
+
+
+def _numbers(language: Language, root: Section) -> Iterator[Finding]:
+    profiles = defined(root, "profiles")
+    seen: set[str] = set()
+    for index, entry in enumerate(language.phone_numbers):
+        at: Keys = ("phone_numbers", index)
+        if entry.number in seen:
+            yield Finding(
+                "a phone number is listed twice",
+                f"{entry.number} can point at one place only",
+                "remove one of the entries",
+                place_of(root, (*at, "number")),
+            )
+        seen.add(entry.number)
+        if entry.profile is not None and entry.profile not in profiles:
+            yield no_such("profile", entry.profile, profiles, root, (*at, "profile"))
+        if entry.to == "flow" and not language.flow.enabled:
+            yield Finding(
+                "a number goes to the flow, but there is no flow",
+                "`flow.enabled` is not true",
+                "set `flow.enabled: true`, or `to: engage`",
+                place_of(root, (*at, "to")),
+            )
+        if entry.to == "flow" and entry.profile is not None:
+            yield Finding(
+                "a number has a profile and goes to the flow",
+                "the flow chooses what is sent to the agent; its URL is the same for every number",
+                "remove `profile`, or set `to: engage`",
+                place_of(root, (*at, "profile")),
+            )

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from ga_deploy.config.references import Referenced
-from ga_deploy.config.scalars import finding, show
+from ga_deploy.config.scalars import check_each, finding, show
 
 RECOMMENDED_AXIOS = "1.20.0"
 AXIOS_FLOOR = (1, 18, 0)
@@ -20,9 +20,7 @@ COMPROMISED = {("axios", "1.14.1"), ("axios", "0.30.4")}
 
 _NAME = re.compile(r"(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*")
 _EXACT = re.compile(r"(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
-_ELSEWHERE = re.compile(
-    r"(file|link|git|git\+\w+|github|https?|ssh|npm|workspace):|^[\w-]+/[\w.-]+$|^\.{0,2}/"
-)
+_ELSEWHERE = re.compile(r"(file|link|git|git\+\w+|github|https?|ssh|npm|workspace):|^[\w-]+/[\w.-]+$|^\.{0,2}/")
 _OLDEST_NODE = 20
 
 
@@ -47,16 +45,12 @@ def check_runtime(value: Any) -> Any:
 
 
 def check_dependencies(value: Any) -> Any:
-    """Let only exact, published, not known-bad versions pass; the first problem of a package is raised."""
-    if not isinstance(value, dict):
-        return value
-    for name, version in value.items():
-        check_dependency(str(name), version)
-    return {str(name): str(version) for name, version in value.items()}
+    """Let only exact, published, not known-bad versions pass."""
+    return check_each(value, check_dependency)
 
 
-def check_dependency(name: str, version: Any) -> None:
-    """Raise a finding when the package, or this version of it, must not go into a build."""
+def check_dependency(name: str, version: Any) -> str:
+    """Return the version; raise a finding when the package, or this version of it, must not go into a build."""
     label = f"the dependency `{name}`"
     if name == "@twilio/runtime-handler":
         raise finding(
@@ -77,7 +71,7 @@ def check_dependency(name: str, version: Any) -> None:
             "correct the name",
         )
     if isinstance(version, Referenced) and version.stand_in:
-        return
+        return str(version)
     if not isinstance(version, str):
         raise finding(
             f"{label} has no exact version",
@@ -109,3 +103,4 @@ def check_dependency(name: str, version: Any) -> None:
             "advisories cover every version before 1.18.0",
             f"use {RECOMMENDED_AXIOS}",
         )
+    return str(version)

@@ -8,7 +8,7 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from ga_deploy.config.references import Referenced
 from ga_deploy.config.scalars import (
@@ -19,6 +19,8 @@ from ga_deploy.config.scalars import (
     Text,
     Whole,
     WorkflowSid,
+    check_each,
+    check_phone_number,
     finding,
     kind_of,
     show,
@@ -26,6 +28,7 @@ from ga_deploy.config.scalars import (
 from ga_deploy.config.steps import Strict, Value
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_MIDNIGHT = 24 * 60
 _RANGE = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 
 
@@ -47,48 +50,47 @@ def _timezone(value: Any) -> Any:
 
 def _ranges(value: Any) -> Any:
     """Take one range or a list of them; each `HH:MM-HH:MM`, past midnight when the end is not after the start."""
-    ranges = value if isinstance(value, (list, tuple)) else (value,)
-    checked = []
-    for one in ranges:
-        if isinstance(one, Referenced) and one.stand_in:
-            checked.append("00:00-24:00")
-            continue
-        match = _RANGE.fullmatch(one) if isinstance(one, str) else None
-        start, end = (
-            (int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])) if match else (-1, -1)
-        )
-        if not match or start >= 1440 or end > 1440:
-            raise finding(
-                f"{show(one)} is not a range of hours",
-                "it has to be HH:MM-HH:MM, at most 24:00",
-                'write it like "09:00-17:30" or, overnight, "18:00-08:00"',
-            )
-        if start == end:
-            raise finding(
-                f"{show(one)} is no time at all",
-                "start and end are the same",
-                'write "00:00-24:00" for the whole day',
-            )
-        checked.append(str(one))
-    if not checked:
+    if not isinstance(value, (list, tuple)):
+        return (_range(value),)
+    if not value:
         raise finding("a day has no hours", "the list is empty", "leave the day out to be closed on it")
-    return tuple(checked)
+    return tuple(check_each({str(index): one for index, one in enumerate(value)}, lambda _, one: _range(one)).values())
+
+
+def _range(value: Any) -> str:
+    if isinstance(value, Referenced) and value.stand_in:
+        return "00:00-24:00"
+    match = _RANGE.fullmatch(value) if isinstance(value, str) else None
+    start, end = (int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])) if match else (-1, -1)
+    if not match or start >= _MIDNIGHT or end > _MIDNIGHT:
+        raise finding(
+            f"{show(value)} is not a range of hours",
+            "it has to be HH:MM-HH:MM, at most 24:00",
+            'write it like "09:00-17:30" or, overnight, "18:00-08:00"',
+        )
+    if start == end:
+        raise finding(
+            f"{show(value)} is no time at all", "start and end are the same", 'write "00:00-24:00" for the whole day'
+        )
+    return str(value)
 
 
 def _days(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
     seen: dict[str, str] = {}
-    for key in value:
-        for day in days_of(str(key)):
+
+    def check(key: str, ranges: Any) -> Any:
+        for day in days_of(key):
             if day in seen:
                 raise finding(
                     f"`{day}` has hours twice",
                     f"it is in `{seen[day]}` and in `{key}`",
                     "list each day once; a day may have a list of ranges",
+                    at_key=True,
                 )
-            seen[day] = str(key)
-    return value
+            seen[day] = key
+        return ranges
+
+    return check_each(value, check)
 
 
 def days_of(key: str) -> tuple[str, ...]:
@@ -99,6 +101,7 @@ def days_of(key: str) -> tuple[str, ...]:
             f"`{key}` is not a day",
             "days are " + ", ".join(DAYS) + ", or a range of them",
             "write for example mon-fri",
+            at_key=True,
         )
     start, end = DAYS.index(first), DAYS.index(last) if dash else DAYS.index(first)
     count = (end - start) % 7 + 1
@@ -108,27 +111,22 @@ def days_of(key: str) -> tuple[str, ...]:
 def _closed_date(value: Any) -> Any:
     if isinstance(value, Referenced) and value.stand_in:
         return "2000-01-01"
+    problem = finding(f"{show(value)} is not a date", "closed days are dates", 'write them like "2026-12-25"')
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        raise problem
     try:
-        if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-            raise ValueError
         date.fromisoformat(value)
     except ValueError:
-        raise finding(
-            f"{show(value)} is not a date", "closed days are dates", 'write them like "2026-12-25"'
-        ) from None
+        raise problem from None
     return str(value)
 
 
 class Hours(Strict):
-    """When a destination is open. Days that are not listed are closed; a date in `closed` is closed from 0:00 to 24:00."""
+    """When a destination is open. Days that are not listed are closed; a date in `closed` is closed all day."""
 
-    timezone: Annotated[str, BeforeValidator(_timezone)] = Field(
-        description="IANA name, e.g. America/New_York"
-    )
-    open: Annotated[
-        dict[str, Annotated[tuple[str, ...], BeforeValidator(_ranges)]], BeforeValidator(_days)
-    ] = Field(
-        description='by day (mon) or range of days (mon-fri): "09:00-17:30", a list of such, or overnight "18:00-08:00"',
+    timezone: Annotated[str, BeforeValidator(_timezone)] = Field(description="IANA name, e.g. America/New_York")
+    open: Annotated[dict[str, Annotated[tuple[str, ...], BeforeValidator(_ranges)]], BeforeValidator(_days)] = Field(
+        description='by day (mon) or days (mon-fri): "09:00-17:30", a list of such, or overnight "18:00-08:00"',
         min_length=1,
     )
     closed: tuple[Annotated[str, BeforeValidator(_closed_date)], ...] = Field(
@@ -154,39 +152,33 @@ def _minutes(text: str) -> tuple[int, int]:
 
 
 def _caller_id(value: Any) -> Any:
-    if (
-        isinstance(value, str)
-        and not value.startswith("+")
-        and not (isinstance(value, Referenced) and value.stand_in)
-    ):
-        if value in {"called", "caller"}:
-            return str(value)
+    made_up = isinstance(value, Referenced) and value.stand_in
+    if not isinstance(value, str) or value.startswith("+") or made_up:
+        return check_phone_number(value)
+    if value not in {"called", "caller"}:
         raise finding(
             f"{show(value)} is not a caller id",
             "it is `called`, `caller`, or a number in quotes",
             "write `caller_id: called`",
         )
-    return value if value in ("called", "caller") else _as_number(value)
+    return str(value)
 
 
-def _as_number(value: Any) -> Any:
-    from ga_deploy.config.scalars import _phone_number
-
-    return _phone_number(value)
-
-
-CallerId = Annotated[str, BeforeValidator(_caller_id)]
+CallerId = Annotated[
+    str,
+    BeforeValidator(_caller_id),
+    WithJsonSchema({"type": "string", "pattern": r"^(called|caller|\+[1-9]\d{6,14})$"}),
+]
 
 
-def _header_names(value: Any) -> Any:
-    if isinstance(value, dict):
-        for name in value:
-            if not re.fullmatch(r"[Xx]-[A-Za-z0-9\-]{1,60}|User-to-User", str(name)):
-                raise finding(
-                    f"`{name}` cannot be sent as a SIP header",
-                    "Twilio passes on headers that begin with X-, and User-to-User",
-                    f"name it X-{re.sub('[^A-Za-z0-9-]', '-', str(name))[:60]}",
-                )
+def _header(name: str, value: Any) -> Any:
+    if not re.fullmatch(r"[Xx]-[A-Za-z0-9\-]{1,60}|User-to-User", name):
+        raise finding(
+            f"`{name[:60]}` cannot be sent as a SIP header",
+            "Twilio passes on headers that begin with X-, and User-to-User",
+            f"name it X-{re.sub('[^A-Za-z0-9-]', '-', name)[:60]}",
+            at_key=True,
+        )
     return value
 
 
@@ -198,9 +190,7 @@ class NumberDestination(_Destination):
     """A phone number, dialled."""
 
     number: PhoneNumber = Field(description="E.164, in quotes")
-    caller_id: CallerId = Field(
-        "called", description='what the callee sees: called, caller, or a number "+1..."'
-    )
+    caller_id: CallerId = Field("called", description='what the callee sees: called, caller, or a number "+1..."')
     timeout: Annotated[Whole, Field(ge=5, le=600)] = Field(20, description="seconds it may ring")
 
 
@@ -210,7 +200,7 @@ class SipDestination(_Destination):
     sip: SipUri = Field(description="sip:user@host")
     username: Text | None = Field(None, description="for digest authentication")
     password: SecretText | None = Field(None, description="for digest authentication; a ${NAME} reference")
-    headers: Annotated[dict[str, Value], BeforeValidator(_header_names)] = Field(
+    headers: Annotated[dict[str, Value], BeforeValidator(lambda value: check_each(value, _header))] = Field(
         default_factory=dict, description="X-... headers and their values"
     )
     caller_id: CallerId = Field("called", description="as for a number")

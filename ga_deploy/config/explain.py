@@ -76,12 +76,14 @@ def dotted(keys: Iterable[str | int]) -> str:
 def explain(error: ErrorDetails, root: Section, model: type[BaseModel]) -> Finding:
     """Return the finding for one error of pydantic about the tree `root`, read as `model`."""
     loc = error["loc"]
-    node, _, walked = locate(root, loc)
+    node, entry, walked = locate(root, loc)
     place = place_of(root, loc)
     kind, value, context = error["type"], error.get("input"), error.get("ctx") or {}
     written = dotted(node.keys or walked)
     label = f"`{written}`" if written else "the config"
     if kind == "finding":
+        if context["at_key"] and entry:
+            place = entry.place
         return Finding(context["what"], _with_place(context["why"], label), context["fix"], place)
     if kind == "missing":
         key = str(loc[-1])
@@ -175,9 +177,7 @@ def keys_at(model: type[BaseModel], loc: Iterable[str | int]) -> list[str]:
     found = _strip(found)
     if isinstance(found, type) and issubclass(found, BaseModel):
         return [
-            field.alias or name
-            for name, field in found.model_fields.items()
-            if name != "to" or found is not steps.Send
+            field.alias or name for name, field in found.model_fields.items() if name != "to" or found is not steps.Send
         ]
     return []
 

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from dotenv.parser import parse_stream
 from pydantic import ValidationError
 
-from ga_deploy.config.crosscheck import check_environments, check_language
+from ga_deploy.config.crosscheck import check_language
+from ga_deploy.config.environments import check_environments, no_such_environment
 from ga_deploy.config.explain import explain, is_tag, place_of
 from ga_deploy.config.merge import is_null, merge_environment
 from ga_deploy.config.references import Referenced, Surroundings, Unresolved, resolve
 from ga_deploy.config.schema import Config, Language, SelectedEnvironment
 from ga_deploy.config.tree import Items, Keys, Node, Scalar, Section, read_tree
 from ga_deploy.errors import ConfigInvalid, Finding, Place
-from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pydantic_core import ErrorDetails
+
+    from ga_deploy.redact import Secret
+
 # Keys whose feature does not exist yet, by their dotted way, with what to do instead: using one is a finding.
 NOT_AVAILABLE_YET: dict[str, str] = {}
+
+# In the place of a value that cannot be had, so that nothing else is said about it.
+_STAND_IN = Referenced("local-value", ("...",), stand_in=True)
+
+# Each round of validation takes out what is wrong; what hid behind it shows in the next.
+ROUNDS = 12
 
 
 @dataclass(frozen=True)
@@ -98,9 +108,10 @@ class _Loading:
         default, names = self._environments(root, around)
         selected = environment or default
         if selected not in names:
-            self._findings.append(_no_such_environment(selected, names, root))
+            if environment:
+                self._findings.append(no_such_environment(selected, names, place_of(root, ("environments",))))
             selected = default if default in names else next(iter(names), default)
-        self._findings += check_environments(root, default)
+        self._findings += check_environments(root, default, names)
         merged = merge_environment(root, selected, default)
         language, findings = self._judge(merged, root, selected, around)
         self._findings += findings
@@ -161,10 +172,8 @@ class _Loading:
         default = "ui"
         node = root.get("default_environment")
         if isinstance(node, Scalar) and isinstance(node.value, str):
-            try:
+            with suppress(Unresolved):  # reported with all other references
                 default = str(resolve(node.value, around)) or default
-            except Unresolved:
-                pass  # reported with all other references
         section = root.get("environments")
         if section is None or is_null(section) or not isinstance(section, Section):
             return default, [default]
@@ -173,14 +182,10 @@ class _Loading:
     def _check_other(self, root: Section, name: str, default: str, around: Surroundings) -> None:
         """Check an environment that is not selected, without looking anything up."""
         known = {(finding.at, finding.what) for finding in self._findings}
-        _, findings = self._judge(
-            merge_environment(root, name, default), root, name, replace(around, blind=True)
-        )
+        _, findings = self._judge(merge_environment(root, name, default), root, name, replace(around, blind=True))
         for finding in findings:
             if finding.level == "error" and (finding.at, finding.what) not in known:
-                why = (
-                    f"{finding.why} (in environment `{name}`)" if finding.why else f"in environment `{name}`"
-                )
+                why = f"{finding.why} (in environment `{name}`)" if finding.why else f"in environment `{name}`"
                 self._findings.append(replace(finding, why=why))
 
     def _judge(
@@ -193,18 +198,22 @@ class _Loading:
         plain = {key: value for key, value in plain.items() if value is not values.absent}
         if "environments" in merged.entries:
             plain["environments"] = _suffixes(root, name, around, values)
+        _drop_made_up_times(plain)
         context = {"local": self._local, "folder": self._folder}
         language: Language | None = None
-        for _ in range(12):
+        pruning = _Pruning(plain)
+        for _ in range(ROUNDS):
             try:
                 language = Language.model_validate(plain, context=context)
                 break
             except ValidationError as error:
-                details = error.errors(include_url=False)
-            findings += [explain(one, merged, Language) for one in details]
-            _prune(plain, [one["loc"] for one in details])
+                errors = error.errors(include_url=False)
+            findings += [explain(one, merged, Language) for one in errors if not pruning.knows(one)]
+            pruning.prune(errors)
         if language is not None:
-            findings += check_language(language, merged, self._folder, name)
+            # With a part taken out, what is left may look worse than it is: no warnings then.
+            found = check_language(language, merged)
+            findings += [one for one in found if one.level == "error" or not findings]
         findings += [
             Finding(
                 f"`{key}` is not available yet",
@@ -239,9 +248,20 @@ class _Values:
             value = resolve(node.value, self._around)
         except Unresolved as problem:
             self._findings.append(Finding(problem.what, problem.why, problem.fix, node.place))
-            return Referenced("local", ("...",), stand_in=True)
+            return _STAND_IN
         # `${NAME:-}` that comes out empty is a key that is not set.
         return self.absent if isinstance(value, Referenced) and not value else value
+
+
+def _drop_made_up_times(plain: dict[str, Any]) -> None:
+    """Leave both times out when one is stood in for: a default must not be compared with what the user wrote."""
+    profiles = plain.get("profiles")
+    for section in (plain, *(profiles.values() if isinstance(profiles, dict) else ())):
+        asapp = section.get("asapp") if isinstance(section, dict) else None
+        times = ("timeout_ms", "budget_ms")
+        if isinstance(asapp, dict) and any(getattr(asapp.get(key), "stand_in", False) for key in times):
+            for key in times:
+                asapp.pop(key, None)
 
 
 def _suffixes(root: Section, selected: str, around: Surroundings, values: _Values) -> Any:
@@ -264,55 +284,53 @@ def _suffixes(root: Section, selected: str, around: Surroundings, values: _Value
     return plain
 
 
-def _prune(plain: dict[str, Any], locs: list[tuple[int | str, ...]]) -> None:
-    """Take out of `plain` what is wrong, or fill in what is missing, so that the rest can be cross-checked."""
-    doomed: dict[int, set[int]] = {}
-    lists: dict[int, list[Any]] = {}
-    for loc in locs:
-        keys: Keys = tuple(key for key in loc if not is_tag(key))
+class _Pruning:
+    """Takes out of the values what is wrong and fills in what is missing, so that the rest can be cross-checked."""
+
+    def __init__(self, plain: dict[str, Any]) -> None:
+        self._plain = plain
+        self._removed: set[Keys] = set()
+        self._count = 0
+
+    def knows(self, error: ErrorDetails) -> bool:
+        """Tell whether a key is missing only because it was taken out."""
+        return error["type"] == "missing" and self._keys(error) in self._removed
+
+    @staticmethod
+    def _keys(error: ErrorDetails) -> Keys:
+        """Return what goes as a whole when this is wrong: a destination, a step, else the value itself."""
+        keys: Keys = tuple(key for key in error["loc"] if not is_tag(key))
         if keys[:1] == ("destinations",):
-            keys = keys[:2]
-        parent: Any = plain
-        for key in keys[:-1]:
-            if isinstance(key, int):
-                break
-            below = parent.get(key) if isinstance(parent, dict) else None
-            if isinstance(below, list):
-                parent = below
-                index = keys[keys.index(key) + 1]
-                if isinstance(index, int):
-                    lists[id(below)] = below
-                    doomed.setdefault(id(below), set()).add(index)
-                break
-            if not isinstance(below, dict):
-                break
-            parent = below
+            return keys[:2]
+        steps = next((index for index, key in enumerate(keys) if isinstance(key, int)), len(keys))
+        return keys if keys[:1] == ("phone_numbers",) else keys[: steps + 1]
+
+    def prune(self, errors: list[ErrorDetails]) -> None:
+        for keys in {self._keys(error) for error in errors}:
+            parent: Any = self._plain
+            for key in keys[:-1]:
+                inside = isinstance(parent, dict) or (isinstance(parent, list) and isinstance(key, int))
+                parent = (parent.get(key) if isinstance(parent, dict) else parent[key]) if inside else None
+            if isinstance(parent, list) and isinstance(keys[-1], int):
+                # The places of the others depend on their numbers, so something harmless takes its place.
+                parent[keys[-1]] = {"number": self._made_up()} if keys[0] == "phone_numbers" else {"pause": 1}
+            elif isinstance(parent, dict):
+                self._remove(parent, keys)
+
+    def _remove(self, parent: dict[str, Any], keys: Keys) -> None:
+        key = str(keys[-1])
+        if key in parent:
+            del parent[key]
+            self._removed.add(keys)
         else:
-            last = keys[-1] if keys else ""
-            if isinstance(parent, dict):
-                _drop(parent, str(last))
-    for identity, indexes in doomed.items():
-        lists[identity][:] = [one for index, one in enumerate(lists[identity]) if index not in indexes]
+            parent[key] = {} if key in {"twilio", "asapp"} else self._made_up()
+        if key in {"timeout_ms", "budget_ms"}:  # compared with each other
+            parent.pop("timeout_ms", None)
+            parent.pop("budget_ms", None)
 
-
-def _drop(parent: dict[str, Any], key: str) -> None:
-    if key in parent:
-        del parent[key]
-    elif key in {"twilio", "asapp"}:
-        parent[key] = {}
-    else:
-        parent[key] = Referenced("local", ("...",), stand_in=True)
-
-
-def _no_such_environment(name: str, names: list[str], root: Section) -> Finding:
-    near = get_close_matches(name, names, n=1)
-    fix = f"did you mean `{near[0]}`?" if near else "add it under `environments:`, or choose one of these"
-    return Finding(
-        f"there is no environment `{name}`",
-        "the config has " + ", ".join(names),
-        fix,
-        place_of(root, ("environments",)),
-    )
+    def _made_up(self) -> Referenced:
+        self._count += 1
+        return Referenced(f"local-value-{self._count}", ("...",), stand_in=True)
 
 
 def _in_order(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -71,9 +71,7 @@ def _merge_profiles(root: Section) -> Section:
     profiles = root.entries.get("profiles")
     if profiles is None or not isinstance(profiles.node, Section):
         return root
-    base = Section(
-        {key: root.entries[key] for key in PROFILE_SECTIONS if key in root.entries}, profiles.place
-    )
+    base = Section({key: root.entries[key] for key in PROFILE_SECTIONS if key in root.entries}, profiles.place)
     merged = {}
     for name, entry in profiles.node.entries.items():
         node = entry.node

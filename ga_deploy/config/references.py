@@ -33,9 +33,7 @@ class Referenced(str):
     clear: bool
     stand_in: bool
 
-    def __new__(
-        cls, text: str, names: tuple[str, ...], *, clear: bool = False, stand_in: bool = False
-    ) -> Referenced:
+    def __new__(cls, text: str, names: tuple[str, ...], *, clear: bool = False, stand_in: bool = False) -> Referenced:
         """Return `text` with its origin."""
         made = super().__new__(cls, text)
         made.names = names
@@ -44,7 +42,7 @@ class Referenced(str):
         return made
 
 
-class Unresolved(Exception):  # noqa: N818 - not an error that is shown: it carries the words for a finding
+class Unresolved(Exception):
     """Why a text could not be resolved, in the words of a finding."""
 
     def __init__(self, what: str, why: str, fix: str) -> None:
@@ -117,7 +115,7 @@ def _look_up(inner: str | None, around: Surroundings) -> tuple[str, bool, bool]:
     if not named:
         raise Unresolved(
             f"`${{{inner}}}` is not a reference",
-            "references are `${NAME}`, `${NAME:-default}` or `${file:path}`; a NAME has letters, digits and underscores",
+            "it is `${NAME}`, `${NAME:-default}` or `${file:path}`; a NAME has letters, digits and underscores",
             "correct the name, or write `$${` for a literal `${`",
         )
     name, default = named.groups()

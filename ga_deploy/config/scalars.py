@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
-from pydantic_core import PydanticCustomError, PydanticUseDefault
+from pydantic import BeforeValidator, PlainValidator, ValidationError, ValidationInfo, WithJsonSchema
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticUseDefault
 
 from ga_deploy.config.references import Referenced
 from ga_deploy.redact import MASK, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # A secret below this length could not be masked without masking half of every sentence (see `redact`).
 SHORTEST_SECRET = 6
@@ -28,9 +31,31 @@ _LOOKS_SECRET = re.compile(r"[0-9a-fA-F]{32,}|eyJ[\w-]{5,}\..*")
 REFERENCE_PATTERN = r"\$\{"
 
 
-def finding(what: str, why: str = "", fix: str = "") -> PydanticCustomError:
-    """Return the error that carries a finding's words through pydantic; `load` gives it its place."""
-    return PydanticCustomError("finding", "{what}", {"what": what, "why": why, "fix": fix})
+def finding(what: str, why: str = "", fix: str = "", *, at_key: bool = False) -> PydanticCustomError:
+    """Return the error that carries a finding's words through pydantic; `load` gives it its place.
+
+    `at_key` puts it at the key rather than at the value.
+    """
+    return PydanticCustomError("finding", "{what}", {"what": what, "why": why, "fix": fix, "at_key": at_key})
+
+
+def check_each(value: Any, check: Callable[[str, Any], Any]) -> Any:
+    """Return the mapping with each value as `check(key, value)` returns it; all that it raises is raised together.
+
+    What is no mapping is returned as it is, for pydantic to judge.
+    """
+    if not isinstance(value, dict):
+        return value
+    checked: dict[str, Any] = {}
+    errors: list[InitErrorDetails] = []
+    for key, one in value.items():
+        try:
+            checked[str(key)] = check(str(key), one)
+        except PydanticCustomError as error:
+            errors.append(InitErrorDetails(type=error, loc=(str(key),), input=one))
+    if errors:
+        raise ValidationError.from_exception_data("config", errors)
+    return checked
 
 
 def show(value: object) -> str:
@@ -88,9 +113,7 @@ def _truth(value: Any) -> Any:
         return value
     if isinstance(value, str) and value.strip().lower() in {"true", "false", "yes", "no", "on", "off"}:
         return value.strip().lower() in {"true", "yes", "on"}
-    raise finding(
-        f"{show(value)} is neither true nor false", "a switch is expected here", "write true or false"
-    )
+    raise finding(f"{show(value)} is neither true nor false", "a switch is expected here", "write true or false")
 
 
 Truth = Annotated[bool, BeforeValidator(_truth)]
@@ -114,7 +137,7 @@ def _secret(value: Any) -> Secret:
     if not isinstance(value, Referenced) or value.clear:
         raise finding(
             "a secret stands in the config in clear text",
-            "whoever can read the file, or its history, has the secret; a default inside `${NAME:-...}` counts as clear text",
+            "who can read the file, or its history, has the secret; so does a default inside `${NAME:-...}`",
             "write ${NAME}, and set NAME in the environment or in .env (which is not committed)",
         )
     if len(value) < SHORTEST_SECRET:
@@ -144,9 +167,7 @@ def _identifier(value: Any) -> Secret:
     if isinstance(value, Secret):
         return value
     if not isinstance(value, str):
-        raise finding(
-            f"{show(value)} is not a text", "an id is expected here", f'put quotes round it: "{value}"'
-        )
+        raise finding(f"{show(value)} is not a text", "an id is expected here", f'put quotes round it: "{value}"')
     if not value.strip() or any(ord(character) < 33 for character in value):
         raise finding(
             "an id is empty or has blanks in it",
@@ -183,7 +204,8 @@ def kind_of(value: object) -> str:
     return "a text"
 
 
-def _phone_number(value: Any) -> str:
+def check_phone_number(value: Any) -> str:
+    """Return a number in E.164 form; raise a finding otherwise."""
     if isinstance(value, int) and not isinstance(value, bool):
         raise finding(
             f"the number {value} has no quotes",
@@ -203,7 +225,7 @@ def _phone_number(value: Any) -> str:
 
 
 PhoneNumber = Annotated[
-    str, BeforeValidator(_phone_number), WithJsonSchema({"type": "string", "pattern": r"^\+[1-9]\d{6,14}$"})
+    str, BeforeValidator(check_phone_number), WithJsonSchema({"type": "string", "pattern": r"^\+[1-9]\d{6,14}$"})
 ]
 
 
@@ -237,9 +259,7 @@ def _url_problem(value: str, *, local: bool) -> PydanticCustomError | None:
             "authenticate in another way",
         )
     if parts.scheme == "http" and not (local and _LOOPBACK.fullmatch(host or "")):
-        return finding(
-            f"{show(value)} is not encrypted", "http:// would carry callers' data in clear", "use https://"
-        )
+        return finding(f"{show(value)} is not encrypted", "http:// would carry callers' data in clear", "use https://")
     if parts.scheme not in {"https", "http"} or not host:
         return finding(
             f"{show(value)} is not an https URL",
@@ -249,9 +269,7 @@ def _url_problem(value: str, *, local: bool) -> PydanticCustomError | None:
     return None
 
 
-HttpsUrl = Annotated[
-    str, BeforeValidator(check_url), WithJsonSchema({"type": "string", "pattern": "^https://"})
-]
+HttpsUrl = Annotated[str, BeforeValidator(check_url), WithJsonSchema({"type": "string", "pattern": "^https://"})]
 
 
 def _api_host(value: Any, info: ValidationInfo) -> str:
@@ -300,9 +318,7 @@ def _sip_uri(value: Any) -> str:
             "use `username` and `password` beside `sip`",
         )
     if "?" in value:
-        raise finding(
-            f"{show(value)} has headers in it", "they are added by ga-deploy", "list them under `headers`"
-        )
+        raise finding(f"{show(value)} has headers in it", "they are added by ga-deploy", "list them under `headers`")
     raise finding(
         f"{show(value)} is not a SIP address",
         "it needs a user and a host",
@@ -310,9 +326,7 @@ def _sip_uri(value: Any) -> str:
     )
 
 
-SipUri = Annotated[
-    str, BeforeValidator(_sip_uri), WithJsonSchema({"type": "string", "pattern": "^sips?:[^@]+@.+"})
-]
+SipUri = Annotated[str, BeforeValidator(_sip_uri), WithJsonSchema({"type": "string", "pattern": "^sips?:[^@]+@.+"})]
 
 
 def _sid(prefix: str, name: str) -> BeforeValidator:

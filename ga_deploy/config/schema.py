@@ -6,6 +6,7 @@ besides. The descriptions here are the reference page and what editors show (`ga
 
 from __future__ import annotations
 
+import re
 import typing
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +38,7 @@ from ga_deploy.config.scalars import (
     Text,
     Truth,
     Whole,
+    check_each,
     finding,
     pattern,
     show,
@@ -55,8 +57,8 @@ from ga_deploy.config.steps import (
     Value,
 )
 from ga_deploy.config.variables import check_variables
-from ga_deploy.errors import Finding, Place
-from ga_deploy.redact import Secret
+from ga_deploy.errors import Finding, Place  # noqa: TC001 - pydantic reads the annotations
+from ga_deploy.redact import Secret  # noqa: TC001 - as above
 
 __all__ = [
     "Asapp",
@@ -202,23 +204,36 @@ class Functions(Strict):
     )
 
 
-def _input_names(value: Any) -> Any:
-    reserved = ("asapp_callTransferId", "asapp_externalConversationId", "customerId", "taskName")
-    if isinstance(value, dict):
-        for name in map(str, value):
-            if name in reserved or name.lower().startswith("asapp_"):
-                raise finding(
-                    f"the input variable `{name}` has a reserved name",
-                    "ASAPP gives customerId, taskName and everything that begins with asapp_ a meaning of its own",
-                    "rename it" if name not in reserved[2:] else f"move it up, to `input.{name}`",
-                )
-            if not name or len(name) > 200 or not name.isprintable() or any(c in name for c in "<>&\"' "):
-                raise finding(
-                    f"`{name[:60]}` cannot be the name of an input variable",
-                    "it is sent as a stream parameter",
-                    "use letters, digits and underscores",
-                )
+_RESERVED_INPUTS = ("customerId", "taskName")
+
+
+def _input_variable(name: str, value: Any) -> Any:
+    if name in _RESERVED_INPUTS or name.lower().startswith("asapp_"):
+        raise finding(
+            f"the input variable `{name[:60]}` has a reserved name",
+            "ASAPP gives customerId, taskName and all that begins with asapp_ a meaning of its own",
+            f"move it up, to `input.{name}`" if name in _RESERVED_INPUTS else "rename it",
+            at_key=True,
+        )
+    if not re.fullmatch(r"[\w.\-]{1,200}", name):
+        raise finding(
+            f"`{name[:60]}` cannot be the name of an input variable",
+            "it is sent as the name of a stream parameter",
+            "use letters, digits and underscores",
+            at_key=True,
+        )
     return value
+
+
+def _named(regex: str, kind: str, rule: str) -> BeforeValidator:
+    """Return a validator for the names that a section defines."""
+
+    def check(name: str, value: Any) -> Any:
+        if not re.fullmatch(regex, name):
+            raise finding(f"`{name[:60]}` cannot be the name of a {kind}", rule, "choose another name", at_key=True)
+        return value
+
+    return BeforeValidator(lambda value: check_each(value, check))
 
 
 class Input(Strict):
@@ -226,7 +241,7 @@ class Input(Strict):
 
     customerId: Value | None = Field(None, description="customer id in ASAPP, unique and stable")  # noqa: N815 - ASAPP's name
     taskName: Value | None = Field(None, description="the task to enter first; ASAPP chooses when empty")  # noqa: N815 - ASAPP's name
-    variables: Annotated[dict[str, Value], BeforeValidator(_input_names)] = Field(
+    variables: Annotated[dict[str, Value], BeforeValidator(lambda value: check_each(value, _input_variable))] = Field(
         default_factory=dict, description="become GenerativeAgent inputVariables"
     )
 
@@ -260,9 +275,7 @@ class Waiting(Strict):
     play: Annotated[HttpsUrl | None, BeforeValidator(lambda value: value or None)] = Field(
         None, description="https URL of a WAV or MP3 file; silence when empty"
     )
-    max_seconds: Annotated[Whole, Field(ge=0, le=120)] = Field(
-        15, description="how long a result is awaited at most"
-    )
+    max_seconds: Annotated[Whole, Field(ge=0, le=120)] = Field(15, description="how long a result is awaited at most")
 
 
 Steps = tuple[Step, ...]
@@ -331,9 +344,7 @@ class Flow(Strict):
 
 def _beside_config(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(value, (str, Path)):
-        raise finding(
-            f"{show(value)} is not a path", "a text is expected here", 'put quotes round it: "./..."'
-        )
+        raise finding(f"{show(value)} is not a path", "a text is expected here", 'put quotes round it: "./..."')
     if "\0" in str(value):
         raise finding("a path has a NUL in it", "no file can have that name", "correct the path")
     folder = (info.context or {}).get("folder")
@@ -360,9 +371,7 @@ class PhoneNumberBinding(Strict):
         None,
         description="when our function fails; default: the URL the number had before, if it was a real one",
     )
-    fallback_method: Annotated[typing.Literal["GET", "POST"], Choice] = Field(
-        "POST", description="GET or POST"
-    )
+    fallback_method: Annotated[typing.Literal["GET", "POST"], Choice] = Field("POST", description="GET or POST")
 
 
 class EnvironmentOverrides(Strict):
@@ -405,11 +414,17 @@ class Language(Strict):
         (), description="say, play or pause before the agent speaks, e.g. a legal notice; keep it short"
     )
     waiting: Waiting = Field(default_factory=Waiting)
-    destinations: dict[str, AnyDestination] = Field(
-        default_factory=dict, description="where a call may go afterwards; nothing else can be dialled"
-    )
+    destinations: Annotated[
+        dict[str, AnyDestination],
+        _named(r"\w[\w .\-]{0,63}", "destination", "it has up to 64 letters, digits, blanks, dots and dashes"),
+    ] = Field(default_factory=dict, description="where a call may go afterwards; nothing else can be dialled")
     outcomes: Outcomes = Field(default_factory=Outcomes)
-    profiles: dict[str, Profile] = Field(
+    profiles: Annotated[
+        dict[str, Profile],
+        _named(
+            r"[A-Za-z0-9_\-]{1,64}", "profile", "it stands in URLs: up to 64 letters, digits, dashes and underscores"
+        ),
+    ] = Field(
         default_factory=dict,
         description="merged key by key over input, greeting, voice, waiting, outcomes and asapp",
     )

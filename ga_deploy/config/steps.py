@@ -33,15 +33,8 @@ def _check_name(value: Any) -> Any:
             "names begin with " + ", ".join(f"{known}." for known in ROOTS),
             f"write {near[0]}.{key or 'NAME'}" if near else "write for example call.From",
         )
-    if (
-        not dot
-        or not key
-        or len(key) > 100
-        or any(character.isspace() or ord(character) < 32 for character in key)
-    ):
-        raise finding(
-            f"{show(value)} names no field", f"a field of {root} has to follow the dot", f"write {root}.NAME"
-        )
+    if not dot or not key or len(key) > 100 or any(character.isspace() or ord(character) < 32 for character in key):
+        raise finding(f"{show(value)} names no field", f"a field of {root} has to follow the dot", f"write {root}.NAME")
     if root == "outcome" and key not in OUTCOME_FIELDS:
         near = get_close_matches(key, OUTCOME_FIELDS, n=1)
         raise finding(
@@ -247,9 +240,7 @@ def _check_step(raw: Any) -> Any:
         if raw == "hangup":
             return {"hangup": None}
         if raw in KINDS:
-            raise finding(
-                f"the step `{raw}` says nothing more", f"`{raw}` needs a value", f"write `- {raw}: ...`"
-            )
+            raise finding(f"the step `{raw}` says nothing more", f"`{raw}` needs a value", f"write `- {raw}: ...`")
     if not isinstance(raw, dict):
         raise finding(
             f"{show(raw) if isinstance(raw, str) else kind_of(raw)} is not a step",

@@ -149,7 +149,7 @@ def parse(text: str, name: str) -> tuple[Section | None, list[Finding]]:
         return None, [
             Finding(
                 "the config file has a character that YAML does not allow",
-                f"character number {ord(str(error.character)[0]) if isinstance(error.character, str) else error.character}",
+                f"it is {text[error.position : error.position + 1]!r}",
                 "remove it",
                 place,
             )
@@ -192,6 +192,8 @@ def _syntax(error: yaml.MarkedYAMLError, name: str, text: str) -> Finding:
     line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else ""
     if "\t" in problem or "\\t" in problem or re.match(r"\s*\t", line):
         problem, context, fix = "a tab stands where only spaces may", "", "indent with spaces"
+    elif re.search(r"[{\[,:]\s*[^\"'\s]*\$\{", line) and re.search(r"[{\[].*\$\{", line.replace("${", "", 1) and line):
+        fix = 'put quotes round references inside braces and brackets: {key: "${NAME}"}'
     return Finding("the config file is not YAML", f"{problem}{context}", fix, place)
 
 
@@ -204,7 +206,7 @@ def _too_deep(place: Place) -> Finding:
     )
 
 
-class _Stop(Exception):  # noqa: N818 - carries a finding out of the loop
+class _Stop(Exception):
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.what)
         self.finding = finding
@@ -289,9 +291,7 @@ class _Composer:
                 )
             )
         self._refuse_tag(event.tag, ("!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"), place)
-        stack.append(
-            _Open(place, self._keys_of_next(stack), event.anchor, isinstance(event, yaml.MappingStartEvent))
-        )
+        stack.append(_Open(place, self._keys_of_next(stack), event.anchor, isinstance(event, yaml.MappingStartEvent)))
 
     def _close(self, done: _Open) -> Node:
         node: Node
@@ -337,9 +337,7 @@ class _Composer:
             )
         if stack and stack[-1].is_mapping and stack[-1].key is None:
             if not isinstance(node, Scalar):
-                raise _Stop(
-                    Finding("a key is a list or a mapping", "keys are texts", "write the key out", place)
-                )
+                raise _Stop(Finding("a key is a list or a mapping", "keys are texts", "write the key out", place))
             stack[-1].key, stack[-1].key_place = node.raw, place
             return root
         size, depth = self._measure(node)

@@ -6,12 +6,21 @@ import re
 from typing import Any
 
 from ga_deploy.config.references import Referenced
-from ga_deploy.config.scalars import finding, kind_of
+from ga_deploy.config.scalars import check_each, finding, kind_of
 from ga_deploy.redact import Secret
 
 # Twilio docs, Environment variables: set by the platform, or read by Node itself.
 PLATFORM = frozenset(
-    ["ACCOUNT_SID", "AUTH_TOKEN", "DOMAIN_NAME", "PATH", "SERVICE_SID", "ENVIRONMENT_SID", "TWILIO_REGION", "TWILIO_EDGE"]
+    [
+        "ACCOUNT_SID",
+        "AUTH_TOKEN",
+        "DOMAIN_NAME",
+        "PATH",
+        "SERVICE_SID",
+        "ENVIRONMENT_SID",
+        "TWILIO_REGION",
+        "TWILIO_EDGE",
+    ]
 )
 OURS = frozenset(["ASAPP_API_HOST", "ASAPP_API_ID", "ASAPP_API_SECRET"])
 LARGEST_VALUE = 450  # bytes; Twilio docs: Environment variables
@@ -21,20 +30,19 @@ LARGEST_TOTAL = 3 * 1024  # of all values after JSON encoding; beyond it deploym
 
 def check_variables(value: Any) -> Any:
     """Check names and sizes; make a `Secret` of each value that came out of a reference."""
-    if not isinstance(value, dict):
-        return value
-    return {str(key): _check(str(key), one) for key, one in value.items()}
+    return check_each(value, _check)
 
 
 def _check(key: str, value: Any) -> Any:
     if key in PLATFORM or key in OURS or key.startswith("GA_"):
         whose = "Twilio" if key in PLATFORM else "ga-deploy"
-        raise finding(f"the variable `{key}` is taken", f"{whose} sets it", "choose another name")
+        raise finding(f"the variable `{key}` is taken", f"{whose} sets it", "choose another name", at_key=True)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key) or len(key) > LARGEST_KEY:
         raise finding(
             f"`{key[:60]}` cannot be the name of a variable",
             "code reads it as context.NAME: letters, digits and underscores, at most 128",
             "choose another name",
+            at_key=True,
         )
     if isinstance(value, Secret):
         return value
@@ -45,9 +53,7 @@ def _check(key: str, value: Any) -> Any:
             "put quotes round it",
         )
     if not value:
-        raise finding(
-            f"the variable `{key}` is empty", "Twilio holds no empty values", "remove it, or give it a value"
-        )
+        raise finding(f"the variable `{key}` is empty", "Twilio holds no empty values", "remove it, or give it a value")
     if len(value.encode()) > LARGEST_VALUE:
         raise finding(
             f"the variable `{key}` is too long",
