@@ -96,7 +96,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class StreamEvent:
-    """Something on the wire or in the caller's ear. `kind` is e.g. connected, audio, silence, mark, clear, dtmf, close."""
+    """Something on the wire or in the caller's ear; `kind` is e.g. connected, audio, silence, mark, clear, close."""
 
     at: float
     kind: str
@@ -115,7 +115,7 @@ class Lateness:
 
 @dataclass(frozen=True)
 class BargeIn:
-    """The caller began to speak at `at` while the agent was heard; `silent_after` seconds later it was quiet (None: never)."""
+    """The caller began to speak at `at` over the agent, who was quiet `silent_after` seconds later (None: never)."""
 
     at: float
     silent_after: float | None

@@ -27,8 +27,9 @@ MAY_IMPORT = {
     "gateway": {"errors", "events", "model", "redact"},
     "engine": {"config", "errors", "events", "gateway", "lint", "model", "redact", "render", "studio"},
     "emulator": {"errors", "redact", "asapp_mock"},
-    "asapp_mock": {"errors", "redact"},
-    "simulate": {"errors", "redact"},
+    "g711": set(),
+    "asapp_mock": {"errors", "g711", "redact"},
+    "simulate": {"errors", "g711", "redact"},
     "local": {"asapp_mock", "config", "emulator", "errors", "redact"},
 }
 
