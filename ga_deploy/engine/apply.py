@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ga_deploy import __version__
+from ga_deploy.engine.binder import refuse_failures
 from ga_deploy.engine.builds import BuildTiming, choose_resources, create_resource, make_build, upload_all
 from ga_deploy.engine.check import CUT_OVER_SECONDS, check_paths
 from ga_deploy.engine.merging import Intruder, find_intruder, has_ours, merge, refuse_to_chase
@@ -33,7 +34,10 @@ from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
 
+    from ga_deploy.engine.binder import Binder
+    from ga_deploy.engine.binding_steps import NumberResult
     from ga_deploy.engine.lock import Lease
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
@@ -54,16 +58,6 @@ if TYPE_CHECKING:
 
 # Deployments that are read to see what came in between: more within one deployment of ours is another problem.
 _LATEST_DEPLOYMENTS = 10
-
-
-class Binder(Protocol):
-    """Points the numbers of a plan at an environment."""
-
-    def record(self, changes: tuple[Change, ...]) -> None:
-        """Put into the record what the numbers have now, before any of them changes."""
-
-    def bind(self, changes: tuple[Change, ...], domain: str) -> None:
-        """Point the numbers."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +107,11 @@ class Deployer:
         else:
             live = self._deploy(service, environment, self.plan.recipe, resources)
             self._drop_variables(service, environment)
-        self._bind_numbers(environment)
+        results = self._bind_numbers(environment)
         self.lease.check()
         release = self.make_release(service, environment, live)
         write_release(self.records, release)
+        refuse_failures(results)
         return Outcome(service, environment, live.build_sid, release.name)
 
     def make_release(self, service: Service, environment: Environment, live: Live) -> Release:
@@ -214,8 +209,8 @@ class Deployer:
         self._note_intent()
         self._set_variables(service, environment)
         self._drop_variables(service, environment)
-        if self.plan.of("number", Action.CREATE, Action.UPDATE):
-            self._record_numbers()
+        if self._binds:
+            self._record_numbers(environment)
             check_paths(
                 self.platform,
                 self.pool,
@@ -235,9 +230,11 @@ class Deployer:
         versions = {**recipe.reuse, **uploaded}
         base, expected, merged_before, merged_after = self.observed, self.observed.build_sid, False, False
         variables_set = False
+        recording: Future[None] | None = None
         while True:
             build, sent = make_build(self.platform, service.sid, recipe, uploaded, self.report, self.timing)
             looking = self.pool.start(lambda: self.platform.get_environment(service.sid, environment.sid))
+            recording = recording or self.pool.start(lambda: self._record_numbers(environment))
             if not variables_set:
                 self._set_variables(service, environment)
                 variables_set = True
@@ -260,6 +257,7 @@ class Deployer:
             merged_after = True
             base, recipe = self._merge(service, base, slipped, recipe, versions)
             expected = slipped.build_sid if slipped.is_live else build.sid
+        recording.result()
         kept = {function.version.path: function for function in base.live if function.version.path in recipe.kept}
         functions = {
             file.path: ReleasedFunction(versions[file.path], file.sha256, file.visibility)
@@ -290,7 +288,6 @@ class Deployer:
         listing = self.pool.start(
             lambda: self.platform.list_deployments(service.sid, environment.sid, _LATEST_DEPLOYMENTS)
         )
-        recording = self.pool.start(self._record_numbers)
         check_paths(
             self.platform,
             self.pool,
@@ -299,7 +296,6 @@ class Deployer:
             self.report,
             within=self.check_within,
         )
-        recording.result()
         intruder = find_intruder(listing.result(), deployment, expected, build)
         if intruder and intruder.is_live and intruder.build_sid:
             theirs = self.platform.get_build(service.sid, intruder.build_sid)
@@ -388,16 +384,19 @@ class Deployer:
         if gone:
             self.report(StepDone("variables", f"Removed {len(gone)} variable{'s' if len(gone) > 1 else ''}"))
 
-    def _record_numbers(self) -> None:
-        changes = self.plan.of("number", Action.CREATE, Action.UPDATE)
-        if self.binder and changes:
-            self.binder.record(changes)
+    @property
+    def _binds(self) -> bool:
+        return bool(self.plan.of("number", Action.CREATE, Action.UPDATE))
 
-    def _bind_numbers(self, environment: Environment) -> None:
-        changes = self.plan.of("number", Action.CREATE, Action.UPDATE)
-        if self.binder and changes:
-            self.lease.check()
-            self.binder.bind(changes, environment.domain_name)
+    def _record_numbers(self, environment: Environment) -> None:
+        if self.binder and self._binds:
+            self.binder.record(environment.domain_name)
+
+    def _bind_numbers(self, environment: Environment) -> tuple[NumberResult, ...]:
+        if not self.binder or not self._binds:
+            return ()
+        self.lease.check()
+        return self.binder.bind(environment.domain_name)
 
     def _released_variables(
         self, owner: Ownership, created: set[str], environment: Environment

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.apply import Deployer, Outcome
+from ga_deploy.engine.binder import Binder
 from ga_deploy.engine.builds import BuildTiming
 from ga_deploy.engine.check import CUT_OVER_SECONDS
 from ga_deploy.engine.diff import diff, is_recorded
 from ga_deploy.engine.holder import this_process
 from ga_deploy.engine.lock import hold_lock, lock_name
+from ga_deploy.engine.number_records import ItemNumberRecord
 from ga_deploy.engine.observe import observe
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.records import open_records
@@ -67,7 +69,8 @@ class Deployed:
 def look(target: Target, *, with_sources: bool = False) -> tuple[Observed, Plan]:
     """Return what is there and what `up` would do about it. Writes nothing."""
     with open_pool() as pool:
-        return _look(target, pool, target.open_records(), None, with_sources=with_sources)
+        observed, plan, _ = _look(target, pool, target.open_records(), None, with_sources=with_sources)
+    return observed, plan
 
 
 def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str, object] | None = None) -> Deployed:
@@ -78,7 +81,7 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
     records = target.open_records()
     with open_pool() as pool:
         target.report(StepStarted("look", f"Looking at {target.desired.service_name}"))
-        observed, plan = _look(target, pool, records, None)
+        observed, plan, _ = _look(target, pool, records, None)
         target.report(StepDone("look", f"Looked at {target.desired.service_name}"))
         if saved is not None:
             refuse_stale(plan, saved)
@@ -102,7 +105,7 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
         ) as lease,
         open_pool() as pool,
     ):
-        seen, fresh = _look(target, pool, records, observed)
+        seen, fresh, binder = _look(target, pool, records, observed)
         if saved is not None:
             refuse_stale(fresh, saved)
         if fresh.is_empty:
@@ -118,6 +121,7 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
             records=records,
             lease=lease,
             report=target.report,
+            binder=binder,
             timing=target.timing,
             check_within=target.check_within,
             command=target.command,
@@ -161,17 +165,28 @@ def refuse_stale(plan: Plan, saved: Mapping[str, object]) -> None:
 
 def _look(
     target: Target, pool: Pool, records: Records, earlier: Observed | None, *, with_sources: bool = False
-) -> tuple[Observed, Plan]:
+) -> tuple[Observed, Plan, Binder]:
+    desired = target.desired
+    recalling = pool.start(ItemNumberRecord(records, target.report).recall) if desired.numbers else None
     observed = observe(
         target.platform,
         pool,
-        target.desired,
+        desired,
         records,
         earlier=earlier,
         with_sources=with_sources,
         report=target.report,
     )
-    return observed, diff(target.desired, observed, region=target.region)
+    binder = Binder(
+        platform=target.platform,
+        desired=desired,
+        owned=observed.numbers,
+        recorded=recalling.result() if recalling else {},
+        records=records,
+        report=target.report,
+    )
+    domain = observed.environment.domain_name if observed.environment else None
+    return observed, diff(desired, observed, numbers=binder.changes(domain), region=target.region), binder
 
 
 def _refresh_local_record(target: Target, pool: Pool, observed: Observed, plan: Plan, records: Records) -> None:

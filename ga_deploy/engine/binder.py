@@ -1,0 +1,102 @@
+"""The numbers of the config as a part of a deployment: decided with the plan, recorded early, pointed last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ga_deploy.engine.binding_steps import NumberResult, Outcome, bind_numbers
+from ga_deploy.engine.bindings import Binding, Target, Verdict, plan_bindings, to_changes
+from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
+from ga_deploy.engine.numbers import refuse
+from ga_deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from ga_deploy.engine.platform import Platform
+    from ga_deploy.engine.records import Records
+    from ga_deploy.events import Report
+    from ga_deploy.model import Change, Desired, IncomingNumber
+
+# Stands in a plan for a domain that Twilio has yet to make up.
+DOMAIN_TO_COME = "<new domain>"
+
+
+@dataclass
+class Binder:
+    """Decides about the numbers of one look and carries that out; `owned` and `recorded` are from that look."""
+
+    platform: Platform
+    desired: Desired
+    owned: Mapping[str, IncomingNumber]
+    recorded: Mapping[str, RememberedNumber]
+    records: Records
+    report: Report
+    flow_url: str | None = None
+    _remembered: _OnceRecord | None = field(default=None, init=False)
+
+    def decide(self, domain: str | None) -> tuple[Binding, ...]:
+        """Return what is to happen to each number; raises `DeployError` if one may not be bound."""
+        target = Target(domain or DOMAIN_TO_COME, self.desired.engage_path, self.flow_url)
+        decided = plan_bindings(self.desired.numbers, self.owned, target, self.recorded)
+        refuse(decided)
+        return decided
+
+    def changes(self, domain: str | None) -> tuple[Change, ...]:
+        """Return the decisions as changes of a plan."""
+        return to_changes(self.decide(domain))
+
+    def record(self, domain: str) -> None:
+        """Put into the record what the numbers have now, before any of them changes."""
+        self._record().remember(
+            RememberedNumber(binding.owned.sid, binding.number, binding.owned.settings, binding.wanted.voice_url)
+            for binding in self.decide(domain)
+            if binding.owned and binding.wanted and binding.verdict is Verdict.CHANGE and not binding.is_ours
+        )
+
+    def bind(self, domain: str) -> tuple[NumberResult, ...]:
+        """Point the numbers; one that fails does not stop the others."""
+        return bind_numbers(self.platform, self.decide(domain), self._record(), report=self.report)
+
+    def _record(self) -> _OnceRecord:
+        if self._remembered is None:
+            self._remembered = _OnceRecord(ItemNumberRecord(self.records, self.report))
+        return self._remembered
+
+
+def refuse_failures(results: Iterable[NumberResult]) -> None:
+    """Raise `DeployError` if a number could not be bound."""
+    failed = [result for result in results if result.outcome in {Outcome.FAILED, Outcome.NOT_TRIED}]
+    if not failed:
+        return
+    told = [
+        f"{result.number}: {result.problem.what if result.problem else 'not tried'}"
+        + (f" ({result.problem.why})" if result.problem and result.problem.why else "")
+        for result in failed[:20]
+    ]
+    raise DeployError(
+        f"the functions are live, but {len(failed)} of the numbers could not be bound",
+        why="\n".join(told),
+        fix="mend what is said there, then run `ga-deploy up` again: only these are left to do",
+    )
+
+
+class _OnceRecord:
+    """Remembers each entry once: what was recorded early in a deployment is not read and written again at its end."""
+
+    def __init__(self, record: ItemNumberRecord) -> None:
+        self._record = record
+        self._done: set[RememberedNumber] = set()
+
+    def recall(self) -> dict[str, RememberedNumber]:
+        return self._record.recall()
+
+    def remember(self, entries: Iterable[RememberedNumber]) -> None:
+        fresh = [entry for entry in entries if entry not in self._done]
+        if fresh:
+            self._record.remember(fresh)
+            self._done.update(fresh)
+
+    def forget(self, numbers: Collection[str]) -> None:
+        self._record.forget(numbers)
