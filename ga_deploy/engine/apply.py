@@ -19,7 +19,7 @@ from ga_deploy.engine.binder import refuse_failures
 from ga_deploy.engine.builds import BuildTiming, choose_resources, create_resource, make_build, upload_all
 from ga_deploy.engine.check import CUT_OVER_SECONDS, check_paths
 from ga_deploy.engine.merging import Intruder, find_intruder, has_ours, merge, refuse_to_chase
-from ga_deploy.engine.ownership import DOMAIN_VARIABLE, Ownership
+from ga_deploy.engine.ownership import DOMAIN_VARIABLE, MADE_BY, Ownership
 from ga_deploy.engine.releases import (
     digest_variables,
     name_deployer,
@@ -170,7 +170,7 @@ class Deployer:
             self.report(StepStarted("service", f"Creating service {desired.service_name}"))
             service = self.platform.create_service(
                 desired.service_name,
-                friendly_name=desired.service_name,
+                friendly_name=f"{desired.service_name}{MADE_BY}",
                 include_credentials=desired.include_credentials is not False,
                 ui_editable=desired.ui_editable is not False,
             )
@@ -207,6 +207,7 @@ class Deployer:
 
     def _change_variables_only(self, service: Service, environment: Environment) -> Live:
         self._note_intent()
+        self._set_domain_variable(service, environment)
         self._set_variables(service, environment)
         self._drop_variables(service, environment)
         if self._binds:
@@ -225,8 +226,10 @@ class Deployer:
         self, service: Service, environment: Environment, recipe: BuildRecipe, resources: Mapping[str, FunctionSid]
     ) -> Live:
         noted = self.pool.start(self._note_intent)
+        naming = self.pool.start(lambda: self._set_domain_variable(service, environment))
         uploaded = upload_all(self.platform, self.pool, service.sid, recipe.upload, resources, self.report)
         noted.result()
+        naming.result()
         versions = {**recipe.reuse, **uploaded}
         base, expected, merged_before, merged_after = self.observed, self.observed.build_sid, False, False
         variables_set = False
@@ -353,7 +356,7 @@ class Deployer:
 
     def _set_variables(self, service: Service, environment: Environment) -> None:
         """Create and update variables: right before activation, since each is live the moment it is written."""
-        changes = self.plan.of("variable", Action.CREATE, Action.UPDATE)
+        changes = [c for c in self.plan.of("variable", Action.CREATE, Action.UPDATE) if c.name != DOMAIN_VARIABLE]
         if not changes:
             return
         self.report(StepStarted("variables", "Setting variables"))
@@ -364,14 +367,21 @@ class Deployer:
         wanted = environment.domain_name if change.name == DOMAIN_VARIABLE else self.desired.variables[change.name]
         value = wanted.reveal() if isinstance(wanted, Secret) else wanted
         seen = {variable.key: variable.sid for variable in self.observed.variables}
+        if change.name in seen:
+            self.platform.update_variable(service.sid, environment.sid, seen[change.name], value)
+        else:
+            self.platform.create_variable(service.sid, environment.sid, change.name, value)
+
+    def _set_domain_variable(self, service: Service, environment: Environment) -> None:
+        """Set `DOMAIN_NAME`; early, for it is the same for the old build and the new."""
+        change = self.plan.find(f"variable:{DOMAIN_VARIABLE}")
+        if change is None or change.action not in {Action.CREATE, Action.UPDATE}:
+            return
         try:
-            if change.name in seen:
-                self.platform.update_variable(service.sid, environment.sid, seen[change.name], value)
-            else:
-                self.platform.create_variable(service.sid, environment.sid, change.name, value)
+            self._set_variable(service, environment, change)
         except ApiProblem as problem:
             # Twilio docs: the platform sets DOMAIN_NAME itself; refused or not, functions have it.
-            if change.name != DOMAIN_VARIABLE or problem.status not in {400, 409}:
+            if problem.status not in {400, 409}:
                 raise
 
     def _drop_variables(self, service: Service, environment: Environment) -> None:

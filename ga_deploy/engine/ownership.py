@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # (twilio-labs/serverless-toolkit issues 538, 557, 564).
 RUNTIME_HANDLER = "@twilio/runtime-handler"
 DOMAIN_VARIABLE = "DOMAIN_NAME"
+# Ends the friendly name of a service that ga-deploy created: how `destroy` knows, whatever became of the record.
+MADE_BY = " (ga-deploy)"
 # Only `ga-deploy traffic` and the flow write these; `up` leaves them as they are.
 SWITCHES = frozenset({"GA_ENABLED", "GA_TRAFFIC_PERCENT", "GA_FLOW_SID"})
 
