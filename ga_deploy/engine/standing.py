@@ -1,0 +1,52 @@
+"""What is live, for `status`: one look that also takes in every number that the record knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ga_deploy.engine.diff import diff
+from ga_deploy.engine.drift import Drift, find_drift
+from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
+from ga_deploy.engine.observe import observe
+from ga_deploy.engine.parallel import open_pool
+from ga_deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ga_deploy.engine.deployment import Target
+    from ga_deploy.model import IncomingNumber, Observed, Plan
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The environment as it stands. `pending` is None where the config asks for what cannot be (its numbers, say)."""
+
+    observed: Observed
+    numbers: Mapping[str, IncomingNumber]
+    recorded: Mapping[str, RememberedNumber]
+    drift: tuple[Drift, ...]
+    pending: Plan | None
+
+
+def look_closely(target: Target) -> Standing:
+    """Return what is live and what drifted. Writes nothing."""
+    from ga_deploy.engine.binder import Binder
+
+    records, desired = target.open_records(), target.desired
+    with open_pool() as pool:
+        recalling = pool.start(ItemNumberRecord(records, target.report).recall)
+        observed = observe(target.platform, pool, desired, records, report=target.report)
+        recorded = recalling.result()
+        latest = observed.record.latest
+        further = ({*recorded, *(latest.numbers if latest else ())}) - observed.numbers.keys()
+        numbers = {**observed.numbers, **(target.platform.list_numbers(sorted(further)) if further else {})}
+    binder = Binder(target.platform, desired, numbers, recorded, records, target.report)
+    domain = observed.environment.domain_name if observed.environment else None
+    try:
+        pending = diff(desired, observed, numbers=binder.changes(domain), region=target.region)
+    except DeployError:
+        # A number of the config that may not be bound is `plan`'s to refuse; what is live can be told all the same.
+        pending = None
+    return Standing(observed, numbers, recorded, find_drift(desired, observed, numbers, recorded), pending)
