@@ -26,6 +26,8 @@ from ga_deploy.redact import Secret
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ga_deploy.emulator.server import EmulatorThread
+
 # The emulator's own account: made up, the same everywhere, and worth nothing outside of it.
 ACCOUNT_SID = "AC10ca10ca10ca10ca10ca10ca10ca10ca"
 AUTH_TOKEN = "local-emulator-token"
@@ -215,3 +217,24 @@ def _remembered_port(remembered: Path) -> int:
     except (OSError, ValueError, KeyError, TypeError):
         return 0
     return port if isinstance(port, int) and 0 < port < 65536 else 0
+
+
+def _start(thread: EmulatorThread, port: int) -> str:
+    """Start on the remembered port, or on any when that one is taken by now; URLs then change, and `up` says so."""
+    if port:
+        try:
+            return thread.start(port)
+        except OSError:
+            pass
+    return thread.start(0)
+
+
+def _start_on(thread: EmulatorThread, port: int) -> str:
+    try:
+        return thread.start(port)
+    except OSError as error:
+        raise DeployError(
+            f"port {port} cannot be used",
+            why=error.strerror or str(error),
+            fix="name another with `--port`, or `--port 0` for any free one",
+        ) from None
