@@ -52,8 +52,13 @@ class MockAsapp:
         self._mint = TokenMint()
         self._runner: web.AppRunner | None = None
         self._base_url = ""
-        self.app = web.Application(client_max_size=_LONGEST_MESSAGE)
-        self.app.add_routes(self._routes())
+        self.app = self.application()
+
+    def application(self) -> web.Application:
+        """Return a fresh aiohttp application with all routes, to serve or to mount below a path of another one."""
+        application = web.Application(client_max_size=_LONGEST_MESSAGE)
+        application.add_routes(self._routes())
+        return application
 
     async def start(self, port: int = 0, *, ssl_context: ssl.SSLContext | None = None) -> str:
         """Listen on loopback (`port` 0: any free one) and return the base URL."""
