@@ -348,6 +348,7 @@ class Intent:
     paths: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
+    sent_dependencies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -409,6 +410,7 @@ class Reason(StrEnum):
     NEW_BUILD = "new_build"
     TARGET_DIFFERS = "target_differs"
     NOT_RECORDED = "not_recorded"
+    NEW_RELEASE = "new_release"
     REMOVED = "removed"
     KEPT_ONE_RELEASE = "kept_one_release"
     KEPT_UNTIL_BUILD = "kept_until_build"
@@ -433,6 +435,7 @@ EXPLANATIONS: Mapping[Reason, str] = {
     Reason.NEW_BUILD: "a new build goes live",
     Reason.TARGET_DIFFERS: "it points somewhere else",
     Reason.NOT_RECORDED: "what is live is not in the record",
+    Reason.NEW_RELEASE: "what is live afterwards goes into the record",
     Reason.REMOVED: "no longer in the config",
     Reason.KEPT_ONE_RELEASE: "no longer in the config; keeps answering for one release",
     Reason.KEPT_UNTIL_BUILD: "no longer in the config; goes with the next build",

@@ -97,6 +97,7 @@ class Deployer:
     check_within: float = CUT_OVER_SECONDS
     command: str = "up"
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _domain_refused: bool = field(default=False, init=False)
 
     def run(self) -> Outcome:
         """Make it so; raises what went wrong, with everything made so far left for the next run to use."""
@@ -351,6 +352,7 @@ class Deployer:
             paths=tuple(sorted(paths)),
             variables=tuple(sorted(variables)),
             dependencies=tuple(sorted(dependencies)),
+            sent_dependencies=plan.recipe.dependencies if plan.recipe else {},
         )
         write_intent(self.records, intent)
 
@@ -383,6 +385,7 @@ class Deployer:
             # Twilio docs: the platform sets DOMAIN_NAME itself; refused or not, functions have it.
             if problem.status not in {400, 409}:
                 raise
+            self._domain_refused = True
 
     def _drop_variables(self, service: Service, environment: Environment) -> None:
         """Delete variables of ours that are no longer wanted: after activation, for the old build still read them."""
@@ -416,7 +419,7 @@ class Deployer:
             for name, value in self.desired.variables.items()
         }
         change = self.plan.find(f"variable:{DOMAIN_VARIABLE}")
-        if change and change.reason is not Reason.PLATFORM:
+        if change and change.reason is not Reason.PLATFORM and not self._domain_refused:
             made = change.action is Action.CREATE or owner.made_variable(DOMAIN_VARIABLE)
             variables[DOMAIN_VARIABLE] = record_variable(environment.domain_name, made=made)
         return variables

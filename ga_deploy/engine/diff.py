@@ -348,7 +348,7 @@ def _diff_release(desired: Desired, observed: Observed, owner: Ownership, change
     number = observed.record.last_number + 1
     after = {"release": f"v{number}"}
     if any(change.is_write for change in changes):
-        return [Change(f"release:v{number}", Action.CREATE, Reason.NEW_BUILD, after=after)]
+        return [Change(f"release:v{number}", Action.CREATE, Reason.NEW_RELEASE, after=after)]
     if observed.record.where != "sync":
         # A local record is a cache: it is brought up to date on the way and is nobody's pending change.
         return []

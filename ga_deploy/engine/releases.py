@@ -99,6 +99,7 @@ def write_intent(records: Records, intent: Intent) -> None:
             "paths": sorted(intent.paths),
             "variables": sorted(intent.variables),
             "dependencies": sorted(intent.dependencies),
+            "sent_dependencies": dict(sorted(intent.sent_dependencies.items())),
         },
     )
 
@@ -172,6 +173,7 @@ def _read_intent(item: SyncItem) -> Intent | None:
             paths=_texts(item.data.get("paths", [])),
             variables=_texts(item.data.get("variables", [])),
             dependencies=_texts(item.data.get("dependencies", [])),
+            sent_dependencies=_text_mapping(item.data.get("sent_dependencies", {})),
         )
     except (KeyError, ValueError, TypeError):
         return None
