@@ -58,15 +58,28 @@ def bind_numbers(
     Raises if the record cannot be written; nothing is changed then.
     """
     _require_decided(bindings)
-    record.remember(
-        RememberedNumber(binding.owned.sid, binding.number, binding.owned.settings, binding.wanted.voice_url)
-        for binding in bindings
-        if binding.owned and binding.wanted and binding.verdict is Verdict.CHANGE and not binding.is_ours
-    )
-    results = _change(platform, bindings, report, concurrency, "Binding", "bound")
-    moved = {result.number for result in results if result.outcome is Outcome.CHANGED}
-    _remember_new_urls(bindings, moved, record)
-    return results
+    remember_numbers(bindings, record)
+    return _change(platform, bindings, report, concurrency, "Binding", "bound")
+
+
+def remember_numbers(bindings: Sequence[Binding], record: NumberRecord) -> None:
+    """Write down what numbers have, and what they are about to be given.
+
+    Of a number that reaches us already only the new URL is noted: what it had before us stays as it is recorded, and
+    without a record there is nothing that could be given back.
+    """
+    recorded = record.recall() if any(b.is_ours for b in bindings) else {}
+    entries = []
+    for binding in bindings:
+        if binding.owned is None or binding.wanted is None or binding.verdict is not Verdict.CHANGE:
+            continue
+        earlier = recorded.get(binding.number)
+        if binding.is_ours and earlier is None:
+            continue
+        before = earlier.before if binding.is_ours and earlier else binding.owned.settings
+        entries.append(RememberedNumber(binding.owned.sid, binding.number, before, binding.wanted.voice_url))
+    if entries:
+        record.remember(entries)
 
 
 def restore_numbers(
@@ -82,19 +95,6 @@ def restore_numbers(
     results = _change(platform, bindings, report, concurrency, "Giving back", "given back")
     record.forget([result.number for result in results if result.outcome in {Outcome.CHANGED, Outcome.UNCHANGED}])
     return results
-
-
-def _remember_new_urls(bindings: Sequence[Binding], moved: set[str], record: NumberRecord) -> None:
-    """Note the new URL of numbers that were ours before: what they had before us stays as it is recorded."""
-    recorded = record.recall() if any(b.is_ours and b.number in moved for b in bindings) else {}
-    record.remember(
-        RememberedNumber(entry.sid, entry.number, entry.before, binding.wanted.voice_url)
-        for binding in bindings
-        if binding.is_ours
-        and binding.number in moved
-        and binding.wanted
-        and (entry := recorded.get(binding.number)) is not None
-    )
 
 
 def _change(

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from ga_deploy.errors import Finding
+from ga_deploy.errors import DeployError, Finding
 from ga_deploy.model import Action, Change, IncomingNumber, NumberSettings, NumberWish, Reason
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 # A new number points at Twilio's demo; nobody misses that.
 DEMO_HOST = "demo.twilio.com"
+
+# Refusals shown in full; a file of thousands may hold thousands of wrong numbers.
+_SHOWN = 20
 
 # In the order in which they are shown.
 SETTING_NAMES: tuple[SettingName, ...] = (
@@ -191,6 +194,25 @@ def _plan_restoration(
         wanted=recorded.before,
         fields=fields,
         is_ours=True,
+    )
+
+
+def refuse(bindings: Sequence[Binding]) -> None:
+    """Raise DeployError if one of the bindings is refused, with all the refusals."""
+    refusals = [binding.refusal for binding in bindings if binding.refusal is not None]
+    if not refusals:
+        return
+    first = refusals[0]
+    if len(refusals) == 1:
+        raise DeployError(first.what, why=first.why, fix=first.fix)
+    lines = [f"{refusal.what}: {refusal.why}" for refusal in refusals[:_SHOWN]]
+    if len(refusals) > _SHOWN:
+        lines.append(f"and {len(refusals) - _SHOWN} more")
+    fixes = dict.fromkeys(refusal.fix for refusal in refusals)
+    raise DeployError(
+        f"{len(refusals)} of {len(bindings)} numbers are refused, so none was changed",
+        why="\n".join(lines),
+        fix="\n".join(fixes),
     )
 
 

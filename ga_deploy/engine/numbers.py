@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.binding_steps import NumberResult, Outcome, bind_numbers, restore_numbers
-from ga_deploy.engine.bindings import Binding, Target, Verdict, plan_bindings, plan_restorations
+from ga_deploy.engine.bindings import Binding, Target, Verdict, plan_bindings, plan_restorations, refuse
 from ga_deploy.engine.holder import this_process
 from ga_deploy.engine.lock import hold_lock, lock_name
 from ga_deploy.engine.number_records import ItemNumberRecord
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from ga_deploy.engine.platform import Platform
     from ga_deploy.engine.records import Records
     from ga_deploy.model import Desired, Environment, NumberWish
-
-# Refusals shown in full; a file of thousands may hold thousands of wrong numbers.
-_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -159,25 +156,6 @@ def find_target(work: NumberWork, *, wants_flow: bool) -> Target:
         )
     work.report(StepDone("answers", f"{url} answers"))
     return target
-
-
-def refuse(bindings: Sequence[Binding]) -> None:
-    """Raise DeployError if one of the bindings is refused, with all the refusals."""
-    refusals = [binding.refusal for binding in bindings if binding.refusal is not None]
-    if not refusals:
-        return
-    first = refusals[0]
-    if len(refusals) == 1:
-        raise DeployError(first.what, why=first.why, fix=first.fix)
-    lines = [f"{refusal.what}: {refusal.why}" for refusal in refusals[:_SHOWN]]
-    if len(refusals) > _SHOWN:
-        lines.append(f"and {len(refusals) - _SHOWN} more")
-    fixes = dict.fromkeys(refusal.fix for refusal in refusals)
-    raise DeployError(
-        f"{len(refusals)} of {len(bindings)} numbers are refused, so none was changed",
-        why="\n".join(lines),
-        fix="\n".join(fixes),
-    )
 
 
 def _find_environment(work: NumberWork) -> Environment | None:

@@ -27,8 +27,8 @@ _FORM_NAMES: dict[SettingName, str] = {
     "trunk_sid": "TrunkSid",
 }
 
-# One lookup a number up to here; beyond, the account's whole list in pages of a thousand takes fewer requests.
-FEW = 20
+# One lookup a number up to here; beyond, the account's whole list, in pages of a thousand, takes fewer requests.
+FEW = 4
 PAGE_SIZE = 1000
 
 _NUMBER_SID = re.compile(r"PN[0-9a-fA-F]{32}\Z")
