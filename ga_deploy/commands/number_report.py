@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.binding_steps import NumberResult, Outcome
-from ga_deploy.engine.bindings import describe, show_settings
+from ga_deploy.engine.number_settings import describe, show_settings
 from ga_deploy.errors import Denied, ExitCode
 from ga_deploy.model import Desired
 

@@ -29,7 +29,7 @@ def run(ctx: Context, *, detailed_exitcode: bool = False) -> ExitCode:
 
 
 def _to_json(standing: Standing, desired: Desired) -> dict[str, object]:
-    from ga_deploy.engine.bindings import describe
+    from ga_deploy.engine.number_settings import describe
     from ga_deploy.engine.ownership import Ownership
 
     seen, latest = standing.observed, standing.observed.record.latest
@@ -81,7 +81,7 @@ def _to_json(standing: Standing, desired: Desired) -> dict[str, object]:
 def _draw(standing: Standing, desired: Desired) -> Text:
     from rich.text import Text
 
-    from ga_deploy.engine.bindings import describe
+    from ga_deploy.engine.number_settings import describe
     from ga_deploy.engine.ownership import Ownership
 
     seen, latest = standing.observed, standing.observed.record.latest

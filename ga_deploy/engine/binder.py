@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.binding_steps import NumberResult, Outcome, bind_numbers
-from ga_deploy.engine.bindings import Binding, Target, Verdict, plan_bindings, to_changes
+from ga_deploy.engine.bindings import Binding, Verdict, plan_bindings, refuse, to_changes
 from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
-from ga_deploy.engine.numbers import refuse
+from ga_deploy.engine.number_settings import Target
 from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.bindings import Binding, Verdict, describe, differing
+from ga_deploy.engine.bindings import Binding, Verdict
 from ga_deploy.engine.number_records import RememberedNumber
+from ga_deploy.engine.number_settings import describe, differing
 from ga_deploy.errors import ApiProblem, Denied, DeployError
 from ga_deploy.events import Report, StepDone, StepProgress, StepStarted, ignore
 

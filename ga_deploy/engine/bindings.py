@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
 
+from ga_deploy.engine.number_settings import Target, describe, differing, is_real, reaches, show_settings
 from ga_deploy.errors import DeployError, Finding
 from ga_deploy.model import Action, Change, IncomingNumber, NumberSettings, NumberWish, Reason
 
@@ -22,21 +22,8 @@ if TYPE_CHECKING:
     from ga_deploy.engine.number_records import RememberedNumber
     from ga_deploy.model import SettingName
 
-# A new number points at Twilio's demo; nobody misses that.
-DEMO_HOST = "demo.twilio.com"
-
 # Refusals shown in full; a file of thousands may hold thousands of wrong numbers.
 _SHOWN = 20
-
-# In the order in which they are shown.
-SETTING_NAMES: tuple[SettingName, ...] = (
-    "voice_url",
-    "voice_method",
-    "voice_fallback_url",
-    "voice_fallback_method",
-    "voice_application_sid",
-    "trunk_sid",
-)
 
 
 class Verdict(StrEnum):
@@ -45,32 +32,6 @@ class Verdict(StrEnum):
     CHANGE = "change"
     UNCHANGED = "unchanged"
     REFUSED = "refused"
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where the numbers of an environment may point: the domain that is live, our paths there, the flow's webhook."""
-
-    domain_name: str
-    engage_path: str
-    flow_url: str | None = None
-
-    def url_for(self, wish: NumberWish) -> str:
-        """Return the voice URL for a wish. Raises ValueError for a flow that is not there."""
-        if wish.to == "flow":
-            if not self.flow_url:
-                raise ValueError("there is no flow to point a number at")
-            # Twilio's own samples show http here.
-            return "https://" + self.flow_url.removeprefix("http://").removeprefix("https://")
-        query = f"?profile={quote(wish.profile, safe='')}" if wish.profile else ""
-        return f"https://{self.domain_name}{self.engage_path}{query}"
-
-    def reaches_us(self, url: str) -> bool:
-        """Tell whether a voice URL is one of ours: this environment's engage function, or its flow."""
-        parts = urlsplit(url)
-        if self.flow_url and _without_scheme(url) == _without_scheme(self.flow_url):
-            return True
-        return (parts.hostname or "").lower() == self.domain_name.lower() and parts.path == self.engage_path
 
 
 @dataclass(frozen=True)
@@ -232,47 +193,6 @@ def to_changes(bindings: Iterable[Binding]) -> tuple[Change, ...]:
     )
 
 
-def differing(now: NumberSettings, wanted: NumberSettings) -> tuple[SettingName, ...]:
-    """Return the settings in which two differ. The method of a fallback URL that is not set does not count."""
-    return tuple(
-        name
-        for name in SETTING_NAMES
-        if getattr(now, name) != getattr(wanted, name)
-        and not (name == "voice_fallback_method" and not wanted.voice_fallback_url)
-    )
-
-
-def is_real(url: str) -> bool:
-    """Tell whether a voice URL is somebody's: neither empty nor Twilio's demo."""
-    return bool(url) and (urlsplit(url).hostname or "").lower() != DEMO_HOST
-
-
-def reaches(settings: NumberSettings, target: Target | None, recorded: RememberedNumber | None) -> bool:
-    """Tell whether a number reaches us now: no trunk or application, and a URL of ours or the one we once set."""
-    if settings.trunk_sid or settings.voice_application_sid or not settings.voice_url:
-        return False
-    if recorded is not None and recorded.bound_url == settings.voice_url:
-        return True
-    return target is not None and target.reaches_us(settings.voice_url)
-
-
-def describe(settings: NumberSettings) -> str:
-    """Return in one phrase what a call to a number with these settings reaches."""
-    if settings.trunk_sid:
-        return f"trunk {settings.trunk_sid}"
-    if settings.voice_application_sid:
-        return f"application {settings.voice_application_sid}"
-    if not settings.voice_url:
-        return "nothing"
-    method = "" if settings.voice_method == "POST" else f" ({settings.voice_method})"
-    return f"{settings.voice_url}{method}"
-
-
-def show_settings(settings: NumberSettings, names: Collection[SettingName] = SETTING_NAMES) -> dict[str, object]:
-    """Return settings as JSON-able pairs in a fixed order."""
-    return {name: getattr(settings, name) for name in SETTING_NAMES if name in names}
-
-
 def _choose_fallback(
     wish: NumberWish, now: NumberSettings, foreign: NumberSettings | None, remembered: NumberSettings | None
 ) -> NumberSettings:
@@ -327,7 +247,3 @@ def _not_owned(number: str, known: Collection[str]) -> Finding:
         why=f"Twilio lists no such number{hint}",
         fix="correct it, or use the account (or subaccount) that owns it",
     )
-
-
-def _without_scheme(url: str) -> str:
-    return url.partition("://")[2]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.bindings import Target, describe, reaches
+from ga_deploy.engine.number_settings import Target, describe, reaches
 from ga_deploy.engine.ownership import Ownership
 from ga_deploy.redact import fingerprint
 

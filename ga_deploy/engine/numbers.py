@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.binding_steps import NumberResult, Outcome, bind_numbers, restore_numbers
-from ga_deploy.engine.bindings import Binding, Target, Verdict, plan_bindings, plan_restorations, refuse
+from ga_deploy.engine.bindings import Binding, Verdict, plan_bindings, plan_restorations, refuse
 from ga_deploy.engine.holder import this_process
 from ga_deploy.engine.lock import hold_lock, lock_name
 from ga_deploy.engine.number_records import ItemNumberRecord
+from ga_deploy.engine.number_settings import Target
 from ga_deploy.engine.records import open_records
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepStarted, ignore

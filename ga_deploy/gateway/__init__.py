@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from ga_deploy.gateway.builds import BuildCalls
+from ga_deploy.gateway.credentials import Credentials
 from ga_deploy.gateway.endpoints import Endpoints, Product
-from ga_deploy.gateway.http import Credentials, TwilioHttp
+from ga_deploy.gateway.http import TwilioHttp
 from ga_deploy.gateway.numbers import NumberCalls
 from ga_deploy.gateway.problems import AccessDenied, RevisionMoved
 from ga_deploy.gateway.retries import Clock, Retries, Timeouts
