@@ -139,7 +139,7 @@ SHIPPED: dict[str, Script] = {
             "agent",
             _ask("Let me get you to somebody who can help."),
             Ending.AGENT,
-            Report(task="Billing", reference_variables={"accountId": "12345", "verified": True}),
+            Report(task="Billing", reference_variables={"accountId": "12345", "verified": "true"}),
         ),
         Script(
             "system",
