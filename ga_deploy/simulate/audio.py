@@ -1,18 +1,20 @@
 """Audio of calls: any WAV in, µ-law 8,000 Hz out, and the other way round.
 
-Reading follows the RIFF structure itself, because Python's `wave` knows neither floats nor telephone codecs. Resampling is
-a windowed-sinc low-pass evaluated per phase, so nothing above 4 kHz folds into the voice.
+Reading follows the RIFF structure itself, because Python's `wave` knows neither floats nor telephone codecs. Resampling
+is a windowed-sinc low-pass evaluated per phase, so nothing above 4 kHz folds into the voice.
 """
 
 from __future__ import annotations
 
 import math
 import struct
+import sys
 from array import array
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import pairwise
 from operator import mul
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ga_deploy import g711
 from ga_deploy.errors import DeployError
@@ -47,26 +49,13 @@ def read_wav(path: Path) -> bytes:
     Raises WavUnusable.
     """
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise WavUnusable(path, f"it is larger than {_LARGEST_FILE // 1024 // 1024} MiB")
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+        return pad_to_frames(g711.encode(resample(*_read_samples(content))))
     except OSError as error:
         raise WavUnusable(path, error.strerror or str(error)) from None
-    try:
-        codec, channels, rate, bits, body = _split_riff(content)
-        read = _reader(codec, bits)
-        if not 1 <= channels <= 64 or not 1000 <= rate <= 384_000:
-            raise ValueError(f"it claims {channels} channels at {rate} Hz")
-        frame_size = channels * bits // 8
-        if len(body) > LONGEST_SECONDS * rate * frame_size:
-            raise ValueError(f"it is longer than {LONGEST_SECONDS // 60} minutes")
-        samples = read(body[: len(body) // frame_size * frame_size])
     except (ValueError, struct.error) as error:
         raise WavUnusable(path, str(error)) from None
-    mono = samples if channels == 1 else _mix_down(samples, channels)
-    if not mono:
-        raise WavUnusable(path, "it holds no samples")
-    return pad_to_frames(g711.encode(resample(mono, rate)))
 
 
 def pad_to_frames(audio: bytes) -> bytes:
@@ -86,7 +75,7 @@ def write_wav(path: Path, *tracks: bytes) -> None:
 
 def wav_bytes(samples: array[int], *, channels: int = 1, rate: int = g711.SAMPLE_RATE) -> bytes:
     """Return 16-bit samples, interleaved, as a WAV file."""
-    body = _little_endian(samples).tobytes()
+    body = _swapped(array("h", samples)).tobytes()
     layout = struct.pack("<HHIIHH", _PCM, channels, rate, rate * channels * 2, channels * 2, 16)
     chunks = b"WAVEfmt " + struct.pack("<I", len(layout)) + layout + b"data" + struct.pack("<I", len(body)) + body
     return b"RIFF" + struct.pack("<I", len(chunks)) + chunks
@@ -100,13 +89,11 @@ def resample(samples: Sequence[int], rate: int) -> list[int]:
     up, down = g711.SAMPLE_RATE // shared, rate // shared
     half = math.ceil(_CROSSINGS * max(1.0, down / up))
     padded = [0] * half + list(samples) + [0] * (half + 1)
+    width = 2 * half + 1
     out = []
     for at in range(len(samples) * up // down):
         position, phase = divmod(at * down, up)
-        taps = _taps(up, down, phase, half)
-        value = sum(map(mul, taps, islice(padded, position, position + len(taps)))) if at == 0 else sum(
-            map(mul, taps, padded[position : position + len(taps)])
-        )
+        value = sum(map(mul, _taps(up, down, phase, half), padded[position : position + width]))
         out.append(max(-32768, min(32767, round(value))))
     return out
 
@@ -122,6 +109,23 @@ def _taps(up: int, down: int, phase: int, half: int) -> tuple[float, ...]:
         taps.append(sinc * window)
     scale = sum(taps)
     return tuple(tap / scale for tap in taps)
+
+
+def _read_samples(content: bytes) -> tuple[Sequence[int], int]:
+    """Return a WAV's samples as 16-bit mono, and their rate. Raises ValueError."""
+    if len(content) > _LARGEST_FILE:
+        raise ValueError(f"it is larger than {_LARGEST_FILE // 1024 // 1024} MiB")
+    codec, channels, rate, bits, body = _split_riff(content)
+    read = _reader(codec, bits)
+    if not 1 <= channels <= 64 or not 1000 <= rate <= 384_000:
+        raise ValueError(f"it claims {channels} channels at {rate} Hz")
+    frame_size = channels * bits // 8
+    if len(body) > LONGEST_SECONDS * rate * frame_size:
+        raise ValueError(f"it is longer than {LONGEST_SECONDS // 60} minutes")
+    samples = read(body[: len(body) // frame_size * frame_size])
+    if not samples:
+        raise ValueError("it holds no samples")
+    return (samples if channels == 1 else _mix_down(samples, channels)), rate
 
 
 def _split_riff(content: bytes) -> tuple[int, int, int, int, bytes]:
@@ -151,12 +155,12 @@ def _split_riff(content: bytes) -> tuple[int, int, int, int, bytes]:
 def _reader(codec: int, bits: int) -> Callable[[bytes], Sequence[int]]:
     readers: dict[tuple[int, int], Callable[[bytes], Sequence[int]]] = {
         (_PCM, 8): lambda body: [(byte - 128) << 8 for byte in body],
-        (_PCM, 16): lambda body: _little_endian(array("h", body)),
+        (_PCM, 16): lambda body: _swapped(array("h", body)),
         # The two highest bytes of each sample are the 16-bit sample.
-        (_PCM, 24): lambda body: _little_endian(array("h", _drop_bytes(body, 3))),
-        (_PCM, 32): lambda body: _little_endian(array("h", _drop_bytes(body, 4))),
-        (_FLOAT, 32): lambda body: _from_float(_little_endian(array("f", body))),
-        (_FLOAT, 64): lambda body: _from_float(_little_endian(array("d", body))),
+        (_PCM, 24): lambda body: _swapped(array("h", _drop_bytes(body, 3))),
+        (_PCM, 32): lambda body: _swapped(array("h", _drop_bytes(body, 4))),
+        (_FLOAT, 32): lambda body: _from_float(_swapped(array("f", body))),
+        (_FLOAT, 64): lambda body: _from_float(_swapped(array("d", body))),
         (_MULAW, 8): g711.decode,
         (_ALAW, 8): lambda body: [_ALAW_SAMPLES[byte] for byte in body],
     }
@@ -175,7 +179,10 @@ def _from_float(values: array[float]) -> list[int]:
     return [int(max(-1.0, min(1.0, value)) * 32767) if value == value else 0 for value in values]  # noqa: PLR0124
 
 
-def _little_endian[T: (int, float)](samples: array[T]) -> array[T]:
+def _swapped(samples: array[Any]) -> array[Any]:
+    """WAV is little-endian whatever the machine is."""
+    if sys.byteorder == "big":
+        samples.byteswap()
     return samples
 
 
@@ -191,3 +198,60 @@ def _decode_alaw(code: int) -> int:
 
 
 _ALAW_SAMPLES = tuple(_decode_alaw(code) for code in range(256))
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A stretch in which somebody was audible, in seconds."""
+
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.end - self.start
+
+
+def find_speech(audio: bytes, *, pause: float = 0.3, threshold_dbfs: float = -40.0) -> tuple[Speech, ...]:
+    """Return where somebody is audible in µ-law, to 20 ms. Silences shorter than `pause` belong to the speech."""
+    found: list[Speech] = []
+    size, seconds = g711.FRAME_BYTES, g711.FRAME_SECONDS
+    for at in range(0, len(audio), size):
+        if g711.is_loud(audio[at : at + size], threshold_dbfs=threshold_dbfs, share=0.05):
+            start = at // size * seconds
+            if found and start - found[-1].end < pause:
+                found[-1] = Speech(found[-1].start, start + seconds)
+            else:
+                found.append(Speech(start, start + seconds))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class AudioQuality:
+    """What an engineer would ask of one direction of a call.
+
+    `level_dbfs` is the RMS level of the audible stretches (-inf: none), `clipped_share` the share of their samples at
+    full scale, `longest_silence` between two audible stretches, in seconds.
+    """
+
+    speech_seconds: float
+    level_dbfs: float
+    clipped_share: float
+    longest_silence: float
+
+
+def judge_audio(audio: bytes) -> AudioQuality:
+    """Measure µ-law audio."""
+    speech = find_speech(audio)
+    rate = g711.SAMPLE_RATE
+    audible = b"".join(audio[round(one.start * rate) : round(one.end * rate)] for one in speech)
+    silences = [later.start - earlier.end for earlier, later in pairwise(speech)]
+    # The outermost codes of both signs: what lies beyond full scale ends up there.
+    clipped = audible.count(0x00) + audible.count(0x80)
+    return AudioQuality(
+        speech_seconds=sum(one.seconds for one in speech),
+        level_dbfs=g711.measure_level(audible),
+        clipped_share=clipped / len(audible) if audible else 0.0,
+        longest_silence=max(silences, default=0.0),
+    )

@@ -69,8 +69,9 @@ class StreamOptions:
     """The line between caller and agent, and how long to wait. All that is random comes from `seed`.
 
     `loss` is the share of the caller's frames that never arrive (0 to 1), `jitter_ms` the largest extra delay of one,
-    `noise_dbfs` the level of the noise around the caller (None: a quiet room). After `max_seconds` of stream time the
-    caller hangs up. `record` is a WAV to write: caller on the left channel, agent on the right.
+    `noise_dbfs` the level of the noise around the caller (None: a quiet room). Jitter comes in steps of
+    20 ms, the client's own. After `max_seconds` of stream time the caller hangs up. `record` is a WAV to write: the
+    caller on the left channel, the agent on the right.
     """
 
     seed: int = 0
@@ -127,7 +128,8 @@ class StreamOutcome:
 
     `code` is Twilio's error code (None for an ending without one), `reason` says more in words, `status` is the HTTP
     status of a refused handshake and `close_code` that of the WebSocket. `heard` and `spoken` are both directions as
-    they were played and said, from second 0, equally long. `first_audio` is when the agent was first heard.
+    they were played and said, from second 0, equally long. `first_audio` is when the agent was first heard. `gaps` are
+    the moments in which its audio ran out in the middle of speech, and for how long.
     """
 
     ending: Ending
@@ -140,6 +142,7 @@ class StreamOutcome:
     spoken: bytes = b""
     first_audio: float | None = None
     barge_ins: tuple[BargeIn, ...] = ()
+    gaps: tuple[tuple[float, float], ...] = ()
     events: tuple[StreamEvent, ...] = ()
     frames_sent: int = 0
     frames_received: int = 0
@@ -151,26 +154,30 @@ class StreamOutcome:
         return self.ending not in {Ending.REFUSED, Ending.UNREACHABLE}
 
 
-class Clock(Protocol):
-    """The seam for time: stream time may run faster than the wall's where nothing listens in real time."""
+class StreamClock(Protocol):
+    """The seam for time: stream time may run faster than the wall's where nobody listens."""
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the stream in one second of the wall's clock."""
 
     def now(self) -> float:
-        """Seconds since any fixed moment."""
+        """Stream seconds since any fixed moment."""
 
     async def sleep_until(self, moment: float) -> None:
-        """Return when `now()` has reached `moment`; at once if it has already."""
+        """Return when `now()` has reached `moment`; other tasks get their turn in any case."""
 
 
 class RunningClock:
     """Real time, or `speed` times as fast."""
 
     def __init__(self, speed: float = 1.0) -> None:
-        self._speed = speed
+        self.speed = speed
 
     def now(self) -> float:
         """Seconds, `speed` of them in one of the wall's."""
-        return time.monotonic() * self._speed
+        return time.monotonic() * self.speed
 
     async def sleep_until(self, moment: float) -> None:
         """Return when `now()` has reached `moment`."""
-        await asyncio.sleep(max(0.0, (moment - self.now()) / self._speed))
+        await asyncio.sleep(max(0.0, (moment - self.now()) / self.speed))

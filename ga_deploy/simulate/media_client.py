@@ -1,0 +1,396 @@
+"""Twilio's side of a media stream: opens the WebSocket, sends the caller's voice on time, plays what comes back.
+
+True to Twilio's docs, Media Streams (WebSocket messages, `<Stream>`): 20 ms frames of µ-law on absolute deadlines,
+sequence numbers, chunks and timestamps as strings, marks when playback has reached them, `clear`, `dtmf`, `stop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import os
+import ssl
+import urllib.request
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from ga_deploy import g711
+from ga_deploy.simulate.audio import write_wav
+from ga_deploy.simulate.caller import AgentEar, Caller, Line
+from ga_deploy.simulate.playout import PlayoutBuffer
+from ga_deploy.simulate.stream import (
+    CallerVoice,
+    Ending,
+    Lateness,
+    RunningClock,
+    StreamClock,
+    StreamEvent,
+    StreamOptions,
+    StreamOutcome,
+    StreamRequest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Twilio's error codes (Twilio docs: Errors 31901, 31903, 31920, 31921, 31924).
+CODES = {
+    Ending.SERVER_CLOSED: 31921,
+    Ending.REFUSED: 31920,
+    Ending.UNREACHABLE: 31901,
+    Ending.BROKEN: 31903,
+    Ending.PROTOCOL: 31924,
+}
+_LONGEST_MESSAGE = 4 * 1024 * 1024
+_MOST_AHEAD_SECONDS = 600.0
+# Deadlines are put on a grid finer than a frame, so that many streams of one process wake it together.
+_GRID = 0.005
+# Seconds beyond its longest duration after which a stream that cannot be sent on is given up.
+_PATIENCE = 5.0
+
+
+async def run_stream(
+    request: StreamRequest,
+    voice: CallerVoice = CallerVoice(),  # noqa: B008 - frozen
+    options: StreamOptions = StreamOptions(),  # noqa: B008 - frozen
+    clock: StreamClock | None = None,
+    on_start: Callable[[], None] = lambda: None,
+) -> StreamOutcome:
+    """Open a stream, let the caller do as `voice` says, and return what came of it when it has ended.
+
+    `on_start` is called once when the server has accepted. Raises nothing for what a server or the network does; only
+    a `record` path that cannot be written is an OSError.
+    """
+    refusal = _check_url(request.url)
+    if refusal:
+        return StreamOutcome(Ending.REFUSED, CODES[Ending.REFUSED], refusal)
+    timeout = aiohttp.ClientTimeout(total=None, connect=options.connect_timeout, sock_connect=options.connect_timeout)
+    connector = aiohttp.TCPConnector(ssl=_trust() if request.url.startswith("wss:") else False)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        socket = await _connect(session, request, options)
+        if isinstance(socket, StreamOutcome):
+            return socket
+        on_start()
+        stream = _Stream(socket, request, voice, options, clock or RunningClock())
+        outcome = await stream.run()
+    if options.record is not None:
+        write_wav(options.record, outcome.spoken, outcome.heard)
+    return outcome
+
+
+def sign_upgrade(request: StreamRequest) -> dict[str, str]:
+    """Return the signature header of the upgrade request: HMAC-SHA1 over the stream's URL alone."""
+    if request.auth_token is None:
+        return {}
+    digest = hmac.new(request.auth_token.reveal().encode(), request.url.encode(), hashlib.sha1).digest()
+    return {"X-Twilio-Signature": base64.b64encode(digest).decode()}
+
+
+def _check_url(url: str) -> str:
+    """Say why Twilio would not open this URL, or nothing; plain `ws://` is let through on this machine only."""
+    try:
+        parts = urlsplit(url)
+        local = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    except ValueError:
+        return "the stream's URL cannot be read"
+    if parts.scheme != "wss" and not (parts.scheme == "ws" and local):
+        return "the stream's URL is not wss://"
+    if not parts.hostname:
+        return "the stream's URL has no host"
+    return "the stream's URL has a query string" if parts.query else ""
+
+
+def _trust() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if bundle := os.environ.get(name):
+            context.load_verify_locations(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})  # noqa: PTH112
+    return context
+
+
+def _find_proxy(url: str) -> str | None:
+    parts = urlsplit(url)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return urllib.request.getproxies().get("https") if parts.scheme == "wss" else None
+
+
+async def _connect(
+    session: aiohttp.ClientSession, request: StreamRequest, options: StreamOptions
+) -> aiohttp.ClientWebSocketResponse | StreamOutcome:
+    def end(ending: Ending, reason: str, status: int | None = None) -> StreamOutcome:
+        return StreamOutcome(ending, CODES[ending], reason, status=status)
+
+    try:
+        async with asyncio.timeout(options.connect_timeout):
+            return await session.ws_connect(
+                request.url,
+                headers=sign_upgrade(request),
+                proxy=_find_proxy(request.url),
+                max_msg_size=_LONGEST_MESSAGE,
+                timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
+            )
+    except TimeoutError:
+        return end(Ending.UNREACHABLE, f"no answer within {options.connect_timeout:g} s")
+    except aiohttp.WSServerHandshakeError as error:
+        return end(Ending.REFUSED, f"the handshake was answered with {error.status}", error.status)
+    except aiohttp.ClientConnectorCertificateError as error:
+        return end(Ending.UNREACHABLE, f"the certificate is not accepted: {error.certificate_error}")
+    except aiohttp.ClientSSLError as error:
+        return end(Ending.UNREACHABLE, f"TLS failed: {error.os_error.strerror or error.os_error}")
+    except aiohttp.ClientConnectorError as error:
+        return end(Ending.UNREACHABLE, f"no connection: {error.os_error.strerror or error.os_error}")
+    except aiohttp.ClientHttpProxyError as error:
+        return end(Ending.UNREACHABLE, f"the proxy answered with {error.status}")
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return end(Ending.REFUSED, f"the handshake failed: {error}")
+
+
+class _ProtocolBroken(Exception):
+    """The server sent what Twilio answers with 31924."""
+
+
+class _Stream:
+    """An open stream. `run` once."""
+
+    def __init__(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        request: StreamRequest,
+        voice: CallerVoice,
+        options: StreamOptions,
+        clock: StreamClock,
+    ) -> None:
+        self._socket = socket
+        self._request = request
+        self._options = options
+        self._clock = clock
+        self._buffer = PlayoutBuffer()
+        self._ear = AgentEar()
+        self._caller = Caller(voice, self._ear)
+        self._line = Line(
+            seed=options.seed, loss=options.loss, jitter_ms=options.jitter_ms, noise_dbfs=options.noise_dbfs
+        )
+        self._events: list[StreamEvent] = []
+        self._heard, self._spoken = bytearray(), bytearray()
+        self._lateness: list[float] = []
+        self._sequence = 1
+        self._chunks = 0
+        self._received = 0
+        self._ending: Ending | None = None
+        self._reason = ""
+        self._start = 0.0
+
+    async def run(self) -> StreamOutcome:
+        """Carry the stream out."""
+        # On a grid of the wall's clock, so that streams that began at different moments share their wake-ups.
+        grid = _GRID * self._clock.speed
+        self._start = (self._clock.now() // grid + 1) * grid
+        listening = asyncio.ensure_future(self._listen())
+        try:
+            async with asyncio.timeout(self._options.max_seconds / self._clock.speed + _PATIENCE):
+                await self._greet()
+                await self._talk(listening)
+        except TimeoutError:
+            self._end(Ending.BROKEN, "the server stopped reading")
+        except ConnectionError:
+            # Why, the listener knows.
+            pass
+        finally:
+            # A server that closed is heard out; one that does not close after our `stop` is left.
+            _, still = await asyncio.wait([listening], timeout=1.0)
+            if still:
+                listening.cancel()
+                await asyncio.wait([listening])
+            await self._socket.close()
+        if not listening.cancelled():
+            listening.result()
+        return self._sum_up()
+
+    async def _greet(self) -> None:
+        request = self._request
+        await self._socket.send_json({"event": "connected", "protocol": "Call", "version": "1.0.0"})
+        await self._send(
+            "start",
+            start={
+                "accountSid": request.account_sid,
+                "streamSid": request.stream_sid,
+                "callSid": request.call_sid,
+                "tracks": ["inbound"],
+                "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+                "customParameters": dict(request.parameters),
+            },
+        )
+        self._note("connected")
+
+    async def _talk(self, listening: asyncio.Future[None]) -> None:
+        number = 0
+        while not listening.done():
+            at = number * g711.FRAME_SECONDS
+            await self._clock.sleep_until(self._start + at)
+            if listening.done():
+                return
+            if at >= self._options.max_seconds:
+                await self._hang_up(Ending.TIME_UP)
+                return
+            playing = self._buffer.seconds > 0
+            frame, marks = self._buffer.play()
+            self._heard += frame
+            self._ear.take(frame, at, playing=playing)
+            await self._echo(marks)
+            act = self._caller.act(at)
+            if act.hang_up:
+                await self._hang_up(Ending.CALLER_HUNG_UP)
+                return
+            if act.begins_to_speak:
+                self._note("caller", "speaks")
+                self._ear.speak_over(at)
+            self._spoken += act.frame
+            for one, arrived in self._line.carry(number, act.frame, at):
+                await self._send_media(one, arrived)
+            if act.digit:
+                self._note("dtmf", act.digit)
+                await self._send("dtmf", dtmf={"track": "inbound_track", "digit": act.digit})
+            self._lateness.append((self._clock.now() - self._start - at) / self._clock.speed * 1000)
+            number += 1
+
+    async def _send_media(self, number: int, frame: bytes) -> None:
+        self._sequence += 1
+        self._chunks += 1
+        payload = base64.b64encode(frame).decode()
+        # Written out, not encoded: this line runs ten thousand times a second in a load test.
+        await self._socket.send_str(
+            f'{{"event":"media","sequenceNumber":"{self._sequence}","media":{{"track":"inbound","chunk":"{self._chunks}",'
+            f'"timestamp":"{number * 20}","payload":"{payload}"}},"streamSid":"{self._request.stream_sid}"}}'
+        )
+
+    async def _send(self, event: str, **content: Any) -> None:
+        if event != "start":
+            self._sequence += 1
+        frame = {
+            "event": event,
+            "sequenceNumber": str(self._sequence),
+            **content,
+            "streamSid": self._request.stream_sid,
+        }
+        await self._socket.send_str(json.dumps(frame))
+
+    async def _echo(self, marks: list[str]) -> None:
+        for name in marks:
+            self._note("mark", name)
+            await self._send("mark", mark={"name": name})
+
+    async def _hang_up(self, ending: Ending) -> None:
+        self._ending = ending
+        self._note("hang-up")
+        await self._send("stop", stop={"accountSid": self._request.account_sid, "callSid": self._request.call_sid})
+        await self._socket.close()
+
+    # ---- what the server sends
+
+    async def _listen(self) -> None:
+        try:
+            while True:
+                received = await self._socket.receive()
+                if received.type is aiohttp.WSMsgType.TEXT:
+                    await self._take(received.data)
+                elif received.type is aiohttp.WSMsgType.BINARY:
+                    raise _ProtocolBroken("a binary message")  # noqa: TRY301 - ended in one place
+                else:
+                    break
+        except _ProtocolBroken as error:
+            self._end(Ending.PROTOCOL, f"the server sent {error}")
+            await self._socket.close(code=aiohttp.WSCloseCode.PROTOCOL_ERROR)
+        except ConnectionError as error:
+            self._end(Ending.BROKEN, f"the connection broke: {error}")
+        else:
+            self._note_close()
+
+    def _note_close(self) -> None:
+        code = self._socket.close_code
+        broken = self._socket.exception()
+        if isinstance(broken, aiohttp.WebSocketError):
+            self._end(Ending.PROTOCOL, f"the server broke the WebSocket protocol: {broken}")
+        elif code in {None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE}:
+            self._end(Ending.BROKEN, "the connection was cut without a close")
+        else:
+            self._end(Ending.SERVER_CLOSED, f"the server closed the stream ({code})")
+
+    def _end(self, ending: Ending, reason: str) -> None:
+        if self._ending is None:
+            self._ending, self._reason = ending, reason
+            self._note("close", reason)
+
+    async def _take(self, text: str) -> None:
+        try:
+            message = json.loads(text)
+            event = message["event"]
+        except (ValueError, TypeError, KeyError):
+            raise _ProtocolBroken("a message that is no JSON object with an `event`") from None
+        if event not in {"media", "mark", "clear"}:
+            raise _ProtocolBroken(f"an unknown message `{str(event)[:40]}`")
+        if message.get("streamSid") != self._request.stream_sid:
+            raise _ProtocolBroken(f"a `{event}` for another stream")
+        if event == "media":
+            self._take_audio(message)
+        elif event == "mark":
+            name = message["mark"].get("name") if isinstance(message.get("mark"), dict) else None
+            if not isinstance(name, str):
+                raise _ProtocolBroken("a mark without a name")
+            await self._echo(self._buffer.add_mark(name))
+        else:
+            self._note("clear", f"{self._buffer.seconds:.2f} s were not played")
+            self._ear.cut()
+            await self._echo(self._buffer.clear())
+
+    def _take_audio(self, message: dict[str, Any]) -> None:
+        try:
+            audio = base64.b64decode(message["media"]["payload"], validate=True)
+        except (KeyError, TypeError, ValueError, binascii.Error):
+            raise _ProtocolBroken("media without a payload in base64") from None
+        self._received += 1
+        self._buffer.add_audio(audio)
+        if self._buffer.seconds > _MOST_AHEAD_SECONDS:
+            raise _ProtocolBroken(f"more than {_MOST_AHEAD_SECONDS / 60:g} minutes of audio ahead")
+
+    def _note(self, kind: str, detail: str = "") -> None:
+        self._events.append(StreamEvent(max(0.0, self._clock.now() - self._start), kind, detail))
+
+    def _sum_up(self) -> StreamOutcome:
+        self._ear.finish()
+        ending = self._ending or Ending.BROKEN
+        return StreamOutcome(
+            ending=ending,
+            code=CODES.get(ending),
+            reason=self._reason,
+            close_code=self._socket.close_code,
+            duration=len(self._spoken) / g711.SAMPLE_RATE,
+            heard=bytes(self._heard[: len(self._spoken)]),
+            spoken=bytes(self._spoken),
+            first_audio=self._ear.first_audio,
+            barge_ins=tuple(self._ear.barge_ins),
+            gaps=tuple(self._ear.gaps),
+            events=tuple(sorted([*self._events, *self._ear.events], key=lambda event: event.at)),
+            frames_sent=self._chunks,
+            frames_received=self._received,
+            lateness=sum_up_lateness(self._lateness),
+        )
+
+
+def sum_up_lateness(milliseconds: list[float]) -> Lateness:
+    """Return median, 99th percentile and worst of how late frames were, in milliseconds."""
+    if not milliseconds:
+        return Lateness()
+    ordered = sorted(milliseconds)
+    return Lateness(
+        frames=len(ordered),
+        p50_ms=ordered[len(ordered) // 2],
+        p99_ms=ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)],
+        worst_ms=ordered[-1],
+    )
