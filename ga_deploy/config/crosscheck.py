@@ -129,7 +129,8 @@ def _functions(language: Language, root: Section) -> Iterator[Finding]:
     if language.flow.enabled:
         functions[("flow", "engage")] = language.flow.engage
         functions[("flow", "call_transfer")] = language.flow.call_transfer
-    private = language.functions.engage.path.rpartition("/")[0] + "/lib/"
+    folder = language.functions.engage.path.rpartition("/")[0]
+    private = (f"{folder}/lib/", f"{folder}/hooks/")
     taken: dict[str, Keys] = {}
     for keys, function in functions.items():
         place = place_of(root, (*keys, "path"))
@@ -144,17 +145,9 @@ def _functions(language: Language, root: Section) -> Iterator[Finding]:
         if function.path.startswith(private):
             yield Finding(
                 f"`{function.path}` lies among the private modules",
-                f"ga-deploy deploys its own modules under `{private}`",
+                f"ga-deploy deploys modules under `{private[0]}` and `{private[1]}`",
                 "choose a path outside",
                 place,
-            )
-        if function.visibility == "public":
-            yield Finding(
-                f"`{function.path}` is public",
-                "anyone can call it, without Twilio's signature",
-                "remove `visibility`, unless something other than Twilio has to call it",
-                place_of(root, (*keys, "visibility")),
-                "warning",
             )
 
 

@@ -121,11 +121,19 @@ def _closed_date(value: Any) -> Any:
     return str(value)
 
 
+_RANGE_SCHEMA = {"type": "string", "pattern": r"^[0-2]\d:[0-5]\d-[0-2]\d:[0-5]\d$"}
+Ranges = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_ranges),
+    WithJsonSchema({"anyOf": [_RANGE_SCHEMA, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+
+
 class Hours(Strict):
     """When a destination is open. Days that are not listed are closed; a date in `closed` is closed all day."""
 
     timezone: Annotated[str, BeforeValidator(_timezone)] = Field(description="IANA name, e.g. America/New_York")
-    open: Annotated[dict[str, Annotated[tuple[str, ...], BeforeValidator(_ranges)]], BeforeValidator(_days)] = Field(
+    open: Annotated[dict[str, Ranges], BeforeValidator(_days)] = Field(
         description='by day (mon) or days (mon-fri): "09:00-17:30", a list of such, or overnight "18:00-08:00"',
         min_length=1,
     )

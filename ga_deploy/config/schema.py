@@ -11,7 +11,7 @@ import typing
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, WithJsonSchema
 
 from ga_deploy.config import dependencies as npm
 from ga_deploy.config.destinations import (
@@ -272,9 +272,11 @@ class Voice(Strict):
 class Waiting(Strict):
     """What the caller hears while a late result is awaited."""
 
-    play: Annotated[HttpsUrl | None, BeforeValidator(lambda value: value or None)] = Field(
-        None, description="https URL of a WAV or MP3 file; silence when empty"
-    )
+    play: Annotated[
+        HttpsUrl | None,
+        BeforeValidator(lambda value: value or None),
+        WithJsonSchema({"type": "string", "pattern": "^(https://.*)?$"}),
+    ] = Field(None, description="https URL of a WAV or MP3 file; silence when empty")
     max_seconds: Annotated[Whole, Field(ge=0, le=120)] = Field(15, description="how long a result is awaited at most")
 
 

@@ -1,0 +1,162 @@
+"""`init`: a project to start from, that validates and runs on the emulator as it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ga_deploy import __version__
+from ga_deploy.errors import DeployError, ExitCode, Usage
+
+if TYPE_CHECKING:
+    from ga_deploy.commands.context import Context
+    from ga_deploy.ui import Ui
+
+# Reserved for examples, so that nobody is called before a real number stands there.
+PLACEHOLDER = "+15550100001"
+_ACCOUNT = r"AC[0-9a-fA-F]{32}"
+_NUMBER = r"\+[1-9]\d{6,14}"
+_TRIES = 3
+
+
+def run(ctx: Context, directory: Path, *, flow: bool = False, templates: bool = False, force: bool = False) -> ExitCode:
+    """Write the files of a new project into `directory`; files that exist are overwritten with `force` only.
+
+    Without it nothing at all is written when one is in the way. A `.gitignore` is kept and completed.
+    """
+    files = _compose(ctx, directory, flow=flow, templates=templates, force=force)
+    written = []
+    for path, text in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise DeployError(
+                f"{path} cannot be written",
+                why=error.strerror or str(error),
+                fix="make the folder writable, or name another one",
+            ) from error
+        written.append(str(path))
+    ctx.ui.result({"directory": str(directory), "files": written}, _next_steps(ctx, directory, written))
+    return ExitCode.OK
+
+
+def _compose(ctx: Context, directory: Path, *, flow: bool, templates: bool, force: bool) -> dict[Path, str]:
+    if directory.exists() and not directory.is_dir():
+        raise Usage(f"{directory} is a file", why="a folder is expected", fix="name a folder")
+    config = ctx.config_path.name
+    workflow = Path(".github") / "workflows" / "ga-deploy.yml"
+    own = _own_templates() if templates else {}
+    ignored = directory / ".gitignore"
+    taken = [name for name in map(Path, (config, ".env.example", workflow, *own)) if _is_there(directory / name)]
+    if taken and not force:
+        raise DeployError(
+            f"{directory} already has " + ", ".join(map(str, taken[:5])) + (", ..." if len(taken) > 5 else ""),
+            why="nothing was written, so that nothing of yours is lost",
+            fix="name another folder, or overwrite with `--force`",
+        )
+    answers = _ask(ctx.ui)
+    environment = ctx.environment or "ui"
+    names = {
+        **answers,
+        "transfer_is_placeholder": answers["transfer_number"] == PLACEHOLDER,
+        "flow": flow,
+        "templates": templates,
+        "environment": _checked_environment(environment),
+        "suffix": "" if environment == "ui" else environment[:16].strip("-_").replace("_", "-").lower(),
+        "version": __version__,
+        "config_option": "" if config == "config.yaml" else f" --config {config}",
+    }
+    return {
+        directory / config: _fill("config.yaml", names),
+        directory / ".env.example": _fill("env.example", names),
+        ignored: _complete(ignored, _fill("gitignore", names)),
+        directory / workflow: _fill("workflow.yml", names),
+        **{directory / name: text for name, text in own.items()},
+    }
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
+
+
+def _own_templates() -> dict[Path, str]:
+    from ga_deploy.commands.own_templates import copies
+
+    return {Path("templates") / name: text for name, text in copies().items()}
+
+
+def _ask(ui: Ui) -> dict[str, str]:
+    """Ask on a terminal; take defaults without one."""
+    account = _ask_for(ui, "Twilio account SID, empty to take it from the environment", _ACCOUNT)
+    number = _ask_for(ui, "Your Twilio number, e.g. +15550100000, empty for none yet", _NUMBER)
+    transfer = _ask_for(ui, "Number of the people callers are passed on to, empty for a placeholder", _NUMBER)
+    return {
+        "account_sid": account or "${TWILIO_ACCOUNT_SID}",
+        "number": number,
+        "transfer_number": transfer or PLACEHOLDER,
+    }
+
+
+def _ask_for(ui: Ui, question: str, form: str) -> str:
+    for _ in range(_TRIES):
+        answer = re.sub(r"[ ().-]", "", ui.ask(question))
+        if not answer or re.fullmatch(form, answer):
+            return answer
+        ui.note("That does not look right: an account SID is AC and 32 hex digits, a number is like +15550100000.")
+    raise Usage("no usable answer", why=question, fix="run `ga-deploy init` again, or leave the answer empty")
+
+
+def _checked_environment(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,99}", name):
+        raise Usage(
+            f"`{name[:60]}` cannot be the name of an environment",
+            why="it begins with a letter and has up to 100 letters, digits, dashes and underscores",
+            fix="pass another name with `--env`",
+        )
+    return name
+
+
+def _fill(template: str, names: dict[str, object]) -> str:
+    from jinja2 import Environment, StrictUndefined
+
+    from ga_deploy.render import template_root
+
+    # Brackets as delimiters: braces mean something to GitHub and in references.
+    jinja = Environment(
+        undefined=StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+        variable_start_string="[[",
+        variable_end_string="]]",
+        block_start_string="[%",
+        block_end_string="%]",
+        trim_blocks=True,
+    )
+    text = (template_root() / "project" / template).read_text(encoding="utf-8")
+    return jinja.from_string(text).render(names)
+
+
+def _complete(path: Path, lines: str) -> str:
+    """Return what is in the file, with the lines added that it lacks."""
+    try:
+        there = path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeployError(f"{path} cannot be read", why=str(error), fix="make it a readable text file") from error
+    missing = [line for line in lines.splitlines() if line not in there.splitlines()]
+    gap = "\n" if there and not there.endswith("\n") else ""
+    return there + gap + "".join(f"{line}\n" for line in missing)
+
+
+def _next_steps(ctx: Context, directory: Path, written: list[str]) -> str:
+    option = "" if ctx.config_path.name == "config.yaml" else f" --config {ctx.config_path.name}"
+    enter = "" if directory == Path() else f"  cd {directory}\n"
+    return (
+        "wrote " + ", ".join(written if len(written) <= 6 else [*written[:4], f"{len(written) - 4} templates"]) + "\n\n"
+        "Try it without an account:\n"
+        f"{enter}  ga-deploy up --local{option}\n\n"
+        "Deploy it: put your numbers into the config and your keys into .env (a copy of .env.example), then\n"
+        f"  ga-deploy validate{option}\n"
+        f"  ga-deploy up{option}"
+    )
