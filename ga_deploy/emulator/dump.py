@@ -33,7 +33,8 @@ def dump(world: World, account: str) -> dict[str, Any]:
     return {
         "services": {row["unique_name"]: _service(world, row, plain) for row in services},
         "numbers": {
-            row["phone_number"]: json.loads(plain(row["settings"]))
+            # Unset is null in one place and an empty text in another, and means the same.
+            row["phone_number"]: {k: v or "" for k, v in json.loads(plain(row["settings"])).items()}
             for row in world.store.rows("numbers", account=account)
         },
         "documents": {

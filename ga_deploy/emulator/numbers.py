@@ -45,7 +45,8 @@ _FIELDS: dict[str, tuple[str, str]] = {
     "IdentitySid": ("identity_sid", "RI"),
 }
 
-# What a number has that nobody set, in the order of Twilio's answers. Unset values are "" for some and null for others.
+# What a number has that nobody set. As in the samples of the description, unset is "" for some fields and null for
+# others.
 _UNSET: dict[str, Any] = {
     "address_requirements": "none",
     "address_sid": None,
@@ -68,14 +69,13 @@ _UNSET: dict[str, Any] = {
     "status_callback": "",
     "status_callback_method": "POST",
     "trunk_sid": None,
-    "type": "local",
     "voice_application_sid": "",
     "voice_caller_id_lookup": False,
     "voice_fallback_method": "POST",
-    "voice_fallback_url": "",
+    "voice_fallback_url": None,
     "voice_method": "POST",
     "voice_receive_mode": "voice",
-    "voice_url": "",
+    "voice_url": None,
 }
 
 

@@ -123,6 +123,7 @@ NO_CONTENT = Answer(204)
 @dataclass(frozen=True)
 class _Route:
     method: str
+    template: str
     pattern: re.Pattern[str]
     handler: Handler
 
@@ -144,10 +145,14 @@ class Routes:
         pattern = re.compile("/" + "/".join(_segment_pattern(segment) for segment in segments))
 
         def register(handler: Handler) -> Handler:
-            self._by_length.setdefault(len(segments), []).append(_Route(method, pattern, handler))
+            self._by_length.setdefault(len(segments), []).append(_Route(method, template, pattern, handler))
             return handler
 
         return register
+
+    def templates(self) -> set[str]:
+        """Return what is registered, as `METHOD /template`."""
+        return {f"{route.method} {route.template}" for routes in self._by_length.values() for route in routes}
 
     def find(self, method: str, path: str) -> tuple[Handler, dict[str, str]]:
         """Return the handler for a raw (percent-encoded) path, and what its placeholders stand for.

@@ -1,0 +1,252 @@
+"""What happens to one request: journal, faults, latency, credentials, the rule it is for, the answer's headers.
+
+Once a request has arrived it is processed, even if its client is killed meanwhile, as at Twilio; only a fault changes
+that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from ga_deploy.emulator.foreign import deploy
+from ga_deploy.emulator.journal import masked
+from ga_deploy.emulator.multipart import read_multipart
+from ga_deploy.emulator.problems import ApiError, too_many_requests
+from ga_deploy.emulator.routing import PRODUCTS
+from ga_deploy.emulator.runtime import HttpCall
+from ga_deploy.emulator.store import new_sid
+from ga_deploy.emulator.wire import Answer, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ga_deploy.emulator.accounts import Caller
+    from ga_deploy.emulator.faults import Fault, FaultPlan
+    from ga_deploy.emulator.journal import Entry, Journal
+    from ga_deploy.emulator.routing import Place
+    from ga_deploy.emulator.wire import Fields, Upload
+    from ga_deploy.emulator.world import World
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request to an API and its answer, for `on_exchange`. `url` is Twilio's own, whatever host was used here.
+
+    `form` holds the decoded form fields, `json` the answer's body (None when empty); both carry values in clear.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    form: Mapping[str, Sequence[str]]
+    status: int
+    json: dict[str, Any] | None
+    answer_headers: Mapping[str, str]
+
+
+class FrontDoor:
+    """Takes the requests of one emulator, those to the control plane excepted."""
+
+    def __init__(
+        self, world: World, faults: FaultPlan, journal: Journal, on_exchange: Callable[[Exchange], None] | None
+    ) -> None:
+        self._world = world
+        self._faults = faults
+        self._journal = journal
+        self._on_exchange = on_exchange
+        self._busy: dict[str, int] = {}
+
+    async def take(self, request: web.Request, place: Place) -> web.StreamResponse:
+        """Answer a request, at the time and with the mishaps that are asked for."""
+        body = await request.read()
+        entry = self._journal.begin(request.method, place.product, place.host, place.target, new_sid("RQ"))
+        caller = self._enter(request, place)
+        try:
+            response = await self._meet_faults(request, place, entry, caller, body)
+        finally:
+            entry.ended = time.monotonic()
+            if caller is not None:
+                self._busy[caller.account.sid] -= 1
+        gone = request.transport is None or request.transport.is_closing()
+        entry.status = 0 if gone else response.status
+        return response
+
+    def _enter(self, request: web.Request, place: Place) -> Caller | None:
+        """Count a request of an account from its arrival on; None for one without valid credentials."""
+        if place.product == "site":
+            return None
+        try:
+            caller = self._world.directory.identify(request.headers.get("Authorization"), place.product)
+        except ApiError:
+            return None
+        self._busy[caller.account.sid] = self._busy.get(caller.account.sid, 0) + 1
+        return caller
+
+    async def _meet_faults(
+        self, request: web.Request, place: Place, entry: Entry, caller: Caller | None, body: bytes
+    ) -> web.StreamResponse:
+        half = self._world.rules.latency_ms / 2000
+        ending: Fault | None = None
+        for fault in self._faults.strike(request.method, entry.target):
+            entry.fault = fault.action
+            if fault.action == "latency":
+                await asyncio.sleep(fault.seconds)
+            elif fault.action == "foreign" and not fault.processed:
+                deploy(self._world, fault.foreign)
+            else:
+                ending = fault
+        if half:
+            await _sleep_until(entry.started + half)
+        processed = ending is None or ending.processed or ending.action in {"malformed", "cut"}
+        response: web.StreamResponse = web.Response(status=500)
+        if processed and place.product == "site":
+            response = await self._serve_site(request, place, body)
+        elif processed:
+            response = await self._serve_api(request, place, entry, caller, body)
+        if ending is not None:
+            response = await self._end(request, ending, response)
+        if half:
+            # Counted from the arrival, so that the work is part of the latency and not on top of it.
+            await _sleep_until(entry.started + 2 * half)
+        return response
+
+    async def _end(self, request: web.Request, fault: Fault, response: web.StreamResponse) -> web.StreamResponse:
+        """Turn an answer into what the fault makes of it."""
+        if fault.action == "foreign":
+            deploy(self._world, fault.foreign)
+            return response
+        if fault.action == "status":
+            status, text, content_type = fault.answer()
+            return web.Response(status=status, text=text, content_type=content_type, headers=dict(fault.headers))
+        if fault.action == "malformed":
+            return web.Response(status=response.status, text='{"sid": "', content_type="application/json")
+        if fault.action == "cut" and isinstance(response, web.Response) and isinstance(response.body, bytes):
+            return await _send_half(request, response.status, response.body)
+        if fault.action == "stall":
+            await _wait_for_the_end(request, fault.seconds)
+        if request.transport is not None:
+            request.transport.abort()
+        return response
+
+    async def _serve_api(
+        self, request: web.Request, place: Place, entry: Entry, caller: Caller | None, body: bytes
+    ) -> web.StreamResponse:
+        begun = time.perf_counter()
+        form: Fields = {}
+        try:
+            form, files = _read_form(request, body)
+            entry.form = masked(form)
+            answer = await self._answer(request, place, caller, form, files)
+        except ApiError as refusal:
+            answer = Answer(refusal.status, refusal.body())
+        headers = {
+            "Date": formatdate(self._world.store.now(), usegmt=True),
+            "Twilio-Request-Id": entry.request_id,
+            "Twilio-Request-Duration": f"{time.perf_counter() - begun:.3f}",
+            "Twilio-Concurrent-Requests": str(self._busy.get(caller.account.sid, 0) if caller else 0),
+            "X-Home-Region": "us1",
+            "X-API-Domain": f"{place.product}.twilio.com",
+            **answer.headers,
+        }
+        if self._on_exchange is not None:
+            self._on_exchange(_exchange(request, place, form, answer, headers))
+        if answer.body is None:
+            return web.Response(status=answer.status, headers=headers)
+        content = json.dumps(answer.body, ensure_ascii=False).encode()
+        return web.Response(status=answer.status, body=content, content_type="application/json", headers=headers)
+
+    async def _answer(
+        self, request: web.Request, place: Place, caller: Caller | None, form: Fields, files: dict[str, Upload]
+    ) -> Answer:
+        if caller is None:
+            # Once more, for the refusal that says what is wrong.
+            caller = self._world.directory.identify(request.headers.get("Authorization"), place.product)
+        limit = self._world.rules.concurrency
+        if limit is not None and self._busy[caller.account.sid] > limit:
+            return Answer(*too_many_requests())
+        handler, at = PRODUCTS[place.product].find(request.method, place.path)
+        call = Call(
+            product=place.product,
+            method=request.method,
+            path=place.path,
+            base=place.base,
+            account=caller.account,
+            # `+` means a space here: a client that forgets `%2B` finds nothing, as in reality.
+            query=parse_qs(place.query, keep_blank_values=True),
+            form=form,
+            files=files,
+            by_key=caller.key is not None,
+            if_match=request.headers.get("If-Match"),
+            at=at,
+        )
+        self._world.tidy()
+        answer = handler(self._world, call)
+        return answer if isinstance(answer, Answer) else await answer
+
+    async def _serve_site(self, request: web.Request, place: Place, body: bytes) -> web.StreamResponse:
+        call = HttpCall(
+            method=request.method,
+            path=place.path,
+            query=place.query,
+            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers],
+            body=body,
+        )
+        answer = await self._world.sites.answer(place.host, call)
+        if answer is None:
+            return web.Response(status=404, text="The requested resource was not found")
+        headers: CIMultiDict[str] = CIMultiDict(answer.headers)
+        if answer.request_id:
+            headers["Twilio-Request-Id"] = answer.request_id
+        # The length is aiohttp's to say, of the body that it sends.
+        for name in ("Content-Length", "Transfer-Encoding", "Connection"):
+            headers.popall(name, None)
+        return web.Response(status=answer.status, headers=headers, body=answer.body)
+
+
+async def _sleep_until(moment: float) -> None:
+    remaining = moment - time.monotonic()
+    if remaining > 0:
+        await asyncio.sleep(remaining)
+
+
+async def _wait_for_the_end(request: web.Request, seconds: float) -> None:
+    """Wait until the client hangs up, but no longer than `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and request.transport is not None and not request.transport.is_closing():
+        await asyncio.sleep(min(0.05, seconds))
+
+
+def _read_form(request: web.Request, body: bytes) -> tuple[Fields, dict[str, Upload]]:
+    """Return form fields and files. A body of another type holds no parameters, as Twilio sees it."""
+    if request.content_type == "application/x-www-form-urlencoded":
+        return parse_qs(body.decode(errors="replace"), keep_blank_values=True), {}
+    if request.content_type == "multipart/form-data":
+        return read_multipart(request.headers["Content-Type"], body)
+    return {}, {}
+
+
+def _exchange(request: web.Request, place: Place, form: Fields, answer: Answer, headers: Mapping[str, str]) -> Exchange:
+    sent = {name.title(): value for name, value in request.headers.items() if name.title() != "Authorization"}
+    url = f"https://{place.product}.twilio.com{place.tail}"
+    return Exchange(request.method, url, sent, form, answer.status, answer.body, headers)
+
+
+async def _send_half(request: web.Request, status: int, body: bytes) -> web.StreamResponse:
+    """Announce the whole body, send half of it and end the connection."""
+    response = web.StreamResponse(
+        status=status, headers={"Content-Type": "application/json", "Content-Length": str(len(body))}
+    )
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response

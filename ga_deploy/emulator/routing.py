@@ -1,0 +1,78 @@
+"""Where a request belongs: by its Host header, or on loopback by the first segment of its path."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ga_deploy.emulator import builds, environments, numbers, serverless, studio, sync
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from ga_deploy.emulator.wire import Routes
+
+# Importing a module of routes registers them; these two add theirs to `serverless.routes`.
+_REGISTERED_WITH_SERVERLESS = (builds, environments)
+
+PRODUCTS: dict[str, Routes] = {
+    routes.product: routes
+    for routes in (serverless.routes, serverless.upload_routes, numbers.routes, studio.routes, sync.routes)
+}
+
+# serverless.twilio.com, and regional forms such as serverless.dublin.ie1.twilio.com.
+_PRODUCT_HOST = re.compile(
+    r"(serverless|serverless-upload|api|studio|sync|webhooks)((?:\.[a-z0-9-]+){0,2})\.twilio\.com"
+)
+_SITE_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+){0,2}\.twil\.io")
+_LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a request belongs.
+
+    `product` is one of `PRODUCTS`, `site` (deployed functions) or `control`; `path` and `query` are as they came over
+    the wire; `base` is what links start with.
+    """
+
+    product: str
+    path: str
+    query: str
+    base: str
+    host: str
+
+    @property
+    def target(self) -> str:
+        """The product, the path and the query: what journal and faults go by."""
+        return f"/{self.product}{self.tail}"
+
+    @property
+    def tail(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+def find_place(request: web.Request) -> Place | None:
+    """Return where a request belongs, None for a host or a path that is nobody's."""
+    host = re.sub(r":\d+$", "", request.host.lower())
+    # A client that takes the emulator for a proxy sends the whole URL; the signature needs what was really sent, which
+    # is why aiohttp's tidied path is not used.
+    raw = re.sub(r"^https?://[^/?#]*", "", request.raw_path.partition("#")[0]) or "/"
+    path, _, query = raw.partition("?")
+    if match := _PRODUCT_HOST.fullmatch(host):
+        return Place(match[1], path, query, f"https://{host}", host) if match[1] in PRODUCTS else None
+    if _SITE_HOST.fullmatch(host):
+        return Place("site", path, query, f"https://{host}", host)
+    if host not in _LOOPBACK:
+        return None
+    product, _, rest = path[1:].partition("/")
+    if product == "_emulator":
+        return Place("control", f"/{rest}", query, "", host)
+    if product == "2010-04-01":
+        # Links of the 2010 API are relative to the host and so lose the prefix.
+        product, rest = "api", path[1:]
+    if product not in PRODUCTS:
+        return None
+    return Place(product, f"/{rest}", query, f"{request.scheme}://{request.host}/{product}", host)
