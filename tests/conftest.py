@@ -8,8 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.contract.openapi import Contract
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
@@ -29,6 +33,21 @@ _VOLATILE: tuple[tuple[re.Pattern[str], str], ...] = (
 def npm_cache(pytestconfig: pytest.Config) -> Path:
     """Where npm packages are kept between test runs; shared by all workers, safe to use at the same time."""
     return Path(pytestconfig.cache.mkdir("npm-packages"))
+
+
+@pytest.fixture(scope="session")
+def _contract(pytestconfig: pytest.Config) -> Contract:
+    from tests.contract.openapi import Contract, description_folder  # few tests need it, and it takes a second to read
+
+    return Contract(description_folder(Path(pytestconfig.cache.mkdir("openapi"))))
+
+
+@pytest.fixture
+def contract(_contract: Contract) -> Contract:
+    """Twilio's OpenAPI description: `Emulator(on_exchange=contract.observe)`, then `assert contract.findings == []`."""
+    _contract.findings.clear()
+    _contract.seen.clear()
+    return _contract
 
 
 @pytest.fixture
