@@ -211,6 +211,7 @@ class FaultServer:
 
         class Scripted(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are written apart; 40 ms a request otherwise
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -1,0 +1,323 @@
+"""call-complete: what a caller gets in each ending, whatever ASAPP answers and however late."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+HOSTILE: dict[str, object] = {
+    "markup": '"><Dial>+19005550000</Dial>',
+    "lines": "a\r\nX-Evil: 1\r\n\r\nb",
+    "long": "y" * 10_000,
+    "emoji": "🙂" * 300,
+    "half an emoji": "\ud83d",
+    "null": None,
+    "a number": 1.5e300,
+    "true": True,
+    "a list": [1, {"a": "</Task>"}],
+    "an object": {"__proto__": {"polluted": "yes"}, "x": "&"},
+    "a SIP header": "x&X-Evil=1?y=;z",
+    "Unicode ends of line": "a\u2028b\u0085c",
+}
+
+
+def complete(bench: Any, **query: str) -> str:
+    return f"/call-complete?transfer={bench.transfer}" + "".join(f"&{name}={value}" for name, value in query.items())
+
+
+def test_a_caller_who_needs_a_person_is_connected(functions: Any, asapp: Any, bench: Any) -> None:
+    answer = functions.post(complete(bench))
+    assert answer.verbs == ["Say", "Dial"]
+    sip = answer.find("Dial/Sip")
+    assert sip.attrib == {"username": "ga", "password": "pbx-password-1"}
+    assert sip.text == "sip:billing@pbx.example.com?X-Task=Billing&X-Why=refund"
+    assert answer.find("Dial").get("callerId") == "+15550100000"
+    query = bench.query(answer.action)
+    assert (query["outcome"], query["step"], query["to"]) == ("agent", "2", "billing")
+    (request,) = asapp.of("transfer")
+    assert request.path == f"/generativeagent/v1/call-transfers/{bench.transfer}"
+    ending = answer.event("ending")
+    assert ending["outcome"] == "agent"
+    assert ending["currentTaskName"] == "Billing"
+    assert ending["transferVariables"] == ["reason"]
+    assert ending["referenceVariables"] == ["accountId"]
+    assert "refund" not in json.dumps(answer.log)
+    assert "A-1" not in json.dumps(answer.log)
+
+
+def test_the_same_request_twice_has_the_same_answer(functions: Any, asapp: Any, bench: Any) -> None:
+    for replies in ([bench.completed("AGENT")], [bench.completed("SYSTEM")], [bench.ongoing], [bench.missing]):
+        asapp.transfer = list(replies)
+        functions.clock(now="2026-03-02T12:00:00Z", speed=10)
+        first = functions.post(complete(bench))
+        functions.clock(now="2026-03-02T12:00:41Z", speed=10)
+        assert functions.post(complete(bench)).text == first.text
+
+
+def test_a_system_transfer_goes_on_with_its_variables(functions: Any, bench: Any, asapp: Any) -> None:
+    asapp.transfer = [bench.completed("SYSTEM")]
+    answer = functions.post(complete(bench))
+    assert answer.verbs == ["Redirect"]
+    assert answer.find("Redirect").text == "https://ivr.example.com/voice?a=1&account=A-1"
+
+
+@pytest.mark.parametrize("kind", [None, ""])
+def test_a_conversation_that_is_simply_over_ends_the_call(functions: Any, bench: Any, asapp: Any, kind: Any) -> None:
+    asapp.transfer = [bench.completed(transferType=kind)]
+    answer = functions.post(complete(bench))
+    assert answer.verbs == ["Hangup"]
+    assert answer.event("ending")["outcome"] == "completed"
+
+
+@pytest.mark.parametrize("status", ["completed", "Completed", " COMPLETED "])
+@pytest.mark.parametrize("kind", ["agent", "Agent"])
+def test_asapp_may_write_in_any_case(functions: Any, bench: Any, asapp: Any, status: str, kind: str) -> None:
+    reply = bench.completed(kind)
+    reply.body["status"] = status
+    reply.body["somethingNew"] = {"a": [1]}
+    asapp.transfer = [reply]
+    assert functions.post(complete(bench)).verbs == ["Say", "Dial"]
+
+
+@pytest.mark.parametrize("state", ["completed", "canceled", "busy", "failed", "no-answer"])
+def test_a_caller_who_is_gone_is_not_awaited(functions: Any, bench: Any, asapp: Any, state: str) -> None:
+    answer = functions.post(complete(bench), CallStatus=state)
+    assert answer.verbs == []
+    assert answer.event("abandoned")["transferId"] == bench.transfer
+    assert asapp.seen == []
+
+
+UNKNOWN: dict[str, dict[str, object]] = {
+    "expired": {"body": {"status": "EXPIRED"}},
+    "an unknown status": {"body": {"status": "SLEEPING"}},
+    "completed without a result": {"body": {"status": "COMPLETED"}},
+    "a result that is none": {"body": {"status": "COMPLETED", "outputContext": "AGENT"}},
+    "a list for a result": {"body": {"status": "COMPLETED", "outputContext": None}},
+    "an unknown type": {"body": {"status": "COMPLETED", "outputContext": {"transferType": "ROBOT"}}},
+    "a type that is an object": {"body": {"status": "COMPLETED", "outputContext": {"transferType": {"a": 1}}}},
+    "a prototype for a type": {"body": {"status": "COMPLETED", "outputContext": {"transferType": "__proto__"}}},
+    "400": {"status": 400},
+    "401": {"status": 401},
+    "403": {"status": 403},
+}
+
+
+@pytest.mark.parametrize("reply", UNKNOWN.values(), ids=UNKNOWN)
+def test_what_cannot_be_understood_is_unknown_at_once(functions: Any, bench: Any, asapp: Any, reply: Any) -> None:
+    asapp.transfer = [bench.reply(**reply)]
+    answer = functions.post(complete(bench))
+    assert answer.verbs == ["Dial"]
+    assert bench.query(answer.action)["outcome"] == "unknown"
+    assert len(asapp.of("transfer")) == 1
+    assert answer.level("ending") == "warning"
+
+
+LATE: dict[str, tuple[list[dict[str, object]], str]] = {
+    "404 throughout": ([{"status": 404}], "failed"),
+    "404 without a body": ([{"status": 404, "body": b""}], "failed"),
+    "ONGOING throughout": ([{"body": {"status": "ongoing"}}], "dropped"),
+    "ACTIVE throughout": ([{"body": {"status": "ACTIVE"}}], "dropped"),
+    "404, then ONGOING": ([{"status": 404}, {"body": {"status": "ONGOING"}}], "dropped"),
+    "500": ([{"status": 500}], "unknown"),
+    "429": ([{"status": 429}], "unknown"),
+    "dropped connections": ([{"drop": True}], "unknown"),
+    "not JSON": ([{"body": b"<html>"}], "unknown"),
+    "empty": ([{"body": b""}], "unknown"),
+    "no status": ([{"body": {"id": 1}}], "unknown"),
+    "404, then errors": ([{"status": 404}, {"status": 500}], "unknown"),
+}
+
+
+@pytest.mark.parametrize(("replies", "outcome"), LATE.values(), ids=LATE)
+def test_a_result_that_never_comes_is_awaited_and_then_judged(
+    deploy: Any, bench: Any, asapp: Any, replies: list[dict[str, object]], outcome: str
+) -> None:
+    functions = deploy({"asapp": {"reconnect": 0}})
+    functions.clock(speed=20)
+    asapp.transfer = [bench.reply(**one) for one in replies]
+    url, silence, turns = complete(bench), 0.0, 0
+    while True:
+        answer = functions.post(url)
+        silence += answer.seconds * 20
+        assert answer.seconds * 20 <= 4, "no turn takes long"
+        if answer.verbs != ["Pause", "Redirect"]:
+            break
+        silence += 1
+        turns += 1
+        assert turns < 10, "waiting is bounded"
+        url = answer.action
+    assert bench.query(answer.action)["outcome"] == outcome
+    assert turns >= 2
+    assert silence <= 20
+    assert answer.event("ending")["outcome"] == outcome
+
+
+def test_a_turn_of_waiting_is_short(functions: Any, bench: Any, asapp: Any) -> None:
+    asapp.transfer = [bench.reply(hang=True)]
+    answer = functions.post(complete(bench))
+    assert answer.verbs == ["Pause", "Redirect"]
+    assert answer.seconds < 2
+    asapp.release.set()
+    asapp.transfer = [bench.ongoing]
+    assert functions.post(complete(bench)).seconds < 2
+
+
+def test_a_late_result_is_taken(functions: Any, bench: Any, asapp: Any) -> None:
+    asapp.transfer = [bench.missing, bench.ongoing, bench.completed("AGENT")]
+    assert functions.post(complete(bench)).verbs == ["Say", "Dial"]
+
+
+def test_a_result_may_come_while_the_caller_waits(functions: Any, bench: Any, asapp: Any) -> None:
+    functions.clock(speed=10)
+    asapp.transfer = [bench.ongoing]
+    waiting = functions.post(complete(bench))
+    asapp.transfer = [bench.completed("SYSTEM")]
+    assert functions.post(waiting.action).verbs == ["Redirect"]
+
+
+def test_the_caller_hears_what_the_config_plays(deploy: Any, bench: Any, asapp: Any) -> None:
+    functions = deploy({"waiting": {"play": "https://cdn.example.com/hold.mp3", "max_seconds": 30}})
+    functions.clock(speed=10)
+    asapp.transfer = [bench.ongoing]
+    answer = functions.post(complete(bench, profile="es"))
+    assert answer.verbs == ["Play", "Redirect"]
+    assert answer.find("Play").text == "https://cdn.example.com/hold.mp3"
+    assert bench.query(answer.action) == {
+        "transfer": bench.transfer,
+        "r": functions.bundle.fingerprint,
+        "profile": "es",
+        "waited": "6",
+        "seen": "o",
+    }
+
+
+def test_no_waiting_is_possible(deploy: Any, bench: Any, asapp: Any) -> None:
+    functions = deploy({"waiting": {"max_seconds": 0}})
+    functions.clock(speed=10)
+    asapp.transfer = [bench.missing]
+    assert bench.query(functions.post(complete(bench)).action)["outcome"] == "failed"
+
+
+def test_a_broken_stream_is_taken_up_again_in_the_same_conversation(deploy: Any, bench: Any, asapp: Any) -> None:
+    functions = deploy({"waiting": {"max_seconds": 0}, "asapp": {"reconnect": 2}, "greeting": [{"say": "Hello."}]})
+    functions.clock(speed=10)
+    asapp.transfer = [bench.ongoing]
+    engaged = functions.post("/engage?campaign=summer")
+    url, ids = engaged.action, [engaged.parameters["asapp_callTransferId"]]
+    for _ in range(2):
+        answer = functions.post(url)
+        assert answer.verbs == ["Connect"], "no second greeting"
+        assert answer.parameters["asapp_externalConversationId"] == bench.call
+        assert answer.parameters["campaign"] == "summer"
+        ids.append(answer.parameters["asapp_callTransferId"])
+        assert functions.post(url).text == answer.text, "the same request has the same answer"
+        url = answer.action
+        assert bench.query(url)["transfer"] == ids[-1]
+    assert ids == [ids[0], f"{ids[0]}-2", f"{ids[0]}-3"]
+    assert len(asapp.of("stream")) == 5, "every new stream has a fresh URL"
+    final = functions.post(url)
+    assert final.verbs == ["Say", "Dial"]
+    assert final.find("Say").attrib == {"voice": "Polly.Amy", "language": "en-GB"}
+
+
+def test_when_no_new_stream_is_to_be_had_the_call_counts_as_dropped(deploy: Any, bench: Any, asapp: Any) -> None:
+    functions = deploy({"waiting": {"max_seconds": 0}})
+    functions.post("/engage")
+    functions.clock(speed=10)
+    asapp.transfer, asapp.stream = [bench.ongoing], [bench.failing]
+    answer = functions.post(complete(bench))
+    assert bench.query(answer.action)["outcome"] == "dropped"
+
+
+def test_a_call_that_names_no_transfer_asks_by_its_sid(functions: Any, asapp: Any, bench: Any) -> None:
+    # What ASAPP's own sample does: calls that it engaged may return to us.
+    assert functions.post("/call-complete").verbs == ["Say", "Dial"]
+    assert asapp.of("transfer")[0].path.endswith(f"/{bench.call}")
+
+
+CRAFTED = [
+    "transfer=../../v1/health",
+    "transfer=CA1/../x",
+    "outcome=__proto__&step=1",
+    "outcome=nothing&step=99999999999999999999",
+    "outcome=agent&step=-1",
+    "outcome=agent&step=1e9&to=__proto__",
+    "outcome=agent&step=999&to=+19005550000",
+    "profile=__proto__",
+    "waited=NaN&seen=zzzz",
+    "waited=-5&seen=%22%3E",
+    "r=%22%3E%3CDial%3E",
+    "q.campaign=%22%3E%3CDial%3E",
+]
+
+
+@pytest.mark.parametrize("query", CRAFTED)
+def test_a_crafted_url_reaches_only_what_is_listed(functions: Any, asapp: Any, bench: Any, query: str) -> None:
+    answer = functions.post(f"/call-complete?{query}")
+    assert answer.verbs
+    listed = {"+15550100001", "+15550100002", "+15550100009", "+15550100008"}
+    assert all(one.text in listed for one in answer.root.iter("Number"))
+    for request in asapp.of("transfer"):
+        assert request.path.startswith("/generativeagent/v1/call-transfers/CA")
+        assert ".." not in request.path
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+def test_whatever_the_agent_returns_stays_text(deploy: Any, asapp: Any, bench: Any, value: object) -> None:
+    outcomes = {
+        "agent": [{"send": "billing"}],
+        "system": [{"send": {"by": {"from": "transferVariables.to"}, "default": "flex"}}],
+    }
+    functions = deploy({"outcomes": outcomes})
+    variables = {"reason": value, "accountId": value, "to": value, "__proto__": value}
+    for kind in ("AGENT", "SYSTEM"):
+        reply = bench.completed(kind, currentTaskName=value, transferVariables=variables, referenceVariables=variables)
+        asapp.transfer = [reply]
+        answer = functions.post(complete(bench))
+        assert "19005550000" not in "".join(one.text or "" for one in answer.root.iter("Number"))
+        for sip in answer.root.iter("Sip"):
+            headers = dict(parse_qsl(urlsplit(sip.text or "").query))
+            assert set(headers) <= {"X-Task", "X-Why"}
+            assert len((sip.text or "").partition("?")[2]) < 1024
+            assert not any(end in (sip.text or "") for end in "\r\n\u2028\u0085")
+        for task in answer.root.iter("Task"):
+            attributes = json.loads(task.text or "")
+            assert set(attributes) <= {"reason", "campaign"}
+            assert all(isinstance(one, str) and len(one) <= 500 for one in attributes.values())
+
+
+@pytest.mark.parametrize("variables", [None, "text", 7, [1, 2], {}, {"a": None}])
+def test_variables_of_any_shape_are_survived(functions: Any, asapp: Any, bench: Any, variables: object) -> None:
+    reply = bench.completed("AGENT", transferVariables=variables, referenceVariables=variables, currentTaskName=variables)
+    asapp.transfer = [reply]
+    assert functions.post(complete(bench)).verbs == ["Say", "Dial"]
+
+
+def test_nothing_the_agent_names_is_reached_unless_it_is_listed(functions: Any, asapp: Any, bench: Any) -> None:
+    for route in ("+19005550000", "sip:evil@example.com", "__proto__", "hasOwnProperty", "", None, {"to": "flex"}):
+        asapp.transfer = [bench.completed("SYSTEM", transferVariables={"route": route})]
+        assert functions.post(complete(bench)).find("Redirect").text.startswith("https://ivr.example.com/")
+    asapp.transfer = [bench.completed("SYSTEM", transferVariables={"route": "flex"})]
+    assert functions.post(complete(bench)).verbs == ["Enqueue"]
+
+
+def test_an_exception_of_ours_is_no_application_error(deploy: Any, bench: Any) -> None:
+    throwing = "exports.readEnding = async () => { throw new RangeError('the value was 4111-1111'); };\n"
+    functions = deploy({"templates": "./templates"}, files={"templates/functions/lib/ending.private.js.j2": throwing})
+    answer = functions.post(complete(bench))
+    assert answer.verbs == ["Say", "Dial"]
+    assert bench.query(answer.action)["outcome"] == "failed"
+    assert answer.level("failed") == "error"
+    assert answer.event("failed")["error"] == "RangeError"
+    assert "4111" not in json.dumps(answer.log)
+
+
+def test_when_even_that_fails_there_is_an_apology(deploy: Any, bench: Any) -> None:
+    throwing = "exports.perform = async () => { throw null; };\nexports.speak = () => {};\n"
+    functions = deploy({"templates": "./templates"}, files={"templates/functions/lib/steps.private.js.j2": throwing})
+    answer = functions.post(complete(bench))
+    assert answer.verbs == ["Say", "Hangup"]
+    assert functions.post(complete(bench), CallStatus="completed").verbs == []
