@@ -213,14 +213,7 @@ class Deployer:
         self._drop_variables(service, environment)
         if self._binds:
             self._record_numbers(environment)
-            check_paths(
-                self.platform,
-                self.pool,
-                environment.domain_name,
-                self.desired.public_paths,
-                self.report,
-                within=self.check_within,
-            )
+            self._check(environment)
         return self.live_now()
 
     def _deploy(
@@ -292,21 +285,31 @@ class Deployer:
         listing = self.pool.start(
             lambda: self.platform.list_deployments(service.sid, environment.sid, _LATEST_DEPLOYMENTS)
         )
-        check_paths(
+
+        def intruder() -> Intruder | None:
+            return find_intruder(listing.result(), deployment, expected, build)
+
+        answers = self._check(environment, is_pointless=lambda: intruder() is not None)
+        found = intruder()
+        if found and found.is_live and found.build_sid:
+            theirs = self.platform.get_build(service.sid, found.build_sid)
+            if has_ours(theirs, versions):
+                # They deployed after us and merged ours in: both are live.
+                found = None
+        if found is None and not answers:
+            self._check(environment)
+        return found
+
+    def _check(self, environment: Environment, is_pointless: Callable[[], bool] = lambda: False) -> bool:
+        return check_paths(
             self.platform,
             self.pool,
             environment.domain_name,
             self.desired.public_paths,
             self.report,
             within=self.check_within,
+            is_pointless=is_pointless,
         )
-        intruder = find_intruder(listing.result(), deployment, expected, build)
-        if intruder and intruder.is_live and intruder.build_sid:
-            theirs = self.platform.get_build(service.sid, intruder.build_sid)
-            if has_ours(theirs, versions):
-                # They deployed after us and merged ours in: both are live.
-                return None
-        return intruder
 
     def _merge(
         self,

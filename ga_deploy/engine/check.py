@@ -10,7 +10,7 @@ from ga_deploy.errors import DeployError, Unreachable
 from ga_deploy.events import Report, StepDone, StepProgress, StepStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
@@ -27,8 +27,11 @@ def check_paths(
     report: Report,
     *,
     within: float = CUT_OVER_SECONDS,
-) -> None:
-    """Return once every path answers; raise `DeployError` if one still does not `within` seconds.
+    is_pointless: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Return True once every path answers; raise `DeployError` if one still does not after `within` seconds.
+
+    `is_pointless` is asked after a round in which a path did not answer; if it says so, False is returned at once.
 
     The request is unsigned: 400, 401 and 403 come from a protected function that is there, 400 from a public one that
     misses the call. Only 404, 5xx and silence mean that nothing (working) is there.
@@ -42,7 +45,9 @@ def check_paths(
         failing = {path: why for path, why in zip(missing, answers, strict=True) if why}
         if not failing:
             report(StepDone("check", f"https://{domain} answers", f"{len(paths)} paths"))
-            return
+            return True
+        if is_pointless():
+            return False
         left = deadline - time.monotonic()
         if left <= 0:
             listed = ", ".join(f"{path} ({why})" for path, why in sorted(failing.items()))

@@ -1,0 +1,528 @@
+"""For random histories of ours and of others: `up` makes the wish live, a second plan is empty, what is foreign stays.
+
+The platform is a small one in memory, written against the same list of calls as the gateway.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ga_deploy.engine.builds import BuildTiming
+from ga_deploy.engine.deployment import Target, deploy, look
+from ga_deploy.engine.releases import list_releases
+from ga_deploy.errors import Conflict, DeployError, NotFound
+from ga_deploy.model import (
+    MARKER,
+    AssetVersion,
+    Build,
+    Deployment,
+    Desired,
+    Environment,
+    FunctionFile,
+    FunctionResource,
+    FunctionVersion,
+    Service,
+    SyncDocument,
+    SyncItem,
+    Variable,
+)
+
+OURS = ("/engage", "/call-complete", "/lib/settings", "/talk")
+THEIRS = ("/hello", "/engage", "/lib/theirs")
+PACKAGES = ("axios", "lodash", "dayjs")
+NAMES = ("ASAPP_API_ID", "LOG_LEVEL", "THEIR_KEY")
+
+
+@dataclass
+class World:
+    """Twilio in memory: enough of Serverless and Sync for the engine, with its semantics."""
+
+    service: Service | None = None
+    environments: dict[str, Environment] = field(default_factory=dict)
+    resources: list[FunctionResource] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, FunctionVersion] = field(default_factory=dict)
+    assets: dict[str, AssetVersion] = field(default_factory=dict)
+    builds: dict[str, Build] = field(default_factory=dict)
+    variables: dict[str, Variable] = field(default_factory=dict)
+    deployments: list[Deployment] = field(default_factory=list)
+    documents: dict[str, SyncDocument] = field(default_factory=dict)
+    maps: dict[str, dict[str, SyncItem]] = field(default_factory=dict)
+    writes: int = 0
+    before_deployment: object = None
+    after_deployment: object = None
+    _count: int = 0
+    _guard: threading.RLock = field(default_factory=threading.RLock)
+
+    def sid(self, prefix: str) -> str:
+        with self._guard:
+            self._count += 1
+            self.writes += 1
+            return f"{prefix}{self._count:032d}"
+
+    # Serverless
+
+    def find_service(self, unique_name):
+        return self.service
+
+    def create_service(self, unique_name, *, friendly_name, include_credentials, ui_editable):
+        self.service = Service(
+            self.sid("ZS"), "AC" + "0" * 32, unique_name, friendly_name, include_credentials, ui_editable
+        )
+        return self.service
+
+    def update_service(self, service, *, include_credentials=None, ui_editable=None):
+        raise AssertionError("no wish here asks for it")
+
+    def list_environments(self, service):
+        return list(self.environments.values())
+
+    def create_environment(self, service, unique_name, domain_suffix):
+        made = Environment(self.sid("ZE"), unique_name, domain_suffix, "ga-1234.twil.io", None)
+        self.environments[made.sid] = made
+        return made
+
+    def get_environment(self, service, environment):
+        return self.environments[environment]
+
+    def list_functions(self, service):
+        return list(self.resources)
+
+    def create_function(self, service, friendly_name):
+        made = FunctionResource(self.sid("ZH"), friendly_name)
+        self.resources.append(made)
+        return made
+
+    def upload_version(self, service, function, file):
+        assert function in {resource.sid for resource in self.resources}
+        made = FunctionVersion(self.sid("ZN"), function, file.path, file.visibility)
+        self.versions[made.sid] = made
+        self.sources[made.sid] = file.content
+        return made
+
+    def read_source(self, service, version):
+        return self.sources[version.sid]
+
+    def get_build(self, service, build):
+        return self.builds[build]
+
+    def create_build(self, service, *, function_versions, asset_versions, dependencies, runtime):
+        chosen = [self.versions[sid] for sid in function_versions]
+        assert len({version.path for version in chosen}) == len(chosen), "two versions of one path"
+        made = Build(
+            self.sid("ZB"),
+            "completed",
+            runtime,
+            {"twilio": "5.0.3", "@twilio/runtime-handler": "2.0.1", **dependencies},
+            tuple(chosen),
+            tuple(self.assets[sid] for sid in asset_versions),
+        )
+        assert "@twilio/runtime-handler" not in dependencies
+        self.builds[made.sid] = made
+        return replace(made, status="building")
+
+    def build_status(self, service, build):
+        return "completed"
+
+    def list_variables(self, service, environment):
+        return list(self.variables.values())
+
+    def create_variable(self, service, environment, key, value):
+        assert key not in self.variables
+        self.variables[key] = Variable(self.sid("ZV"), key, value)
+        return self.variables[key]
+
+    def update_variable(self, service, environment, variable, value):
+        self.writes += 1
+        key = next(v.key for v in self.variables.values() if v.sid == variable)
+        self.variables[key] = Variable(variable, key, value)
+        return self.variables[key]
+
+    def delete_variable(self, service, environment, variable):
+        self.writes += 1
+        del self.variables[next(v.key for v in self.variables.values() if v.sid == variable)]
+
+    def list_deployments(self, service, environment, limit):
+        return list(reversed(self.deployments))[:limit]
+
+    def create_deployment(self, service, environment, build):
+        with self._guard:
+            self.run_once("before_deployment")
+            made = self.activate(environment, build)
+            self.run_once("after_deployment")
+            return made
+
+    def activate(self, environment, build):
+        made = Deployment(self.sid("ZD"), build, None)
+        self.deployments.append(made)
+        self.environments[environment] = replace(self.environments[environment], build_sid=build)
+        return made
+
+    def run_once(self, name):
+        hook, _ = getattr(self, name), setattr(self, name, None)
+        if hook:
+            hook()
+
+    def probe(self, url):
+        path = "/" + url.split("/", 3)[3]
+        build = self.live()
+        version = next((v for v in build.function_versions if v.path == path), None) if build else None
+        return 404 if version is None or version.visibility == "private" else 403
+
+    # Sync
+
+    def get_document(self, name):
+        return self.documents.get(name)
+
+    def create_document(self, name, content, *, ttl=0):
+        with self._guard:
+            if name in self.documents:
+                raise Conflict("taken", status=409, code=54301)
+            self.documents[name] = SyncDocument(name, self.sid("r"), dict(content))
+            return self.documents[name]
+
+    def update_document(self, name, content, *, ttl=0, if_match=None):
+        with self._guard:
+            if name not in self.documents:
+                raise NotFound("gone", status=404)
+            if if_match not in (None, self.documents[name].revision):
+                raise Conflict("moved", status=412, code=54103)
+            self.documents[name] = SyncDocument(name, self.sid("r"), dict(content))
+            return self.documents[name]
+
+    def delete_document(self, name):
+        del self.documents[name]
+
+    def ensure_map(self, name):
+        self.maps.setdefault(name, {})
+
+    def list_items(self, name, *, newest_first=False, limit=None):
+        items = sorted(self.maps.get(name, {}).values(), key=lambda item: item.key, reverse=newest_first)
+        return items if limit is None else items[:limit]
+
+    def put_item(self, name, key, content, *, if_match=None):
+        self.maps.setdefault(name, {})[key] = SyncItem(key, self.sid("r"), dict(content))
+        return self.maps[name][key]
+
+    # What others do, and what tests ask
+
+    def live(self) -> Build | None:
+        for environment in self.environments.values():
+            return self.builds[environment.build_sid] if environment.build_sid else None
+        return None
+
+    def foreign_setup(self) -> None:
+        if self.service is None:
+            self.service = Service(self.sid("ZS"), "AC" + "0" * 32, "ga", "Theirs", True, True)
+        if not self.environments:
+            self.create_environment(self.service.sid, "ui", None)
+
+    def foreign_deploy(self, path: str, visibility: str, content: str, dependency: tuple[str, str] | None) -> None:
+        """Somebody adds a function by the Console, which carries the rest over."""
+        self.foreign_setup()
+        live = self.live()
+        resource = self.create_function("", path)
+        version = self.upload_version("", resource.sid, FunctionFile(path, visibility, content))
+        others = [v.sid for v in (live.function_versions if live else ()) if v.path != path]
+        asset = AssetVersion(self.sid("ZN"), self.sid("ZH"), f"/asset-{self._count}.png", "public")
+        self.assets[asset.sid] = asset
+        carried = {n: v for n, v in (live.dependencies if live else {}).items() if n != "@twilio/runtime-handler"}
+        build = self.create_build(
+            "",
+            function_versions=[*others, version.sid],
+            asset_versions=[*(v.sid for v in (live.asset_versions if live else ())), asset.sid],
+            dependencies={**carried, **dict([dependency] if dependency else [])},
+            runtime=live.runtime if live else "node20",
+        )
+        self.activate(next(iter(self.environments)), build.sid)
+
+
+def make_wish(functions: dict[str, str], dependencies: dict[str, str], variables: dict[str, str]) -> Desired:
+    files = tuple(
+        FunctionFile(path, "private" if "/lib/" in path else "protected", f"{MARKER} set=/ file={path}\n{content}")
+        for path, content in sorted(functions.items())
+    )
+    return Desired(
+        account_sid="AC" + "0" * 32,
+        service_name="ga",
+        environment="ui",
+        domain_suffix=None,
+        functions=files,
+        function_set="/",
+        engage_path="/engage",
+        fingerprint=str(hash(tuple(sorted(functions.items())))),
+        dependencies=dependencies,
+        variables=variables,
+    )
+
+
+def make_target(world: World, wish: Desired, folder: Path, state: str = "sync") -> Target:
+    return Target(
+        platform=world,
+        desired=wish,
+        state=state,
+        folder=folder,
+        timing=BuildTiming(poll=0),
+        lock_timeout=0,
+        check_within=0,
+    )
+
+
+contents = st.sampled_from(("one", "two", "three"))
+versions = st.sampled_from(("1.0.0", "2.0.0"))
+wishes = st.builds(
+    make_wish,
+    st.dictionaries(st.sampled_from(OURS), contents, min_size=1),
+    st.dictionaries(st.sampled_from(PACKAGES), versions),
+    st.dictionaries(st.sampled_from(NAMES), contents),
+)
+foreign_deployments = st.tuples(
+    st.sampled_from(THEIRS),
+    st.sampled_from(("public", "private")),
+    contents,
+    st.none() | st.tuples(st.sampled_from(PACKAGES), versions),
+)
+foreign_variables = st.tuples(st.sampled_from(NAMES), contents)
+steps = st.lists(
+    wishes
+    | foreign_deployments.map(lambda made: ("deploy", made))
+    | foreign_variables.map(lambda made: ("set", made))
+    | st.just(("forget", None)),
+    min_size=1,
+    max_size=5,
+)
+
+
+def check_wish_is_live(world: World, wish: Desired) -> None:
+    live = world.live()
+    assert live is not None
+    there = {v.path: (v.visibility, world.sources[v.sid]) for v in live.function_versions}
+    assert {f.path: (f.visibility, f.content) for f in wish.functions}.items() <= there.items()
+    assert wish.dependencies.items() <= live.dependencies.items()
+    assert wish.variables.items() <= {v.key: v.value for v in world.variables.values()}.items()
+    assert world.variables["DOMAIN_NAME"].value == "ga-1234.twil.io"
+
+
+def play(history: list[object], state: str) -> None:
+    world = World()
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for step in history:
+            if isinstance(step, Desired):
+                play_wish(world, step, folder, state)
+            elif step[0] == "deploy":
+                world.foreign_deploy(*step[1])
+            elif step[0] == "set":
+                world.foreign_setup()
+                key, value = step[1]
+                world.variables[key] = Variable(world.sid("ZV"), key, value)
+            else:
+                world.maps.clear()
+
+
+def play_wish(world: World, wish: Desired, folder: Path, state: str) -> None:
+    before, set_before = world.live(), {v.key: v for v in world.variables.values()}
+    target = make_target(world, wish, folder, state)
+    releases = list_releases(target.open_records(), None)
+    made = {name for release in releases for name, variable in release.variables.items() if variable.made}
+    brought = {name for release in releases for name in release.dependencies}
+    deploy(target, agree=lambda plan: None)
+    check_wish_is_live(world, wish)
+    live = world.live()
+    for version in before.function_versions if before else ():
+        if world.sources[version.sid].startswith(MARKER) or version.path in wish.paths:
+            continue
+        assert version in live.function_versions, f"{version.path} is foreign and gone"
+    if before:
+        assert set(before.asset_versions) <= set(live.asset_versions)
+        kept = {n: v for n, v in before.dependencies.items() if n not in {*wish.dependencies, *brought}}
+        assert kept.items() <= live.dependencies.items()
+        assert live.runtime == before.runtime
+    for key, variable in set_before.items():
+        if key not in wish.variables and key not in made:
+            assert world.variables.get(key) == variable, f"{key} is foreign and gone"
+    assert world.documents == {}, "the lock is given back"
+    writes = world.writes
+    again = deploy(target, agree=lambda plan: pytest.fail("a second run has nothing to ask"))
+    assert again.outcome is None
+    assert world.writes == writes, "a second run writes nothing"
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(steps, st.sampled_from(("sync", "local")))
+def test_wish_is_live_and_foreign_parts_survive(history: list[object], state: str) -> None:
+    play(history, state)
+
+
+@pytest.mark.slow
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps, st.sampled_from(("sync", "local")))
+def test_wish_is_live_and_foreign_parts_survive_long(history: list[object], state: str) -> None:
+    play(history, state)
+
+
+WISH = make_wish({"/engage": "one", "/lib/settings": "one"}, {"axios": "1.0.0"}, {"ASAPP_API_ID": "one"})
+OTHER = make_wish({"/engage": "two", "/lib/settings": "one"}, {"axios": "1.0.0"}, {"ASAPP_API_ID": "one"})
+
+
+def paths(world: World) -> set[str]:
+    return {version.path for version in world.live().function_versions}
+
+
+def test_old_paths_live_for_one_release(tmp_path: Path) -> None:
+    world = World()
+    renamed = make_wish({"/talk": "one", "/lib/settings": "one"}, {"axios": "1.0.0"}, {})
+    changed = make_wish({"/talk": "two", "/lib/settings": "one"}, {"axios": "1.0.0"}, {})
+    for wish, there in ((WISH, {"/engage"}), (renamed, {"/engage", "/talk"}), (changed, {"/talk"})):
+        deploy(make_target(world, wish, tmp_path), agree=lambda plan: None)
+        assert paths(world) == there | {"/lib/settings"}
+
+
+@pytest.mark.parametrize("moment", ["before_deployment", "after_deployment"])
+def test_somebody_deploys_in_between(tmp_path: Path, moment: str) -> None:
+    world = World()
+    deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+    setattr(world, moment, lambda: world.foreign_deploy("/hello", "public", "theirs", ("lodash", "1.0.0")))
+    warned = []
+    target = replace(make_target(world, OTHER, tmp_path), report=lambda event: warned.append(type(event).__name__))
+    deploy(target, agree=lambda plan: None)
+    check_wish_is_live(world, OTHER)
+    assert "/hello" in paths(world)
+    assert world.live().dependencies["lodash"] == "1.0.0"
+    # After ours, the Console's own look had ours in it: nothing to merge.
+    assert ("Warned" in warned) == (moment == "before_deployment")
+    assert look(target)[1].is_empty
+
+
+def test_build_made_from_an_older_look_is_merged_again(tmp_path: Path) -> None:
+    """Their look was before ours, their deployment after it: ours is gone until it is merged with theirs."""
+    world = World()
+    world.foreign_deploy("/old", "public", "theirs", None)
+    stale = world.live()
+
+    def slip_in() -> None:
+        resource = world.create_function("", "/hello")
+        version = world.upload_version("", resource.sid, FunctionFile("/hello", "public", "theirs"))
+        build = world.create_build(
+            "",
+            function_versions=[*(v.sid for v in stale.function_versions), version.sid],
+            asset_versions=[v.sid for v in stale.asset_versions],
+            dependencies={},
+            runtime="node22",
+        )
+        world.activate(next(iter(world.environments)), build.sid)
+
+    world.after_deployment = slip_in
+    deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+    check_wish_is_live(world, WISH)
+    assert {"/hello", "/old"} <= paths(world)
+
+
+def test_same_path_changed_meanwhile_stops(tmp_path: Path) -> None:
+    world = World()
+    deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+    deployed = len(world.deployments)
+    build_status = world.build_status
+
+    def somebody_else(service: str, build: str) -> str:
+        world.foreign_deploy("/engage", "public", "theirs", None)
+        world.build_status = build_status
+        return "completed"
+
+    world.build_status = somebody_else
+    with pytest.raises(DeployError) as stopped:
+        deploy(make_target(world, OTHER, tmp_path), agree=lambda plan: None)
+    assert "/engage" in stopped.value.why
+    assert len(world.deployments) == deployed + 1, "theirs is the last; ours was not activated over it"
+    assert world.documents == {}
+
+
+def test_foreign_part_moved_before_activation_is_merged(tmp_path: Path) -> None:
+    world = World()
+    deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+    build_status = world.build_status
+
+    def somebody_else(service: str, build: str) -> str:
+        world.foreign_deploy("/hello", "public", "theirs", None)
+        world.build_status = build_status
+        return "completed"
+
+    world.build_status = somebody_else
+    deploy(make_target(world, OTHER, tmp_path), agree=lambda plan: None)
+    check_wish_is_live(world, OTHER)
+    assert "/hello" in paths(world)
+
+
+def test_environment_that_keeps_moving_stops(tmp_path: Path) -> None:
+    world = World()
+    deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+
+    def somebody_else(service: str, build: str) -> str:
+        world.foreign_deploy(f"/hello-{world._count}", "public", "theirs", None)
+        return "completed"
+
+    world.build_status = somebody_else
+    with pytest.raises(DeployError, match="keeps deploying"):
+        deploy(make_target(world, OTHER, tmp_path), agree=lambda plan: None)
+    assert {path for path in paths(world) if path.startswith("/hello")}
+
+
+def test_paths_that_do_not_answer_are_told(tmp_path: Path) -> None:
+    world = World()
+    world.probe = lambda url: 404
+    with pytest.raises(DeployError, match="does not answer") as told:
+        deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+    assert "/engage (404)" in told.value.why
+    del world.probe
+    assert deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None).outcome is not None
+    assert look(make_target(world, WISH, tmp_path))[1].is_empty
+
+
+def test_failed_build_says_what_can_be_known(tmp_path: Path) -> None:
+    world = World()
+    world.build_status = lambda service, build: "failed"
+    with pytest.raises(DeployError, match="the build failed") as told:
+        deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+    assert "axios 1.0.0" in told.value.why
+    assert "/engage" in told.value.why
+    assert world.live() is None
+    assert world.documents == {}
+
+
+def test_build_that_never_ends_is_given_up(tmp_path: Path) -> None:
+    world = World()
+    world.build_status = lambda service, build: "building"
+    target = replace(make_target(world, WISH, tmp_path), timing=BuildTiming(poll=0.001, limit=0.05))
+    with pytest.raises(DeployError, match="did not end within"):
+        deploy(target, agree=lambda plan: None)
+    assert world.live() is None
+
+
+def test_platform_that_refuses_its_own_twilio_is_asked_without(tmp_path: Path) -> None:
+    from ga_deploy.errors import ApiProblem
+
+    world = World()
+    world.foreign_deploy("/hello", "public", "theirs", None)
+    create_build = world.create_build
+
+    def refuse_twilio(service, *, dependencies, **rest):
+        if "twilio" in dependencies:
+            raise ApiProblem(
+                "the build was refused",
+                status=400,
+                code=20001,
+                why="Some dependencies could not be validated. No matching version found for twilio@5.0.3",
+            )
+        return create_build(service, dependencies=dependencies, **rest)
+
+    world.create_build = refuse_twilio
+    deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+    check_wish_is_live(world, WISH)
+    assert look(make_target(world, WISH, tmp_path))[1].is_empty
