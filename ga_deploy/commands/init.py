@@ -49,7 +49,8 @@ def _compose(ctx: Context, directory: Path, *, flow: bool, templates: bool, forc
     workflow = Path(".github") / "workflows" / "ga-deploy.yml"
     own = _own_templates() if templates else {}
     ignored = directory / ".gitignore"
-    taken = [name for name in map(Path, (config, ".env.example", workflow, *own)) if _is_there(directory / name)]
+    names_of_files = [Path(config), Path(".env.example"), workflow, *own]
+    taken = [name for name in names_of_files if _is_there(directory / name)]
     if taken and not force:
         raise DeployError(
             f"{directory} already has " + ", ".join(map(str, taken[:5])) + (", ..." if len(taken) > 5 else ""),
@@ -126,7 +127,7 @@ def _fill(template: str, names: dict[str, object]) -> str:
     # Brackets as delimiters: braces mean something to GitHub and in references.
     jinja = Environment(
         undefined=StrictUndefined,
-        autoescape=False,
+        autoescape=False,  # noqa: S701 - YAML, from values that were checked
         keep_trailing_newline=True,
         variable_start_string="[[",
         variable_end_string="]]",

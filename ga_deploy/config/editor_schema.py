@@ -14,8 +14,8 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BaseModel, WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from ga_deploy.config import destinations, steps
-from ga_deploy.config.schema import EnvironmentOverrides, Language, Profile
+from ga_deploy.config import steps
+from ga_deploy.config.schema import COMPLETED, EnvironmentOverrides, Language
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -82,7 +82,7 @@ class _Writer:
         return {"$ref": f"#/$defs/{name}"}
 
     def _object(self, model: type[BaseModel], *, partial: bool) -> Schema:
-        partial = partial or model is Profile  # laid over the rest of the config
+        partial = partial or model in COMPLETED
         properties: dict[str, Schema] = {}
         required = []
         for name, field in model.model_fields.items():
@@ -184,8 +184,3 @@ def _or_null(schema: Schema) -> Schema:
     if "anyOf" in schema:
         return {**schema, "anyOf": [*schema["anyOf"], _NULL]} if _NULL not in schema["anyOf"] else schema
     return {"anyOf": [schema, _NULL]}
-
-
-def section_kinds() -> dict[str, type[BaseModel]]:
-    """Return the kinds of destination and of step by the key that marks them."""
-    return {**destinations.KINDS, **steps.KINDS}

@@ -61,6 +61,7 @@ from ga_deploy.errors import Finding, Place  # noqa: TC001 - pydantic reads the 
 from ga_deploy.redact import Secret  # noqa: TC001 - as above
 
 __all__ = [
+    "COMPLETED",
     "Asapp",
     "Config",
     "Destination",
@@ -300,7 +301,10 @@ class Outcomes(Strict):
 
 
 class Profile(Strict):
-    """Numbers that need another task, language or handling. Already merged: every section is complete."""
+    """Numbers that need another task, language or handling.
+
+    Once loaded, every section is complete: merged over that of the config.
+    """
 
     input: Input = Field(default_factory=Input, description="merged over `input`")
     greeting: tuple[GreetingStep, ...] = Field((), description="replaces `greeting`")
@@ -357,7 +361,10 @@ FilePath = Annotated[Path, BeforeValidator(_beside_config)]
 
 
 class Hooks(Strict):
-    """Your own JavaScript, deployed as private functions. Absolute paths once loaded."""
+    """Your own JavaScript, deployed as private functions.
+
+    Once loaded, the paths are absolute.
+    """
 
     before_engage: FilePath | None = Field(None, description="(call, context) -> extra input variables")
     after_call: FilePath | None = Field(None, description="(outcome, context) -> outcome steps, or nothing")
@@ -393,6 +400,10 @@ class EnvironmentOverrides(Strict):
         ]
         | None
     ) = Field(None, description="ends the domain, e.g. stage; none for the Console's environment `ui`")
+
+
+# Sections whose required keys are filled in from elsewhere when the user leaves them out.
+COMPLETED = (Profile, FunctionAt)
 
 
 class SelectedEnvironment(Strict):
