@@ -33,7 +33,7 @@ from ga_deploy.simulate.webhook import Exchange, WebhookClient
 from ga_deploy.simulate.world import StreamOrder, WebError, WebReply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ga_deploy.simulate.clock import Clock
     from ga_deploy.simulate.plan import CallPlan, Page, Phase
@@ -239,6 +239,8 @@ class _Call:
         number = len(self._streams) + 1
         leg = await self._open_stream(stream, base, number)
         label = f"media stream {number}: " + (leg.reason or f"ended by the {leg.ended_by}")
+        # A stream may run faster than the clock on the wall: what it took counts, not what it cost.
+        await self._clock.spend(leg.seconds - (self._now() - began))
         self._streams.append((began, leg))
         detail = {**leg.as_json(), "told": _read_parameters(stream)}
         self._events.append(Event(began, "stream", label, self._now() - began, heard=bool(leg.agent), detail=detail))
@@ -260,7 +262,7 @@ class _Call:
         for name, value in parameters.items():
             if len(name) + len(value) >= _PARAMETER_LIMIT:
                 self._note("warning", f"Parameter `{name}` has {_PARAMETER_LIMIT} characters or more")
-        callback = _StreamCallback(self, stream, base, stream_sid)
+        callback = _StreamCallback(self.call_back, self._plan, stream, base, stream_sid)
         refusal = _refuse_stream(url, stream.get("track", "inbound_track"))
         if refusal:
             leg = StreamLeg(opened=False, seconds=0.0, ended_by="error", error=31920, reason=refusal)
@@ -543,7 +545,8 @@ class _Call:
 class _StreamCallback:
     """The status callbacks of one stream; nothing is sent when the TwiML asks for none."""
 
-    call: _Call
+    call_back: Callable[[str, str, Mapping[str, str]], None]
+    plan: CallPlan
     stream: Element
     base: str
     stream_sid: str
@@ -552,10 +555,9 @@ class _StreamCallback:
         """Report `stream-started`, `stream-stopped` or `stream-error`."""
         if "statusCallback" not in self.stream.attributes:
             return
-        plan = self.call._plan
         parameters = {
-            "AccountSid": plan.account_sid,
-            "CallSid": plan.call_sid,
+            "AccountSid": self.plan.account_sid,
+            "CallSid": self.plan.call_sid,
             "StreamSid": self.stream_sid,
             "StreamName": self.stream.get("name", self.stream_sid),
             "StreamEvent": event,
@@ -563,7 +565,7 @@ class _StreamCallback:
             **({"StreamError": error} if error else {}),
         }
         method = self.stream.get("statusCallbackMethod", "POST").upper()
-        self.call.call_back(resolve(self.base, self.stream.get("statusCallback")), method, parameters)
+        self.call_back(resolve(self.base, self.stream.get("statusCallback")), method, parameters)
 
 
 def _read_parameters(stream: Element) -> dict[str, str]:

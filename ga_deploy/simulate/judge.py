@@ -241,11 +241,16 @@ def _judge_streams(
         failings.append(Failing("streams", f"{len(record.streams)} media streams instead of {expected.streams}"))
     for (_, leg), event in zip(record.streams, record.of("stream"), strict=True):
         failings += [Failing("audio", problem) for problem in leg.problems]
+        if leg.opened and leg.ended_by == "agent" and not leg.agent:
+            failings.append(Failing("first_audio", "the agent was on the line and never heard"))
         told: Mapping[str, str] = event.detail.get("told", {})
         failings += [Failing("told", text) for text in _compare_told(told, expected, handling, facts)]
     ids = [event.detail.get("told", {}).get("asapp_callTransferId") for event in record.of("stream")]
     if len(set(ids)) != len(ids):
         failings.append(Failing("told", "two streams of the call have the same asapp_callTransferId"))
+    pressed = facts.get("agent.digits", "")
+    if expected.pressed and pressed != expected.pressed:
+        failings.append(Failing("keys", f"the agent got the keys {pressed!r}, not {expected.pressed!r}"))
     if expected.barge_in_within is not None:
         heard = [leg.barge_in_silence_after for _, leg in record.streams if leg.barge_in_silence_after is not None]
         if not heard:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from ga_deploy.simulate.call import place_call
@@ -19,11 +19,12 @@ from ga_deploy.simulate.webhook import add_query
 from ga_deploy.simulate.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from ga_deploy.redact import Secret
     from ga_deploy.simulate.deployment import Deployment
+    from ga_deploy.simulate.record import CallRecord
     from ga_deploy.simulate.scenario import Scenario
     from ga_deploy.simulate.world import Fetch, OpenStream
 
@@ -36,12 +37,19 @@ _SIP_CALL = {
 
 @dataclass(frozen=True)
 class Setting:
-    """A stage made ready for one call: whom to ring, and who answers. `token` signs the webhooks."""
+    """A stage made ready for one call: whom to ring, and who answers.
+
+    `token` signs the webhooks. `result` is what ASAPP will report of the conversation, under the names that configs
+    use (`outcome.status`, `transferVariables.reason` …), as far as it is known beforehand. `witness` tells after the
+    call what reached ASAPP: `agent.digits`, `agent.interruptions`, as far as that is known.
+    """
 
     deployment: Deployment
     fetch: Fetch
     open_stream: OpenStream
     token: Secret | None
+    result: Mapping[str, str] = field(default_factory=dict)
+    witness: Callable[[], Mapping[str, str]] = dict
 
 
 class Stage(Protocol):
@@ -126,6 +134,7 @@ async def run_scenario(scenario: Scenario, stage: Stage) -> Verdict:
         world = World(setting.fetch, setting.open_stream, setting.token)
         clock = RealClock() if scenario.pace == "real" else FastClock()
         record = await place_call(plan, world, clock)
+        facts = list_facts(scenario, plan, setting, record) | dict(setting.witness())
     deployment = setting.deployment
     handling = deployment.handlings.get(scenario.profile, deployment.handlings[""])
     return judge(
@@ -133,7 +142,7 @@ async def run_scenario(scenario: Scenario, stage: Stage) -> Verdict:
         scenario.expect,
         deployment,
         handling,
-        list_facts(scenario, plan),
+        facts,
         all_closed=scenario.deployment.all_closed,
         title=scenario.title,
     )
@@ -181,22 +190,16 @@ def _make_reactions(scenario: Scenario, deployment: Deployment) -> Callable[[Tar
     return react
 
 
-def list_facts(scenario: Scenario, plan: CallPlan) -> dict[str, str]:
-    """Return what is known of the call under the names that configs use.
-
-    `call.X`, `query.X`, `outcome.X` …
-    """
-    script = scenario.asapp
+def list_facts(scenario: Scenario, plan: CallPlan, setting: Setting, record: CallRecord) -> dict[str, str]:
+    """Return what is known of the call under the names that configs use: `call.X`, `query.X`, `outcome.X` …"""
     facts = {f"call.{name}": value for name, value in list_parameters(plan).items()}
     facts |= {f"query.{name}": value for name, value in scenario.query.items()}
     if scenario.profile:
         facts["query.profile"] = scenario.profile
-    ending = scenario.expect.outcome or ""
-    facts["outcome.name"] = ending
-    if ending in {"agent", "system", "completed"}:
-        facts["outcome.status"] = "COMPLETED"
-        facts |= {"outcome.transferType": ending.upper()} if ending != "completed" else {}
-        facts |= {"outcome.currentTaskName": script.task} if script.task else {}
-        facts |= {f"transferVariables.{name}": value for name, value in script.transfer_variables.items()}
-        facts |= {f"referenceVariables.{name}": value for name, value in script.reference_variables.items()}
+    facts["outcome.name"] = scenario.expect.outcome or ""
+    if scenario.expect.outcome in {"agent", "system", "completed"}:
+        told: Mapping[str, str] = next((event.detail.get("told", {}) for event in record.of("stream")), {})
+        if told.get("taskName"):
+            facts["outcome.currentTaskName"] = told["taskName"]
+        facts |= setting.result
     return facts

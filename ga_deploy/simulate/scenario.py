@@ -6,7 +6,7 @@ The language of scenario files is read by `scenario_file`; docs/simulate.md desc
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ga_deploy.simulate.judge import Expectation
 
@@ -15,25 +15,20 @@ if TYPE_CHECKING:
 
     from ga_deploy.simulate.plan import HangUp, Page, Reaction
 
-Json = object
+Json = Any
 Pace = Literal["fast", "real"]
 ForEach = Literal["", "destination", "profile"]
 
 
 @dataclass(frozen=True)
 class AsappScript:
-    """What ASAPP (the mock) does in this call: how the conversation ends, and what goes wrong.
+    """What ASAPP does in this call. Its language is the mock's: a script by name or written out, and faults.
 
-    `ending`: `agent`, `system`, `completed`, or `open` for an agent that stays on the line until the
-    caller leaves. `faults` are those of the mock, by its names.
+    None of it applies to a live ASAPP.
     """
 
-    ending: Literal["agent", "system", "completed", "open"] = "agent"
-    task: str = ""
-    transfer_variables: Mapping[str, str] = field(default_factory=dict)
-    reference_variables: Mapping[str, str] = field(default_factory=dict)
-    steps: tuple[Mapping[str, Json], ...] = ()
-    faults: Mapping[str, Json] = field(default_factory=dict)
+    script: str | Mapping[str, Json] = "agent"
+    faults: tuple[Mapping[str, Json], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,13 +39,11 @@ class CallerScript:
     """
 
     hang_up: HangUp | None = None
-    voice: str = ""
-    speaks_after: float = 0.0
+    says: str = ""
     keys: str = ""
-    keys_after: float = 1.0
     barge_in_after: float | None = None
-    noise: float = 0.0
-    packet_loss: float = 0.0
+    noise_dbfs: float | None = None
+    loss: float = 0.0
     jitter_ms: float = 0.0
     seed: int = 1
 

@@ -293,26 +293,27 @@ def _read_call(section: _Section) -> dict[str, Any]:
 
 
 def _read_asapp(section: _Section) -> AsappScript:
-    return AsappScript(
-        ending=section.choice("ending", ("agent", "system", "completed", "open"), "agent"),  # type: ignore[arg-type]
-        task=section.text("task"),
-        transfer_variables=section.table("transfer_variables"),
-        reference_variables=section.table("reference_variables"),
-        steps=tuple(section.plain("steps") or ()),
-        faults=section.plain("faults") or {},
-    )
+    script = section.plain("script")
+    faults = section.plain("faults") or []
+    node = section.get("script")
+    if node is not None and not isinstance(script, str | dict):
+        section.refuse(node, "`asapp.script` has to be a name or a mapping", "", "for example `script: agent`")
+        script = None
+    node = section.get("faults")
+    if node is not None and not (isinstance(faults, list) and all(isinstance(fault, dict) for fault in faults)):
+        section.refuse(node, "`asapp.faults` has to be a list of faults", "", "- {endpoint: stream-url, status: 401}")
+        faults = []
+    return AsappScript(script or "agent", tuple(faults))
 
 
 def _read_caller(section: _Section) -> CallerScript:
     return CallerScript(
         hang_up=section.section("hang_up", _read_hang_up, None),
-        voice=section.text("voice"),
-        speaks_after=section.number("speaks_after", 0.0, 0, 600),
+        says=section.text("says"),
         keys=section.text("keys"),
-        keys_after=section.number("keys_after", 1.0, 0, 600),
         barge_in_after=section.optional_number("barge_in_after", 0, 600),
-        noise=section.number("noise", 0.0, 0, 1),
-        packet_loss=section.number("packet_loss", 0.0, 0, 0.9),
+        noise_dbfs=section.optional_number("noise_dbfs", -90, 0),
+        loss=section.number("loss", 0.0, 0, 0.9),
         jitter_ms=section.number("jitter_ms", 0.0, 0, 1000),
         seed=int(section.number("seed", 1, 0, 2**31)),
     )
@@ -370,6 +371,7 @@ def _read_expectation(section: _Section) -> Expectation:
         streams=None if section.get("streams") is None else int(section.number("streams", 1, 0, 20)),
         errors=frozenset(int(code) for code in codes if code.isdigit()),
         told=section.table("told"),
+        pressed=section.text("pressed"),
         barge_in_within=section.optional_number("barge_in_within", 0, 60),
         max_dead_air=section.number("max_dead_air", usual.max_dead_air, 0, 600),
         max_first_twiml=section.number("max_first_twiml", usual.max_first_twiml, 0, 60),
