@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from twilio.base.version import Version
 
+    from ga_deploy.gateway.credentials import Credentials
+
 
 # More pages than any account can fill: a server that never stops saying "there is more".
 MOST_PAGES = 10_000
