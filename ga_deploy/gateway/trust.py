@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,12 +28,10 @@ def open_tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
 
     Raises DeployError (exit 3) if a variable names something that is missing or holds no certificate.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     named = list_ca_sources(environ)
     if not named:
-        context.load_verify_locations(cafile=certifi.where())
-        return context
+        return _trust_public_authorities()
+    context = _start_context()
     for variable, path in named:
         try:
             if path.is_dir():
@@ -47,6 +46,19 @@ def open_tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
                 fix=f"correct or unset {variable}",
                 exit_code=ExitCode.INVALID,
             ) from None
+    return context
+
+
+@cache
+def _trust_public_authorities() -> ssl.SSLContext:
+    context = _start_context()
+    context.load_verify_locations(cafile=certifi.where())
+    return context
+
+
+def _start_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
