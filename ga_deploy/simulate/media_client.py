@@ -51,8 +51,6 @@ _LONGEST_MESSAGE = 4 * 1024 * 1024
 _MOST_AHEAD_SECONDS = 600.0
 # Deadlines are put on a grid finer than a frame, so that many streams of one process wake it together.
 _GRID = 0.005
-# Seconds beyond its longest duration after which a stream that cannot be sent on is given up.
-_PATIENCE = 5.0
 
 
 async def run_stream(
@@ -194,7 +192,7 @@ class _Stream:
         self._start = (self._clock.now() // grid + 1) * grid
         listening = asyncio.ensure_future(self._listen())
         try:
-            async with asyncio.timeout(self._options.max_seconds / self._clock.speed + _PATIENCE):
+            async with asyncio.timeout(self._options.max_seconds / self._clock.speed + self._options.connect_timeout):
                 await self._greet()
                 await self._talk(listening)
         except TimeoutError:
@@ -302,6 +300,8 @@ class _Stream:
                     await self._take(received.data)
                 elif received.type is aiohttp.WSMsgType.BINARY:
                     raise _ProtocolBroken("a binary message")  # noqa: TRY301 - ended in one place
+                elif received.type is aiohttp.WSMsgType.ERROR:
+                    raise _ProtocolBroken(f"what is no WebSocket frame: {received.data}")  # noqa: TRY301
                 else:
                     break
         except _ProtocolBroken as error:
@@ -314,10 +314,7 @@ class _Stream:
 
     def _note_close(self) -> None:
         code = self._socket.close_code
-        broken = self._socket.exception()
-        if isinstance(broken, aiohttp.WebSocketError):
-            self._end(Ending.PROTOCOL, f"the server broke the WebSocket protocol: {broken}")
-        elif code in {None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE}:
+        if code in {None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE}:
             self._end(Ending.BROKEN, "the connection was cut without a close")
         else:
             self._end(Ending.SERVER_CLOSED, f"the server closed the stream ({code})")

@@ -71,7 +71,8 @@ class StreamOptions:
     `loss` is the share of the caller's frames that never arrive (0 to 1), `jitter_ms` the largest extra delay of one,
     `noise_dbfs` the level of the noise around the caller (None: a quiet room). Jitter comes in steps of
     20 ms, the client's own. After `max_seconds` of stream time the caller hangs up. `record` is a WAV to write: the
-    caller on the left channel, the agent on the right.
+    caller on the left channel, the agent on the right. `connect_timeout` is how long (of the wall's clock) a server may
+    take to accept, and to read on.
     """
 
     seed: int = 0
