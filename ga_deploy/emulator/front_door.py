@@ -24,6 +24,7 @@ from ga_deploy.emulator.problems import ApiError, too_many_requests
 from ga_deploy.emulator.routing import PRODUCTS
 from ga_deploy.emulator.runtime import HttpCall
 from ga_deploy.emulator.store import new_sid
+from ga_deploy.emulator.studio_webhook import answer_webhook
 from ga_deploy.emulator.wire import Answer, Call
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class FrontDoor:
 
     def _enter(self, request: web.Request, place: Place) -> Caller | None:
         """Count a request of an account from its arrival on; None for one without valid credentials."""
-        if place.product == "site":
+        if place.product in {"site", "webhooks"}:
             return None
         try:
             caller = self._world.directory.identify(request.headers.get("Authorization"), place.product)
@@ -110,6 +111,8 @@ class FrontDoor:
         response: web.StreamResponse = web.Response(status=500)
         if processed and place.product == "site":
             response = await self._serve_site(request, place, body)
+        elif processed and place.product == "webhooks":
+            response = await self._serve_flow(request, place, body)
         elif processed:
             response = await self._serve_api(request, place, entry, caller, body)
         if ending is not None:
@@ -210,6 +213,15 @@ class FrontDoor:
         for name in ("Content-Length", "Transfer-Encoding", "Connection"):
             headers.popall(name, None)
         return web.Response(status=answer.status, headers=headers, body=answer.body)
+
+    async def _serve_flow(self, request: web.Request, place: Place, body: bytes) -> web.StreamResponse:
+        """Answer a flow's webhook as the voice platform calls it; without a login, like the real one."""
+        query = {name: values[-1] for name, values in parse_qs(place.query, keep_blank_values=True).items()}
+        form, _ = _read_form(request, body)
+        answer = await answer_webhook(self._world, place.path, query, {name: values[-1] for name, values in form.items()})
+        # Studio tells its reasons in the Console's log only; whoever develops wants to see them here.
+        headers = {"X-Emulator-Problem": answer.problem} if answer.problem else {}
+        return web.Response(status=answer.status, text=answer.twiml, content_type="text/xml", headers=headers)
 
 
 async def _sleep_until(moment: float) -> None:

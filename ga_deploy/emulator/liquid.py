@@ -7,11 +7,11 @@ Liquid; a tag or filter that this module does not know is an error, so that nobo
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote_plus, unquote_plus
+
+from ga_deploy.emulator.liquid_filters import BLANK, FILTERS, look_up, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,6 @@ _RAW = re.compile(r"\{%-?\s*raw\s*-?%\}(.*?)\{%-?\s*endraw\s*-?%\}", re.DOTALL)
 _TOKEN = re.compile(
     r"""\s*("[^"]*"|'[^']*'|-?\d+\.\d+|-?\d+|==|!=|<>|<=|>=|<|>|[A-Za-z_][\w-]*\??|\.|\[|\]|\||:|,)""", re.DOTALL
 )
-_BLANK = object()
 
 
 class LiquidError(ValueError):
@@ -179,12 +178,12 @@ class _Expression:
             return _CONSTANTS[token]
         if not re.match(r"[A-Za-z_]", token):
             raise LiquidError(f"`{self._text}` cannot be read at `{token}`")
-        value = _look_up(self._variables, token)
+        value = look_up(self._variables, token)
         while True:
             if self._take("."):
-                value = _look_up(value, self._next())
+                value = look_up(value, self._next())
             elif self._take("["):
-                value = _look_up(value, self._value())
+                value = look_up(value, self._value())
                 if not self._take("]"):
                     raise LiquidError(f"a bracket is never closed in `{self._text}`")
             else:
@@ -219,38 +218,9 @@ def _tokens(text: str) -> Iterator[str]:
         position = found.end()
 
 
-def _look_up(value: Any, key: Any) -> Any:
-    if isinstance(value, dict):
-        return value.get(str(key), len(value) if key == "size" else None)
-    if isinstance(value, list | str) and key == "size":
-        return len(value)
-    if isinstance(value, list):
-        if key in {"first", "last"}:
-            return value[0 if key == "first" else -1] if value else None
-        if isinstance(key, int) and -len(value) <= key < len(value):
-            return value[key]
-    return None
-
-
-def to_text(value: Any) -> str:
-    """Return a value as Liquid prints it: nothing for nil, `true` and `false` in small letters, JSON for structures."""
-    if value is None or value is _BLANK:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
-
-
-def _number(value: Any) -> int | float:
-    text = to_text(value).strip()
-    if re.fullmatch(r"-?\d+", text):
-        return int(text)
-    return float(text) if re.fullmatch(r"-?\d+\.\d+", text) else 0
-
-
 def _equal(left: Any, right: Any) -> bool:
-    if left is _BLANK or right is _BLANK:
-        other = right if left is _BLANK else left
+    if left is BLANK or right is BLANK:
+        other = right if left is BLANK else left
         return other is None or other is False or to_text(other).strip() in {"", "[]", "{}"}
     return bool(left == right)
 
@@ -269,30 +239,15 @@ def _contains(left: Any, right: Any) -> bool:
 
 
 def _apply(name: str, value: Any, arguments: list[Any]) -> Any:
-    if name not in _FILTERS:
+    if name not in FILTERS:
         raise LiquidError(f"the filter `{name}` is not supported")
     try:
-        return _FILTERS[name](value, *arguments)
+        return FILTERS[name](value, *arguments)
     except (TypeError, IndexError, ZeroDivisionError) as problem:
         raise LiquidError(f"the filter `{name}` cannot be applied: {problem}") from problem
 
 
-def _default(value: Any, otherwise: Any) -> Any:
-    return otherwise if value is None or value is False or value in ("", [], {}) else value
-
-
-def _divide(value: Any, by: Any) -> int | float:
-    left, right = _number(value), _number(by)
-    return left // right if isinstance(left, int) and isinstance(right, int) else left / right
-
-
-def _slice(value: Any, start: int, length: int = 1) -> str:
-    text = to_text(value)
-    begin = start if start >= 0 else max(0, len(text) + start)
-    return text[begin : begin + length]
-
-
-_CONSTANTS: dict[str, Any] = {"true": True, "false": False, "nil": None, "null": None, "blank": _BLANK, "empty": _BLANK}
+_CONSTANTS: dict[str, Any] = {"true": True, "false": False, "nil": None, "null": None, "blank": BLANK, "empty": BLANK}
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": _equal,
     "!=": lambda left, right: not _equal(left, right),
@@ -302,36 +257,4 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "<": _ordered(lambda left, right: left < right),
     ">": _ordered(lambda left, right: left > right),
     "contains": _contains,
-}
-_FILTERS: dict[str, Callable[..., Any]] = {
-    "append": lambda value, more: to_text(value) + to_text(more),
-    "capitalize": lambda value: to_text(value)[:1].upper() + to_text(value)[1:].lower(),
-    "default": _default,
-    "divided_by": _divide,
-    "downcase": lambda value: to_text(value).lower(),
-    "escape": lambda value: to_text(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
-    "first": lambda value: _look_up(value, "first"),
-    "join": lambda value, between=" ": to_text(between).join(to_text(item) for item in value or []),
-    "last": lambda value: _look_up(value, "last"),
-    "lstrip": lambda value: to_text(value).lstrip(),
-    "minus": lambda value, other: _number(value) - _number(other),
-    "modulo": lambda value, other: _number(value) % _number(other),
-    "plus": lambda value, other: _number(value) + _number(other),
-    "prepend": lambda value, more: to_text(more) + to_text(value),
-    "remove": lambda value, part: to_text(value).replace(to_text(part), ""),
-    "replace": lambda value, old, new="": to_text(value).replace(to_text(old), to_text(new)),
-    "round": lambda value: round(_number(value)),
-    "rstrip": lambda value: to_text(value).rstrip(),
-    "size": lambda value: _look_up(value, "size") or 0,
-    "slice": _slice,
-    "split": lambda value, at: to_text(value).split(to_text(at)) if to_text(at) else list(to_text(value)),
-    "strip": lambda value: to_text(value).strip(),
-    "strip_newlines": lambda value: re.sub(r"[\r\n]", "", to_text(value)),
-    "times": lambda value, other: _number(value) * _number(other),
-    "truncate": lambda value, length=50: (
-        to_text(value) if len(to_text(value)) <= length else to_text(value)[: max(0, length - 3)] + "..."
-    ),
-    "upcase": lambda value: to_text(value).upper(),
-    "url_decode": lambda value: unquote_plus(to_text(value)),
-    "url_encode": lambda value: quote_plus(to_text(value)),
 }

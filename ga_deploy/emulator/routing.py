@@ -33,7 +33,7 @@ _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 class Place:
     """Where a request belongs.
 
-    `product` is one of `PRODUCTS`, `site` (deployed functions) or `control`; `path` and `query` are as they came over
+    `product` is one of `PRODUCTS`, `webhooks` (flows), `site` (deployed functions) or `control`; `path` and `query` are as they came over
     the wire; `base` is what links start with.
     """
 
@@ -62,7 +62,7 @@ def find_place(request: web.Request) -> Place | None:
     raw = re.sub(r"^https?://[^/?#]*", "", request.raw_path.partition("#")[0]) or "/"
     path, _, query = raw.partition("?")
     if match := _PRODUCT_HOST.fullmatch(host):
-        return Place(match[1], path, query, f"https://{host}", host) if match[1] in PRODUCTS else None
+        return Place(match[1], path, query, f"https://{host}", host)
     if _SITE_HOST.fullmatch(host):
         return Place("site", path, query, f"https://{host}", host)
     if host not in _LOOPBACK:
@@ -73,6 +73,6 @@ def find_place(request: web.Request) -> Place | None:
     if product == "2010-04-01":
         # Links of the 2010 API are relative to the host and so lose the prefix.
         product, rest = "api", path[1:]
-    if product not in PRODUCTS:
+    if product not in PRODUCTS and product != "webhooks":
         return None
     return Place(product, f"/{rest}", query, f"{request.scheme}://{request.host}/{product}", host)

@@ -10,6 +10,7 @@ from ga_deploy.emulator.numbers import seed_number
 from ga_deploy.emulator.retention import collect
 from ga_deploy.emulator.sites import Sites
 from ga_deploy.emulator.store import Store
+from ga_deploy.emulator.studio_webhook import open_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ class World:
         self.directory = Directory(accounts)
         self.builds = Builds(self, packages)
         self.sites = Sites(self)
+        self.studio_calls = open_calls(self)
         self.base_url = ""
         self._collected = self.store.now()
         for account in accounts:
