@@ -137,8 +137,8 @@ def _add_outcomes(branches: Branches, scope: Scope, column: int) -> str:
     """Add the split on the outcome and all its branches, from `column` to the right; return the split's name."""
     pending = TRANSFER
     if scope.waiting.play:
-        pending = branches.put(widgets.play(scope.name("waiting"), scope.waiting.play, TRANSFER), (column, 2))
-    branches.add_all(scope, column, top=4)
+        pending = branches.put(widgets.play(scope.name("waiting"), scope.waiting.play, TRANSFER), (column, 3))
+    branches.add_all(scope, column, top=5)
     value = f"{{{{widgets.{TRANSFER}.parsed.outcome}}}}"
     exits: list[Transition] = [
         widgets.match("pending", value, "pending", pending),
@@ -147,7 +147,7 @@ def _add_outcomes(branches: Branches, scope: Scope, column: int) -> str:
     ]
     middle = (column + branches.next_column - 1) // 2
     return branches.put(
-        widgets.split(scope.name("outcome"), value, exits, otherwise=branches.entry(scope, "unknown")), (middle, 3)
+        widgets.split(scope.name("outcome"), value, exits, otherwise=branches.entry(scope, "unknown")), (middle, 4)
     )
 
 
