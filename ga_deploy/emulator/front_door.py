@@ -218,7 +218,8 @@ class FrontDoor:
         """Answer a flow's webhook as the voice platform calls it; without a login, like the real one."""
         query = {name: values[-1] for name, values in parse_qs(place.query, keep_blank_values=True).items()}
         form, _ = _read_form(request, body)
-        answer = await answer_webhook(self._world, place.path, query, {name: values[-1] for name, values in form.items()})
+        fields = {name: values[-1] for name, values in form.items()}
+        answer = await answer_webhook(self._world, place.path, query, fields)
         # Studio tells its reasons in the Console's log only; whoever develops wants to see them here.
         headers = {"X-Emulator-Problem": answer.problem} if answer.problem else {}
         return web.Response(status=answer.status, text=answer.twiml, content_type="text/xml", headers=headers)

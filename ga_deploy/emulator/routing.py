@@ -33,8 +33,8 @@ _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 class Place:
     """Where a request belongs.
 
-    `product` is one of `PRODUCTS`, `webhooks` (flows), `site` (deployed functions) or `control`; `path` and `query` are as they came over
-    the wire; `base` is what links start with.
+    `product` is one of `PRODUCTS`, `webhooks` (flows), `site` (deployed functions) or `control`; `path` and `query`
+    are as they came over the wire; `base` is what links start with.
     """
 
     product: str
