@@ -1,0 +1,155 @@
+"""`demo`: the whole job in a temporary folder, through the very commands that users run, and then calls to the number.
+
+Its result is a table: for each way a call can end, what the caller heard and where the call went. Exit 0 only if every
+call went as it should.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ga_deploy.commands.context import Context
+from ga_deploy.errors import CallFailed, DeployError, ExitCode
+from ga_deploy.ui import Ui
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from ga_deploy.events import Event
+    from ga_deploy.simulate.judge import Verdict
+
+NUMBER = "+15550100000"
+# One scenario for every ending there is, in the order in which a reader meets them.
+ENDINGS = ("agent", "system", "completed", "caller-hangs-up", "stream-dropped", "result-missing", "asapp-down")
+
+
+def run(ctx: Context) -> ExitCode:
+    """Run the demo. Raises `CallFailed` (exit 6) when a call did not go as it should."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="ga-deploy-demo-") as folder:
+        steps = _Steps(ctx, Path(folder))
+        try:
+            steps.prepare()
+            verdicts = steps.place_calls()
+        finally:
+            steps.close()
+    seconds = time.monotonic() - began
+    passed = all(verdict.passed for verdict in verdicts)
+    payload = {
+        "passed": passed,
+        "seconds": round(seconds, 1),
+        "calls": [
+            {
+                "ending": verdict.record.name,
+                "heard": verdict.heard,
+                "went": verdict.went,
+                "passed": verdict.passed,
+                "failings": [str(failing) for failing in verdict.failings],
+            }
+            for verdict in verdicts
+        ],
+    }
+    ctx.ui.result(payload, _table(verdicts))
+    if not passed:
+        wrong = [verdict for verdict in verdicts if not verdict.passed]
+        raise CallFailed(
+            f"{len(wrong)} of {len(verdicts)} calls did not go as they should",
+            why="; ".join(f"{verdict.record.name}: {verdict.failings[0]}" for verdict in wrong),
+            fix="this is a fault of ga-deploy itself: report it with the output of `ga-deploy demo --json`",
+        )
+    ctx.ui.note(f"\n{len(verdicts)} calls, every one as it should be; {seconds:.0f} s in all.")
+    return ExitCode.OK
+
+
+class _Steps:
+    """The demo's steps, each the real command in the demo's folder."""
+
+    def __init__(self, ctx: Context, folder: Path) -> None:
+        self._ui = ctx.ui
+        self._folder = folder
+        self._ctx = Context(folder / "config.yaml", None, local=True, yes=False, ui=_Narrator(ctx.ui))
+
+    def prepare(self) -> None:
+        """init, up, bind-number."""
+        from ga_deploy.commands import bind_number, init, up
+
+        self._say("ga-deploy init")
+        self._expect(init.run(self._ctx, self._folder, flow=False, templates=False, force=False))
+        stack = self._ctx.stack
+        assert stack is not None, "the demo is local"
+        stack.own_numbers([NUMBER])
+        self._say("ga-deploy up --local")
+        self._expect(up.run(self._ctx))
+        self._say(f"ga-deploy bind-number {NUMBER} --local")
+        self._expect(
+            bind_number.run(self._ctx, numbers=[NUMBER], to="engage", profile=None, from_file=None, force=False)
+        )
+
+    def place_calls(self) -> list[Verdict]:
+        """Ring the number once for every ending."""
+        from ga_deploy.commands.deployed_stage import DeployedStage
+        from ga_deploy.commands.stage import FAST, describe
+        from ga_deploy.local import AUTH_TOKEN
+        from ga_deploy.simulate.runner import run_scenarios
+        from ga_deploy.simulate.scenario_file import find_scenarios
+
+        config = self._ctx.load()
+        stack = self._ctx.stack
+        assert stack is not None, "the demo is local"
+        number = self._ctx.gateway(config).list_numbers([NUMBER])[NUMBER]
+        self._say(f"calls to {NUMBER}, answered by {number.settings.voice_url}")
+        deployment = describe(config, number.settings.voice_url, config.twilio.account_sid)
+        stage = DeployedStage(stack, deployment, AUTH_TOKEN, speed=FAST)
+        return asyncio.run(run_scenarios(find_scenarios(ENDINGS), stage, concurrency=1))
+
+    def close(self) -> None:
+        """End the emulator."""
+        self._ctx.close()
+
+    def _say(self, text: str) -> None:
+        self._ui.note(f"$ {text}" if text.startswith("ga-deploy") else text)
+
+    def _expect(self, code: ExitCode) -> None:
+        if code is not ExitCode.OK:
+            raise DeployError(
+                "the demo stopped", why=f"a step ended with exit code {int(code)}", fix="run it with -v to see more"
+            )
+
+
+class _Narrator(Ui):
+    """Shows how the demo's steps go on; what they give as results and notes is not the demo's."""
+
+    def __init__(self, ui: Ui) -> None:
+        super().__init__(verbosity=ui.verbosity)
+        self._ui = ui
+
+    def event(self, event: Event) -> None:
+        """Pass it on."""
+        self._ui.event(event)
+
+    def note(self, text: str) -> None:
+        """Leave it out."""
+
+    def result(self, payload: Mapping[str, object], human: RenderableType | str = "") -> None:
+        """Leave it out."""
+
+
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    table.add_column("ending", no_wrap=True)
+    table.add_column("the caller heard", ratio=3)
+    table.add_column("the call went", ratio=2)
+    table.add_column("", no_wrap=True)
+    for verdict in verdicts:
+        mark = "ok" if verdict.passed else "WRONG: " + "; ".join(str(failing) for failing in verdict.failings)
+        table.add_row(verdict.record.name.replace("-", " "), verdict.heard, verdict.went, mark)
+    return table
