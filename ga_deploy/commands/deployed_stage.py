@@ -78,4 +78,3 @@ class DeployedStage:
 
 def _no_voice(name: str) -> bytes:
     raise ValueError(f"this stage has no caller voice `{name}`")
-

@@ -226,7 +226,9 @@ class FaultServer:
                 script = outer.script
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 script.seen.append(Seen(self.command, self.path, headers, body))
-                kind = "stream" if "stream-url" in self.path else "transfer" if "call-transfers" in self.path else "notify"
+                kind = (
+                    "stream" if "stream-url" in self.path else "transfer" if "call-transfers" in self.path else "notify"
+                )
                 replies: list[Reply] = getattr(script, kind)
                 reply = (replies.pop(0) if len(replies) > 1 else replies[0]) if replies else Reply(body={})
                 if reply.hang:
@@ -425,12 +427,18 @@ def base_config(hook_url: str) -> dict[str, Any]:
                 "sip": "sip:billing@pbx.example.com",
                 "username": "ga",
                 "password": "${PBX}",
-                "headers": {"X-Task": {"from": "outcome.currentTaskName"}, "X-Why": {"from": "transferVariables.reason"}},
+                "headers": {
+                    "X-Task": {"from": "outcome.currentTaskName"},
+                    "X-Why": {"from": "transferVariables.reason"},
+                },
             },
             "flex": {
                 "enqueue": {
                     "workflow_sid": "WW" + "0" * 32,
-                    "attributes": {"reason": {"from": "transferVariables.reason"}, "campaign": {"from": "query.campaign"}},
+                    "attributes": {
+                        "reason": {"from": "transferVariables.reason"},
+                        "campaign": {"from": "query.campaign"},
+                    },
                 }
             },
             "ivr": {
@@ -450,7 +458,13 @@ def base_config(hook_url: str) -> dict[str, Any]:
         "outcomes": {
             "agent": [
                 {"say": "Please hold."},
-                {"send": {"by": {"from": "outcome.currentTaskName"}, "map": {"Billing": "billing"}, "default": "support"}},
+                {
+                    "send": {
+                        "by": {"from": "outcome.currentTaskName"},
+                        "map": {"Billing": "billing"},
+                        "default": "support",
+                    }
+                },
                 {"send": "night_desk"},
             ],
             "system": [
@@ -458,7 +472,10 @@ def base_config(hook_url: str) -> dict[str, Any]:
                 {"send": {"by": {"from": "transferVariables.route"}, "default": "ivr"}},
             ],
             "completed": ["hangup"],
-            "dropped": [{"say": {"text": "One moment.", "voice": "Polly.Amy", "language": "en-GB"}}, {"send": "support"}],
+            "dropped": [
+                {"say": {"text": "One moment.", "voice": "Polly.Amy", "language": "en-GB"}},
+                {"send": "support"},
+            ],
             "unknown": [{"send": "support"}],
             "failed": [{"say": "We have technical difficulties."}, {"send": "support"}],
             "bypass": [{"send": "direct"}],
@@ -508,7 +525,11 @@ def hosts(
             functions += [("/test-clock", "public", CLOCK), ("/test-reset", "public", RESET)]
             handlers = [Handler(path, seen, text, f"ZN{at:032x}") for at, (path, seen, text) in enumerate(functions)]
             host = FunctionHost(
-                node_modules=packages, handlers=handlers, context={"DOMAIN_NAME": DOMAIN}, account_sid=ACCOUNT, auth_token=TOKEN
+                node_modules=packages,
+                handlers=handlers,
+                context={"DOMAIN_NAME": DOMAIN},
+                account_sid=ACCOUNT,
+                auth_token=TOKEN,
             )
             asyncio.run_coroutine_threadsafe(host.start(), loop).result(30)
             made[content] = (bundle, host)

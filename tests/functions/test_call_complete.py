@@ -291,7 +291,9 @@ def test_whatever_the_agent_returns_stays_text(deploy: Any, asapp: Any, bench: A
 
 @pytest.mark.parametrize("variables", [None, "text", 7, [1, 2], {}, {"a": None}])
 def test_variables_of_any_shape_are_survived(functions: Any, asapp: Any, bench: Any, variables: object) -> None:
-    reply = bench.completed("AGENT", transferVariables=variables, referenceVariables=variables, currentTaskName=variables)
+    reply = bench.completed(
+        "AGENT", transferVariables=variables, referenceVariables=variables, currentTaskName=variables
+    )
     asapp.transfer = [reply]
     assert functions.post(complete(bench)).verbs == ["Say", "Dial"]
 

@@ -10,7 +10,7 @@ import pytest
 
 HOSTILE = {
     "breaks out of XML": '"><Dial>+19005550000</Dial><Say x="',
-    "breaks a line": "a\r\nX-Injected: yes\n{\"event\":\"forged\"}",
+    "breaks a line": 'a\r\nX-Injected: yes\n{"event":"forged"}',
     "is long": "x" * 10_000,
     "is emoji": "🙂" * 400,
     "is half an emoji": "a\ud83d",
@@ -235,7 +235,9 @@ def test_a_missing_variable_is_told_and_survived(functions: Any, asapp: Any, mis
     assert asapp.seen == []
 
 
-@pytest.mark.parametrize("host", ["http://api.example.com", "ftp://127.0.0.1", "https://", "::", "http://127.0.0.1.evil.example"])
+@pytest.mark.parametrize(
+    "host", ["http://api.example.com", "ftp://127.0.0.1", "https://", "::", "http://127.0.0.1.evil.example"]
+)
 def test_secrets_are_not_sent_in_clear(functions: Any, asapp: Any, host: str) -> None:
     functions.clock(speed=10)
     functions.set(ASAPP_API_HOST=host)

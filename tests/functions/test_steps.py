@@ -141,7 +141,9 @@ def test_after_a_destination_took_the_call_nothing_follows(
 
 
 def test_exhausted_may_lead_on_itself(deploy: Any, bench: Any) -> None:
-    functions = deploy({"outcomes": {"agent": [{"send": "support"}], "exhausted": [{"send": "fixed"}, {"say": "Sorry."}]}})
+    functions = deploy(
+        {"outcomes": {"agent": [{"send": "support"}], "exhausted": [{"send": "fixed"}, {"say": "Sorry."}]}}
+    )
     first = functions.post(functions.post(complete(bench)).action, DialCallStatus="busy")
     assert first.find("Dial/Number").text == "+15550100008"
     assert bench.query(first.action)["outcome"] == "exhausted"
@@ -207,7 +209,9 @@ def test_a_web_hook_is_told_with_a_signature(functions: Any, asapp: Any, bench: 
     assert first.body == second.body
 
 
-@pytest.mark.parametrize("trouble", [{"hang": True}, {"drop": True}, {"status": 500}, {"status": 302}, {"body": b"x" * (2 << 20)}])
+@pytest.mark.parametrize(
+    "trouble", [{"hang": True}, {"drop": True}, {"status": 500}, {"status": 302}, {"body": b"x" * (2 << 20)}]
+)
 def test_a_web_hook_in_trouble_costs_a_second_at_most(functions: Any, asapp: Any, bench: Any, trouble: Any) -> None:
     asapp.transfer, asapp.notify = [bench.completed("SYSTEM")], [bench.reply(**trouble)]
     answer = functions.post(complete(bench))
@@ -228,7 +232,9 @@ def test_a_web_hook_is_told_once_though_destinations_are_tried(deploy: Any, asap
 
 
 def test_a_call_of_an_older_release_goes_on_behind_what_it_tried(deploy: Any, bench: Any) -> None:
-    functions = deploy(agent({"say": "Hold."}, {"send": "flex"}, {"say": "Next."}, {"send": "support"}, {"send": "fixed"}))
+    functions = deploy(
+        agent({"say": "Hold."}, {"send": "flex"}, {"say": "Next."}, {"send": "support"}, {"send": "fixed"})
+    )
     url = complete(bench, r="0ldc0de1", outcome="agent", step="1", to="support")
     answer = functions.post(url, DialCallStatus="busy")
     assert answer.verbs == ["Dial"]
@@ -242,7 +248,9 @@ def test_a_call_of_an_older_release_whose_destination_is_gone_gets_the_first_one
     assert answer.verbs == ["Dial"]
 
 
-def test_a_call_of_an_older_release_whose_conversation_ends_is_handled_by_the_new_one(functions: Any, bench: Any) -> None:
+def test_a_call_of_an_older_release_whose_conversation_ends_is_handled_by_the_new_one(
+    functions: Any, bench: Any
+) -> None:
     assert functions.post(complete(bench, r="0ldc0de1", profile="gone")).verbs == ["Say", "Dial"]
 
 
