@@ -10,10 +10,11 @@ from twilio.rest import Client
 
 from ga_deploy.emulator.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
-from tests.contract.openapi import Contract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.contract.openapi import Contract
 
 ACCOUNT = Account(
     "AC" + "a" * 32,
