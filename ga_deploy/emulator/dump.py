@@ -20,7 +20,8 @@ def dump(world: World, account: str) -> dict[str, Any]:
     """Return services, numbers, Sync objects and flows of an account, by name.
 
     SIDs stand as `ZS…`, the random digits of a domain as `####`, variables as a digest of their value, sources as their
-    sha256. What Twilio would clean up by itself (spare versions and builds) is counted under `spare`, not listed.
+    sha256. What is only history or what Twilio cleans up by itself is counted under `spare`: leave that out of a
+    comparison.
     """
     services = world.store.rows("services", account=account)
 
@@ -73,6 +74,7 @@ def _service(world: World, service: Row, plain: Any) -> dict[str, Any]:
         "spare": {
             "versions": spare_versions[0]["n"],
             "builds": sum(build["sid"] not in live for build in builds),
+            "deployments": world.store.count("deployments", service=sid),
             "failed_builds": [build["reason"] for build in builds if status_of(world, build) == "failed"],
         },
     }
@@ -97,7 +99,6 @@ def _environment(world: World, environment: Row, plain: Any) -> dict[str, Any]:
         "variables": {
             row["key"]: _digest(plain(row["value"])) for row in sorted(variables, key=lambda row: row["key"])
         },
-        "deployments": world.store.count("deployments", environment=environment["sid"]),
     }
 
 

@@ -20,7 +20,7 @@ from multidict import CIMultiDict
 from ga_deploy.emulator.foreign import deploy
 from ga_deploy.emulator.journal import masked
 from ga_deploy.emulator.multipart import read_multipart
-from ga_deploy.emulator.problems import ApiError, too_many_requests
+from ga_deploy.emulator.problems import ApiError, too_many_requests, unauthorized
 from ga_deploy.emulator.routing import PRODUCTS
 from ga_deploy.emulator.runtime import HttpCall
 from ga_deploy.emulator.store import new_sid
@@ -54,6 +54,15 @@ class Exchange:
     answer_headers: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class _Visitor:
+    """Who sent a request, or why nobody is known to have; and whether the account has too many of them at once."""
+
+    caller: Caller | None
+    refusal: ApiError | None = None
+    is_one_too_many: bool = False
+
+
 class FrontDoor:
     """Takes the requests of one emulator, those to the control plane excepted."""
 
@@ -70,30 +79,31 @@ class FrontDoor:
         """Answer a request, at the time and with the mishaps that are asked for."""
         body = await request.read()
         entry = self._journal.begin(request.method, place.product, place.host, place.target, new_sid("RQ"))
-        caller = self._enter(request, place)
+        visitor = self._enter(request, place)
         try:
-            response = await self._meet_faults(request, place, entry, caller, body)
+            response = await self._meet_faults(request, place, entry, visitor, body)
         finally:
             entry.ended = time.monotonic()
-            if caller is not None:
-                self._busy[caller.account.sid] -= 1
+            if visitor.caller is not None:
+                self._busy[visitor.caller.account.sid] -= 1
         gone = request.transport is None or request.transport.is_closing()
         entry.status = 0 if gone else response.status
         return response
 
-    def _enter(self, request: web.Request, place: Place) -> Caller | None:
-        """Count a request of an account from its arrival on; None for one without valid credentials."""
+    def _enter(self, request: web.Request, place: Place) -> _Visitor:
+        """Count a request of an account from its arrival on; one without valid credentials counts for nobody."""
         if place.product in {"site", "webhooks"}:
-            return None
+            return _Visitor(None)
         try:
             caller = self._world.directory.identify(request.headers.get("Authorization"), place.product)
-        except ApiError:
-            return None
-        self._busy[caller.account.sid] = self._busy.get(caller.account.sid, 0) + 1
-        return caller
+        except ApiError as refusal:
+            return _Visitor(None, refusal)
+        count = self._busy[caller.account.sid] = self._busy.get(caller.account.sid, 0) + 1
+        limit = self._world.rules.concurrency
+        return _Visitor(caller, is_one_too_many=limit is not None and count > limit)
 
     async def _meet_faults(
-        self, request: web.Request, place: Place, entry: Entry, caller: Caller | None, body: bytes
+        self, request: web.Request, place: Place, entry: Entry, visitor: _Visitor, body: bytes
     ) -> web.StreamResponse:
         half = self._world.rules.latency_ms / 2000
         ending: Fault | None = None
@@ -114,7 +124,7 @@ class FrontDoor:
         elif processed and place.product == "webhooks":
             response = await self._serve_flow(request, place, body)
         elif processed:
-            response = await self._serve_api(request, place, entry, caller, body)
+            response = await self._serve_api(request, place, entry, visitor, body)
         if ending is not None:
             response = await self._end(request, ending, response)
         if half:
@@ -141,21 +151,21 @@ class FrontDoor:
         return response
 
     async def _serve_api(
-        self, request: web.Request, place: Place, entry: Entry, caller: Caller | None, body: bytes
+        self, request: web.Request, place: Place, entry: Entry, visitor: _Visitor, body: bytes
     ) -> web.StreamResponse:
         begun = time.perf_counter()
         form: Fields = {}
         try:
             form, files = _read_form(request, body)
             entry.form = masked(form)
-            answer = await self._answer(request, place, caller, form, files)
+            answer = await self._answer(request, place, visitor, form, files)
         except ApiError as refusal:
             answer = Answer(refusal.status, refusal.body())
         headers = {
             "Date": formatdate(self._world.store.now(), usegmt=True),
             "Twilio-Request-Id": entry.request_id,
             "Twilio-Request-Duration": f"{time.perf_counter() - begun:.3f}",
-            "Twilio-Concurrent-Requests": str(self._busy.get(caller.account.sid, 0) if caller else 0),
+            "Twilio-Concurrent-Requests": str(self._busy[visitor.caller.account.sid] if visitor.caller else 0),
             "X-Home-Region": "us1",
             "X-API-Domain": f"{place.product}.twilio.com",
             **answer.headers,
@@ -168,14 +178,13 @@ class FrontDoor:
         return web.Response(status=answer.status, body=content, content_type="application/json", headers=headers)
 
     async def _answer(
-        self, request: web.Request, place: Place, caller: Caller | None, form: Fields, files: dict[str, Upload]
+        self, request: web.Request, place: Place, visitor: _Visitor, form: Fields, files: dict[str, Upload]
     ) -> Answer:
-        if caller is None:
-            # Once more, for the refusal that says what is wrong.
-            caller = self._world.directory.identify(request.headers.get("Authorization"), place.product)
-        limit = self._world.rules.concurrency
-        if limit is not None and self._busy[caller.account.sid] > limit:
+        if visitor.is_one_too_many:
             return Answer(*too_many_requests())
+        caller = visitor.caller
+        if caller is None:
+            raise visitor.refusal or unauthorized()
         handler, at = PRODUCTS[place.product].find(request.method, place.path)
         call = Call(
             product=place.product,

@@ -56,7 +56,7 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._depth = 0
-        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=2.0, check_same_thread=False)
+        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0.5, check_same_thread=False)
         self._db.row_factory = lambda cursor, values: {
             column[0]: value for column, value in zip(cursor.description, values, strict=True)
         }
