@@ -235,7 +235,8 @@ def _steps(outcomes: Outcomes, keys: Keys, language: Language, root: Section) ->
             if isinstance(step, Send):
                 yield from _targets(step, known, root, (*at, "send"))
             ended_by = _why_final(step, language)
-        if steps and not ended_by and name != "exhausted" and not any(isinstance(s, Send) for s in steps):
+        goes_on = steps and not ended_by and not any(isinstance(step, Send) for step in steps)
+        if goes_on and name not in {"agent", "failed", "exhausted"}:
             yield Finding(
                 f"`outcomes.{name}` neither sends the caller anywhere nor hangs up",
                 "when its steps are over, those of `exhausted` follow",

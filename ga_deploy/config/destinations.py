@@ -8,7 +8,8 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, WithJsonSchema
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ga_deploy.config.references import Referenced
 from ga_deploy.config.scalars import (
@@ -54,7 +55,15 @@ def _ranges(value: Any) -> Any:
         return (_range(value),)
     if not value:
         raise finding("a day has no hours", "the list is empty", "leave the day out to be closed on it")
-    return tuple(check_each({str(index): one for index, one in enumerate(value)}, lambda _, one: _range(one)).values())
+    ranges, errors = [], []
+    for index, one in enumerate(value):
+        try:
+            ranges.append(_range(one))
+        except PydanticCustomError as error:
+            errors.append(InitErrorDetails(type=error, loc=(index,), input=one))
+    if errors:
+        raise ValidationError.from_exception_data("hours", errors)
+    return tuple(ranges)
 
 
 def _range(value: Any) -> str:

@@ -47,6 +47,8 @@ def check_environments(root: Section, default: str, names: list[str]) -> Iterato
 
 
 def _suffix(name: str, node: object, place: Place, taken: dict[str, str]) -> Iterator[Finding]:
+    if not isinstance(node, Section) and not (isinstance(node, Scalar) and is_null(node)):
+        return
     entry = node.entries.get("domain_suffix") if isinstance(node, Section) else None
     suffix = ""
     if entry and isinstance(entry.node, Scalar) and not is_null(entry.node):

@@ -95,7 +95,7 @@ def explain(error: ErrorDetails, root: Section, model: type[BaseModel]) -> Findi
         )
     if kind == "extra_forbidden":
         return _unknown_key(loc, root, model)
-    if kind in {"string_type", "string_sub_type"}:
+    if kind in {"string_type", "string_sub_type", "not_a_text"}:
         raw = node.raw if isinstance(node, Scalar) else "..."
         return Finding(
             f"{label} has to be a text",

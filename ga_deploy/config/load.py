@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from dotenv.parser import parse_stream
 from pydantic import ValidationError
 
 from ga_deploy.config.crosscheck import check_language
+from ga_deploy.config.destinations import KINDS
 from ga_deploy.config.environments import check_environments, no_such_environment
 from ga_deploy.config.explain import explain, is_tag, place_of
 from ga_deploy.config.merge import is_null, merge_environment
@@ -33,6 +35,12 @@ NOT_AVAILABLE_YET: dict[str, str] = {}
 
 # In the place of a value that cannot be had, so that nothing else is said about it.
 _STAND_IN = Referenced("local-value", ("...",), stand_in=True)
+
+# Keys that are compared with each other: when one is wrong, nothing is said about the other.
+COMPARED = (("timeout_ms", "budget_ms"), ("api_key", "api_key_secret"), ("attach_to", "after"))
+
+# Where the kind of a destination stands: destinations.NAME.KIND.
+DESTINATION_KEY = 3
 
 # Each round of validation takes out what is wrong; what hid behind it shows in the next.
 ROUNDS = 12
@@ -212,7 +220,8 @@ class _Loading:
             pruning.prune(errors)
         if language is not None:
             # With a part taken out, what is left may look worse than it is: no warnings then.
-            found = check_language(language, merged)
+            sound = {name: one for name, one in language.destinations.items() if name not in pruning.broken}
+            found = check_language(language.model_copy(update={"destinations": sound}), merged)
             findings += [one for one in found if one.level == "error" or not findings]
         findings += [
             Finding(
@@ -246,8 +255,8 @@ class _Values:
             return node.value
         try:
             value = resolve(node.value, self._around)
-        except Unresolved as problem:
-            self._findings.append(Finding(problem.what, problem.why, problem.fix, node.place))
+        except Unresolved as error:
+            self._findings += [Finding(one.what, one.why, one.fix, node.place) for one in error.problems]
             return _STAND_IN
         # `${NAME:-}` that comes out empty is a key that is not set.
         return self.absent if isinstance(value, Referenced) and not value else value
@@ -290,43 +299,58 @@ class _Pruning:
     def __init__(self, plain: dict[str, Any]) -> None:
         self._plain = plain
         self._removed: set[Keys] = set()
+        self._tries: Counter[Keys] = Counter()
         self._count = 0
+        # Destinations that are wrong in part: nothing is concluded from what is left of them.
+        self.broken: set[str] = set()
 
     def knows(self, error: ErrorDetails) -> bool:
-        """Tell whether a key is missing only because it was taken out."""
-        return error["type"] == "missing" and self._keys(error) in self._removed
+        """Tell whether something is missing, or empty, only because it was taken out."""
+        keys = self._keys(error)
+        if error["type"] == "too_short":
+            return any(removed[: len(keys)] == keys for removed in self._removed)
+        return error["type"] == "missing" and keys in self._removed
 
     @staticmethod
     def _keys(error: ErrorDetails) -> Keys:
-        """Return what goes as a whole when this is wrong: a destination, a step, else the value itself."""
+        """Return what goes as a whole when this is wrong: the value, or the step or the list that it is part of."""
         keys: Keys = tuple(key for key in error["loc"] if not is_tag(key))
-        if keys[:1] == ("destinations",):
-            return keys[:2]
-        steps = next((index for index, key in enumerate(keys) if isinstance(key, int)), len(keys))
-        return keys if keys[:1] == ("phone_numbers",) else keys[: steps + 1]
+        index = next((index for index, key in enumerate(keys) if isinstance(key, int)), len(keys))
+        if keys[:1] == ("phone_numbers",):
+            return keys
+        return keys[:index] if keys[:1] == ("destinations",) else keys[: index + 1]
 
     def prune(self, errors: list[ErrorDetails]) -> None:
         for keys in {self._keys(error) for error in errors}:
-            parent: Any = self._plain
-            for key in keys[:-1]:
-                inside = isinstance(parent, dict) or (isinstance(parent, list) and isinstance(key, int))
-                parent = (parent.get(key) if isinstance(parent, dict) else parent[key]) if inside else None
-            if isinstance(parent, list) and isinstance(keys[-1], int):
-                # The places of the others depend on their numbers, so something harmless takes its place.
-                parent[keys[-1]] = {"number": self._made_up()} if keys[0] == "phone_numbers" else {"pause": 1}
-            elif isinstance(parent, dict):
-                self._remove(parent, keys)
+            if keys[:1] == ("destinations",):
+                self.broken |= set(map(str, keys[1:2]))
+            # What is wrong again although it was taken out goes with what is around it.
+            depth = len(keys) - self._tries[keys]
+            self._tries[keys] += 1
+            self._take_out(keys[: max(depth, 1)])
+
+    def _take_out(self, keys: Keys) -> None:
+        parent: Any = self._plain
+        for key in keys[:-1]:
+            inside = isinstance(parent, dict) or (isinstance(parent, list) and isinstance(key, int))
+            parent = (parent.get(key) if isinstance(parent, dict) else parent[key]) if inside else None
+        if isinstance(parent, list) and isinstance(keys[-1], int):
+            # The places of the others depend on their numbers, so something harmless takes its place.
+            parent[keys[-1]] = {"number": self._made_up()} if keys[0] == "phone_numbers" else {"pause": 1}
+        elif isinstance(parent, dict):
+            self._remove(parent, keys)
 
     def _remove(self, parent: dict[str, Any], keys: Keys) -> None:
         key = str(keys[-1])
-        if key in parent:
+        if key in parent and not (keys[0] == "destinations" and key in KINDS and len(keys) == DESTINATION_KEY):
             del parent[key]
             self._removed.add(keys)
         else:
-            parent[key] = {} if key in {"twilio", "asapp"} else self._made_up()
-        if key in {"timeout_ms", "budget_ms"}:  # compared with each other
-            parent.pop("timeout_ms", None)
-            parent.pop("budget_ms", None)
+            parent[key] = {} if key in {"twilio", "asapp", "enqueue"} else self._made_up()
+        for pair in COMPARED:
+            if key in pair:
+                for one in pair:
+                    parent.pop(one, None)
 
     def _made_up(self) -> Referenced:
         self._count += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,14 +42,20 @@ class Referenced(str):
         return made
 
 
-class Unresolved(Exception):
-    """Why a text could not be resolved, in the words of a finding."""
+class Problem(NamedTuple):
+    """Why a reference could not be resolved, in the words of a finding."""
 
-    def __init__(self, what: str, why: str, fix: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.why = why
-        self.fix = fix
+    what: str
+    why: str
+    fix: str
+
+
+class Unresolved(Exception):
+    """Some references of a text could not be resolved."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(problems[0].what)
+        self.problems = problems
 
 
 @dataclass(frozen=True)
@@ -70,13 +76,14 @@ class Surroundings:
 def resolve(text: str, around: Surroundings) -> str:
     """Return `text` with its references replaced: a `Referenced`, or `text` itself when it has none.
 
-    Raises `Unresolved` for a malformed reference, an unset name without a default, or a file that cannot be read.
+    Raises `Unresolved` with each malformed reference, unset name without a default, and file that cannot be read.
     """
     if "${" not in text:
         return text
     pieces: list[str] = []
     names: list[str] = []
     clear = stand_in = False
+    problems: list[Problem] = []
     end = 0
     for token in _TOKEN.finditer(text):
         literal = text[end : token.start()]
@@ -88,11 +95,17 @@ def resolve(text: str, around: Surroundings) -> str:
             clear = True
             continue
         inner = token.group(1)
-        value, from_text, made_up = _look_up(inner, around)
+        try:
+            value, from_text, made_up = _look_up(inner, around)
+        except Unresolved as error:
+            problems += error.problems
+            continue
         pieces.append(value)
         names.append(inner.partition(":-")[0])
         clear = clear or from_text
         stand_in = stand_in or made_up
+    if problems:
+        raise Unresolved(*problems)
     rest = text[end:]
     pieces.append(rest)
     joined = "".join(pieces)
@@ -105,18 +118,22 @@ def _look_up(inner: str | None, around: Surroundings) -> tuple[str, bool, bool]:
     """Return the value, whether the config itself offers one in clear (a default), and whether it is made up."""
     if inner is None:
         raise Unresolved(
-            "`${` without a matching `}`",
-            "references are `${NAME}`, `${NAME:-default}` or `${file:path}`; they do not nest",
-            "close the reference, or write `$${` for a literal `${`",
+            Problem(
+                "`${` without a matching `}`",
+                "references are `${NAME}`, `${NAME:-default}` or `${file:path}`; they do not nest",
+                "close the reference, or write `$${` for a literal `${`",
+            )
         )
     if inner.startswith("file:"):
         return _read_file(inner.removeprefix("file:"), around)
     named = _NAMED.fullmatch(inner)
     if not named:
         raise Unresolved(
-            f"`${{{inner}}}` is not a reference",
-            "it is `${NAME}`, `${NAME:-default}` or `${file:path}`; a NAME has letters, digits and underscores",
-            "correct the name, or write `$${` for a literal `${`",
+            Problem(
+                f"`${{{inner}}}` is not a reference",
+                "it is `${NAME}`, `${NAME:-default}` or `${file:path}`; a NAME has letters, digits and underscores",
+                "correct the name, or write `$${` for a literal `${`",
+            )
         )
     name, default = named.groups()
     in_clear = bool(default)
@@ -131,16 +148,18 @@ def _look_up(inner: str | None, around: Surroundings) -> tuple[str, bool, bool]:
         return f"local-{name}", False, True
     state = "not set" if value is None else "set, but empty"
     raise Unresolved(
-        f"`{name}` is {state}",
-        f"`${{{name}}}` has no default, and neither the environment nor `.env` beside the config gives it a value",
-        f"run `export {name}=...`, or add the line `{name}=...` to {around.folder / '.env'}",
+        Problem(
+            f"`{name}` is {state}",
+            f"`${{{name}}}` has no default, and neither the environment nor `.env` beside the config gives it a value",
+            f"run `export {name}=...`, or add the line `{name}=...` to {around.folder / '.env'}",
+        )
     )
 
 
 def _read_file(name: str, around: Surroundings) -> tuple[str, bool, bool]:
     path = around.folder / name
     if not name.strip():
-        raise Unresolved("`${file:}` names no file", "a path has to follow the colon", "write `${file:PATH}`")
+        raise Unresolved(Problem("`${file:}` names no file", "a path has to follow the colon", "write `${file:PATH}`"))
     if around.blind:
         return f"local-{path.stem}", False, True
     try:
@@ -148,22 +167,26 @@ def _read_file(name: str, around: Surroundings) -> tuple[str, bool, bool]:
             content = file.read(LARGEST_FILE + 1)
         if len(content) > LARGEST_FILE:
             raise Unresolved(
-                f"`{name}` is too large to be read into the config",
-                f"it has more than {LARGEST_FILE // 1024} KB",
-                "refer to a file that holds just the value",
+                Problem(
+                    f"`{name}` is too large to be read into the config",
+                    f"it has more than {LARGEST_FILE // 1024} KB",
+                    "refer to a file that holds just the value",
+                )
             )
         text = content.decode("utf-8-sig")
     except OSError as error:
         if around.stand_in:
             return f"local-{path.stem}", False, True
         raise Unresolved(
-            f"`{name}` cannot be read",
-            f"{path}: {error.strerror or 'not readable'}",
-            "create the file, or correct the path",
+            Problem(
+                f"`{name}` cannot be read",
+                f"{path}: {error.strerror or 'not readable'}",
+                "create the file, or correct the path",
+            )
         ) from error
     except ValueError as error:  # not UTF-8, or a NUL in the path
         raise Unresolved(
-            f"`{name}` is not text", f"{path}: {type(error).__name__}", "save the file as UTF-8"
+            Problem(f"`{name}` is not text", f"{path}: {type(error).__name__}", "save the file as UTF-8")
         ) from error
     for newline in ("\r\n", "\n"):
         if text.endswith(newline):

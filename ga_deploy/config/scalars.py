@@ -62,6 +62,8 @@ def show(value: object) -> str:
     """Return `value` as it may stand in a message: never the text behind a reference, nor what looks like a secret."""
     if isinstance(value, Referenced):
         return "the value of " + ", ".join(f"`${{{name}}}`" for name in value.names)
+    if value is None or isinstance(value, bool):
+        return f"`{kind_of(value)}`"
     text = MASK if _LOOKS_SECRET.fullmatch(str(value)) else str(value)
     if len(text) > 60:
         text = text[:57] + "..."
@@ -180,13 +182,10 @@ def _identifier(value: Any) -> Secret:
 ApiId = Annotated[Secret, PlainValidator(_identifier), WithJsonSchema({"type": "string", "minLength": 1})]
 
 
-def _unquoted(value: Any, example: str) -> None:
+def require_text(value: Any) -> None:
+    """Raise the error of a value that is no text; `explain` says how to quote what is written."""
     if not isinstance(value, str):
-        raise finding(
-            f"{show(value)} is not a text",
-            f"YAML reads it as {kind_of(value)}",
-            f"put quotes round it: {example}",
-        )
+        raise PydanticCustomError("not_a_text", "a text is expected")
 
 
 def kind_of(value: object) -> str:
@@ -212,7 +211,7 @@ def check_phone_number(value: Any) -> str:
             "YAML reads it as a whole number and drops the +",
             f'write "+{value}", in quotes',
         )
-    _unquoted(value, '"+15550100001"')
+    require_text(value)
     if re.fullmatch(r"\+[1-9]\d{6,14}", value):
         return str(value)
     if _is_made_up(value):
@@ -231,7 +230,7 @@ PhoneNumber = Annotated[
 
 def check_url(value: Any, info: ValidationInfo) -> str:
     """Return an https URL without user and password; http only to loopback and only in local mode."""
-    _unquoted(value, '"https://..."')
+    require_text(value)
     problem = _url_problem(value, local=bool((info.context or {}).get("local")))
     if problem is None:
         return str(value)
@@ -259,7 +258,11 @@ def _url_problem(value: str, *, local: bool) -> PydanticCustomError | None:
             "authenticate in another way",
         )
     if parts.scheme == "http" and not (local and _LOOPBACK.fullmatch(host or "")):
-        return finding(f"{show(value)} is not encrypted", "http:// would carry callers' data in clear", "use https://")
+        return finding(
+            f"{show(value)} is not encrypted",
+            "http:// would carry callers' data in clear",
+            "use https:// (http:// to this machine works with --local)",
+        )
     if parts.scheme not in {"https", "http"} or not host:
         return finding(
             f"{show(value)} is not an https URL",
@@ -273,29 +276,27 @@ HttpsUrl = Annotated[str, BeforeValidator(check_url), WithJsonSchema({"type": "s
 
 
 def _api_host(value: Any, info: ValidationInfo) -> str:
-    _unquoted(value, "https://api.asapp.com")
-    if _is_made_up(value) and "://" not in value:
-        return f"https://{_digest(value, 12)}.invalid"
+    require_text(value)
     written = value.strip().rstrip("/")
     url = written if "://" in written else f"https://{written}"
-    problem = _url_problem(url, local=bool((info.context or {}).get("local")))
-    if problem is not None:
-        raise problem
+    problem = _url_problem(url, local=bool((info.context or {}).get("local"))) or _host_problem(url, value)
+    if problem is None:
+        return url.lower()
+    if _is_made_up(value):
+        return f"https://{_digest(value, 12)}.invalid"
+    raise problem
+
+
+def _host_problem(url: str, value: str) -> PydanticCustomError | None:
     parts = urlsplit(url)
-    if (
-        parts.path
-        or parts.query
-        or parts.fragment
-        or not re.fullmatch(
-            r"[A-Za-z0-9.-]+|\[[0-9a-f:]+\]", parts.netloc.rpartition(":")[0] if parts.port else parts.netloc
-        )
-    ):
-        raise finding(
-            f"{show(value)} is not a host",
-            "paths are added by ga-deploy, only ASAPP's host belongs here",
-            "write it like https://api.asapp.com",
-        )
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc
+    if re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9a-f:]+\]", host) and url == f"{parts.scheme}://{parts.netloc}":
+        return None
+    return finding(
+        f"{show(value)} is not a host",
+        "only ASAPP's host belongs here; ga-deploy adds the paths",
+        "write it like https://api.asapp.com",
+    )
 
 
 ApiHost = Annotated[
@@ -306,7 +307,7 @@ ApiHost = Annotated[
 
 
 def _sip_uri(value: Any) -> str:
-    _unquoted(value, '"sip:queue@pbx.example.com"')
+    require_text(value)
     if re.fullmatch(r"sips?:[^\s@:/<>\"?]+@[A-Za-z0-9.\-\[\]:]+(;[^\s?<>\"]*)?", value) and len(value) <= 255:
         return str(value)
     if _is_made_up(value):
@@ -318,7 +319,7 @@ def _sip_uri(value: Any) -> str:
             "use `username` and `password` beside `sip`",
         )
     if "?" in value:
-        raise finding(f"{show(value)} has headers in it", "they are added by ga-deploy", "list them under `headers`")
+        raise finding(f"{show(value)} has headers in it", "an address has none", "use `headers` beside `sip`")
     raise finding(
         f"{show(value)} is not a SIP address",
         "it needs a user and a host",
@@ -331,7 +332,7 @@ SipUri = Annotated[str, BeforeValidator(_sip_uri), WithJsonSchema({"type": "stri
 
 def _sid(prefix: str, name: str) -> BeforeValidator:
     def check(value: Any) -> str:
-        _unquoted(value, f'"{prefix}..."')
+        require_text(value)
         if re.fullmatch(prefix + r"[0-9a-fA-F]{32}", value):
             return str(value)
         if _is_made_up(value):
@@ -361,7 +362,7 @@ def pattern(
     """Return validators for a text that has to match `regex` as a whole; `what` follows the value in the message."""
 
     def check(value: Any) -> str:
-        _unquoted(value, '"..."')
+        require_text(value)
         if re.fullmatch(regex, value):
             return str(value)
         if _is_made_up(value):

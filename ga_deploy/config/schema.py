@@ -41,6 +41,7 @@ from ga_deploy.config.scalars import (
     check_each,
     finding,
     pattern,
+    require_text,
     show,
 )
 from ga_deploy.config.steps import (
@@ -154,8 +155,7 @@ class Service(Strict):
 
 
 def _function_path(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise finding(f"{show(value)} is not a path", "a text is expected here", 'write it like "/engage"')
+    require_text(value)
     problem = ""
     if not value.startswith("/"):
         problem = "it has to begin with a slash"
@@ -349,8 +349,8 @@ class Flow(Strict):
 
 
 def _beside_config(value: Any, info: ValidationInfo) -> Any:
-    if not isinstance(value, (str, Path)):
-        raise finding(f"{show(value)} is not a path", "a text is expected here", 'put quotes round it: "./..."')
+    if not isinstance(value, Path):
+        require_text(value)
     if "\0" in str(value):
         raise finding("a path has a NUL in it", "no file can have that name", "correct the path")
     folder = (info.context or {}).get("folder")

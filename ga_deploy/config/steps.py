@@ -241,6 +241,8 @@ def _check_step(raw: Any) -> Any:
             return {"hangup": None}
         if raw in KINDS:
             raise finding(f"the step `{raw}` says nothing more", f"`{raw}` needs a value", f"write `- {raw}: ...`")
+    if raw is None or raw == {}:
+        raise finding("a step is empty", f"steps are {known}", "remove the dash")
     if not isinstance(raw, dict):
         raise finding(
             f"{show(raw) if isinstance(raw, str) else kind_of(raw)} is not a step",
@@ -263,14 +265,9 @@ def _check_step(raw: Any) -> Any:
             f"write `- {first}: {{..., {unknown[0]}: ...}}`",
         )
     if len(raw) != 1:
-        raise (
-            finding(
-                "one step has several keys: " + ", ".join(f"`{key}`" for key in raw),
-                "each is a step of its own",
-                "begin each with a dash of its own",
-            )
-            if raw
-            else finding("a step is empty", f"steps are {known}", "remove the dash")
+        several = ", ".join(f"`{key}`" for key in raw)
+        raise finding(
+            f"one step has several keys: {several}", "each is a step of its own", "begin each with a dash of its own"
         )
     return raw
 

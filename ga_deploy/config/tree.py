@@ -184,15 +184,19 @@ def parse(text: str, name: str) -> tuple[Section | None, list[Finding]]:
 
 
 def _syntax(error: yaml.MarkedYAMLError, name: str, text: str) -> Finding:
-    mark = error.problem_mark or error.context_mark
+    unclosed = "end of stream" in (error.problem or "")
+    mark = error.context_mark if unclosed and error.context_mark else error.problem_mark
     place = Place(name, mark.line + 1, mark.column + 1) if mark else Place(name)
     problem = error.problem or "it cannot be parsed"
     context = f" {error.context}" if error.context else ""
     fix = "correct the line; quotes round a text with `: `, ` #` or a leading `*`, `&`, `@`, `%` help"
-    line = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else ""
+    lines = text.splitlines()
+    line = lines[mark.line] if mark and mark.line < len(lines) else ""
     if "\t" in problem or "\\t" in problem or re.match(r"\s*\t", line):
         problem, context, fix = "a tab stands where only spaces may", "", "indent with spaces"
-    elif re.search(r"[{\[,:]\s*[^\"'\s]*\$\{", line) and re.search(r"[{\[].*\$\{", line.replace("${", "", 1) and line):
+    elif unclosed and "quoted" in context:
+        problem, context, fix = "the quotes that begin here are never closed", "", "close them"
+    elif "flow mapping" in context and re.search(r"[{,:]\s*\$\{", line):
         fix = 'put quotes round references inside braces and brackets: {key: "${NAME}"}'
     return Finding("the config file is not YAML", f"{problem}{context}", fix, place)
 
@@ -286,7 +290,7 @@ class _Composer:
                 Finding(
                     "a key is a list or a mapping",
                     "keys are texts",
-                    "quote it, if a text is meant (`{{ x }}` is not)",
+                    "write a text as the key; a value that begins with a brace or bracket needs quotes",
                     place,
                 )
             )
