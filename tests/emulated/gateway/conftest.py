@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ga_deploy.emulator.accounts import Account, ApiKey
 from ga_deploy.emulator.faults import Fault
 from ga_deploy.emulator.server import Emulator, EmulatorThread
-from ga_deploy.events import ApiCall
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries, Timeouts
 from ga_deploy.redact import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ga_deploy.events import ApiCall
+    from tests.contract.openapi import Contract
 
 ACCOUNT = "AC" + "1" * 32
 OTHER_ACCOUNT = "AC" + "2" * 32
@@ -78,7 +83,8 @@ class Twilio:
 
 
 @pytest.fixture
-def start_twilio() -> Iterator[Callable[..., Twilio]]:
+def start_twilio(contract: Contract) -> Iterator[Callable[..., Twilio]]:
+    """Start emulators; whatever is asked of them has to be as Twilio's OpenAPI description says."""
     threads: list[EmulatorThread] = []
     running: list[Twilio] = []
 
@@ -87,7 +93,7 @@ def start_twilio() -> Iterator[Callable[..., Twilio]]:
             Account(ACCOUNT, TOKEN, api_keys={KEY: ApiKey(KEY_SECRET)}, numbers=options.pop("numbers", ())),  # type: ignore[arg-type]
             Account(OTHER_ACCOUNT, "token-of-another"),
         ]
-        thread = EmulatorThread(Emulator(accounts=accounts, **options))  # type: ignore[arg-type]
+        thread = EmulatorThread(Emulator(accounts=accounts, on_exchange=contract.observe, **options))  # type: ignore[arg-type]
         threads.append(thread)
         running.append(Twilio(thread.emulator, thread.start()))
         return running[-1]
@@ -98,6 +104,7 @@ def start_twilio() -> Iterator[Callable[..., Twilio]]:
             gateway.close()
     for thread in threads:
         thread.stop()
+    assert contract.findings == []
 
 
 @pytest.fixture

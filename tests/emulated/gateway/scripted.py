@@ -5,8 +5,11 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class ScriptedServer:
             protocol_version = "HTTP/1.1"
             wbufsize = -1
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *args: object) -> None:
                 """Be quiet."""
 
             def answer(self) -> None:
@@ -63,7 +66,7 @@ class ScriptedServer:
                 self.wfile.write(content)
                 self.close_connection = said.headers.get("Connection") == "close"
 
-            do_GET = do_POST = do_DELETE = answer
+            do_GET = do_POST = do_DELETE = answer  # noqa: N815 - http.server looks for these names
 
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True

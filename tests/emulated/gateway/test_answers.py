@@ -5,9 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-from collections.abc import Callable, Iterator
 from email.utils import formatdate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +17,9 @@ from ga_deploy.redact import Secret
 
 from .conftest import ACCOUNT, OTHER_ACCOUNT, PatientClock
 from .scripted import Asked, Said, ScriptedServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SERVICE = ServiceSid("ZS" + "a" * 32)
 ENVIRONMENT = EnvironmentSid("ZE" + "b" * 32)
