@@ -61,13 +61,18 @@ class Context:
             self.ui.warn(warning.what, why=warning.why, fix=warning.fix, at=warning.at)
         return config
 
-    def gateway(self, config: Config) -> Gateway:
-        """Open the door to Twilio (or, with `--local`, to the emulator) for this config's account."""
+    def gateway(self, config: Config, *, concurrency: int = 4) -> Gateway:
+        """Open the door to Twilio (or, with `--local`, to the emulator) for this config's account.
+
+        `concurrency` is how many requests may be under way at most; it shrinks while Twilio says 429.
+        """
         from ga_deploy.gateway import Credentials, Endpoints, Gateway
 
         stack = self.stack
         endpoints = Endpoints.local(stack.base_url) if stack else Endpoints.from_environ()
-        gateway = Gateway(Credentials.of(config.twilio), endpoints=endpoints, on_call=self.ui.event)
+        gateway = Gateway(
+            Credentials.of(config.twilio), endpoints=endpoints, on_call=self.ui.event, concurrency=concurrency
+        )
         self._opened.callback(gateway.close)
         return gateway
 

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.errors import Usage
 
+# A deployment makes some twenty functions; one round trip each for creating and for uploading all of them at once. The
+# gateway halves this with every 429, which Twilio answers before it processes anything (docs: error 20429).
+CONCURRENCY = 20
+
 if TYPE_CHECKING:
     from ga_deploy.commands.context import Context
     from ga_deploy.config.schema import Config
@@ -27,7 +31,7 @@ def make_target(ctx: Context, config: Config, *, lock_timeout: float = 90.0, com
 
     desired = make_desired(config, render(config))
     return Target(
-        platform=ctx.gateway(config),
+        platform=ctx.gateway(config, concurrency=CONCURRENCY),
         desired=desired,
         state=config.state,
         folder=ctx.state_dir,

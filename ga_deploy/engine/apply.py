@@ -223,7 +223,6 @@ class Deployer:
         naming = self.pool.start(lambda: self._set_domain_variable(service, environment))
         uploaded = upload_all(self.platform, self.pool, service.sid, recipe.upload, resources, self.report)
         noted.result()
-        naming.result()
         versions = {**recipe.reuse, **uploaded}
         base, expected, merged_before, merged_after = self.observed, self.observed.build_sid, False, False
         variables_set = False
@@ -236,6 +235,7 @@ class Deployer:
                 self._set_variables(service, environment)
                 variables_set = True
             now_live = looking.result().build_sid
+            naming.result()
             if now_live not in (expected, build.sid):
                 intruder = Intruder(now_live, "", is_live=True)
                 if merged_before:

@@ -167,7 +167,6 @@ def _look(
     target: Target, pool: Pool, records: Records, earlier: Observed | None, *, with_sources: bool = False
 ) -> tuple[Observed, Plan, Binder]:
     desired = target.desired
-    recalling = pool.start(ItemNumberRecord(records, target.report).recall) if desired.numbers else None
     observed = observe(
         target.platform,
         pool,
@@ -181,7 +180,7 @@ def _look(
         platform=target.platform,
         desired=desired,
         owned=observed.numbers,
-        recorded=recalling.result() if recalling else {},
+        recorded=ItemNumberRecord(records, target.report).recall() if desired.numbers else {},
         records=records,
         report=target.report,
     )

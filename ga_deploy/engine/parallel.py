@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 Result = TypeVar("Result")
-_THREADS = 16
+# More than the gateway ever lets through at a time.
+_THREADS = 32
 
 
 class Pool:

@@ -18,7 +18,7 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from ga_deploy.errors import ApiProblem, Denied, DeployError, NotFound
+from ga_deploy.errors import ApiProblem, Denied, DeployError
 from ga_deploy.events import Report, Warned
 from ga_deploy.model import SyncItem
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Twilio: a Sync item holds 16 KiB. The rest is room for what Twilio adds and for escapes.
 ITEM_BYTES = 15_000
+# Twilio: Sync gives at most 100 items a page.
+_PAGE = 100
 
 
 class Records(Protocol):
@@ -59,36 +61,50 @@ def record_name(service: str, environment: str) -> str:
 
 
 class SyncRecords:
-    """The record as a map in the account's default Sync service."""
+    """The record as a map in the account's default Sync service.
+
+    What `newest` read is kept when it was the whole map: `starting_with` answers from it, and `put` keeps it right. So
+    whoever has to know what others wrote meanwhile calls `newest` again, as every look of a deployment does.
+    """
 
     where = "sync"
 
     def __init__(self, platform: Platform, name: str) -> None:
         self._platform = platform
         self._name = name
+        self._guard = threading.Lock()
+        self._whole: dict[str, SyncItem] | None = None
+        self._exists = False
 
     def newest(self, limit: int) -> list[SyncItem]:
         """Return up to `limit` items, keys sorted backwards."""
-        try:
-            return self._platform.list_items(self._name, newest_first=True, limit=limit)
-        except NotFound:
-            return []
+        found = self._platform.list_items(self._name, newest_first=True, limit=_PAGE)
+        with self._guard:
+            self._exists = self._exists or bool(found)
+            self._whole = {item.key: item for item in found} if len(found) < _PAGE else None
+        return found[:limit]
 
     def starting_with(self, prefix: str) -> list[SyncItem]:
         """Return every item whose key starts with `prefix`."""
-        try:
-            found = self._platform.list_items(self._name)
-        except NotFound:
-            return []
-        return sorted((item for item in found if item.key.startswith(prefix)), key=lambda item: item.key)
+        with self._guard:
+            whole = None if self._whole is None else list(self._whole.values())
+        if whole is None:
+            whole = self._platform.list_items(self._name, prefix=prefix)
+        return sorted((item for item in whole if item.key.startswith(prefix)), key=lambda item: item.key)
 
     def prepare(self) -> None:
-        """Create the map unless it exists."""
-        self._platform.ensure_map(self._name)
+        """Create the map unless it is known to exist."""
+        if not self._exists:
+            self._platform.ensure_map(self._name)
+            self._exists = True
 
     def put(self, key: str, content: Mapping[str, object], *, if_match: str | None = None) -> SyncItem:
         """Create or overwrite an item."""
-        return self._platform.put_item(self._name, key, content, if_match=if_match)
+        item = self._platform.put_item(self._name, key, content, if_match=if_match)
+        with self._guard:
+            if self._whole is not None:
+                self._whole[key] = item
+        return item
 
 
 class FileRecords:

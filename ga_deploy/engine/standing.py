@@ -36,9 +36,8 @@ def look_closely(target: Target) -> Standing:
 
     records, desired = target.open_records(), target.desired
     with open_pool() as pool:
-        recalling = pool.start(ItemNumberRecord(records, target.report).recall)
         observed = observe(target.platform, pool, desired, records, report=target.report)
-        recorded = recalling.result()
+        recorded = ItemNumberRecord(records, target.report).recall()
         latest = observed.record.latest
         further = ({*recorded, *(latest.numbers if latest else ())}) - observed.numbers.keys()
         numbers = {**observed.numbers, **(target.platform.list_numbers(sorted(further)) if further else {})}

@@ -203,8 +203,9 @@ class World:
     def ensure_map(self, name):
         self.maps.setdefault(name, {})
 
-    def list_items(self, name, *, newest_first=False, limit=None):
-        items = sorted(self.maps.get(name, {}).values(), key=lambda item: item.key, reverse=newest_first)
+    def list_items(self, name, *, newest_first=False, limit=None, prefix=""):
+        found = [item for item in self.maps.get(name, {}).values() if item.key.startswith(prefix)]
+        items = sorted(found, key=lambda item: item.key, reverse=newest_first)
         return items if limit is None else items[:limit]
 
     def put_item(self, name, key, content, *, if_match=None):
