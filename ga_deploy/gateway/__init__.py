@@ -13,6 +13,7 @@ from ga_deploy.gateway.problems import AccessDenied, RevisionMoved
 from ga_deploy.gateway.retries import Clock, Retries, Timeouts
 from ga_deploy.gateway.serverless import ServerlessCalls
 from ga_deploy.gateway.site import SiteAnswer, SiteCalls
+from ga_deploy.gateway.studio import StudioCalls
 from ga_deploy.gateway.sync import SyncCalls
 from ga_deploy.gateway.transport import Transport
 
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 
-class Gateway(ServerlessCalls, BuildCalls, NumberCalls, SyncCalls, SiteCalls):
+class Gateway(ServerlessCalls, BuildCalls, NumberCalls, StudioCalls, SyncCalls, SiteCalls):
     """Everything that ga-deploy asks of one Twilio account. Opened once a command, thread-safe; close it at the end.
 
     `on_call` hears of every request as it ends, from whatever thread it ran in. `concurrency` is how many requests

@@ -110,6 +110,9 @@ _MESSAGES = (
     ),
 )
 
+# Twilio docs, error 81022: a flow's definition is invalid.
+INVALID_DEFINITION = 81022
+
 _CHECK_CREDENTIALS = (
     "check TWILIO_AUTH_TOKEN (or TWILIO_API_KEY and TWILIO_API_KEY_SECRET: an API key `SK…` goes with its own secret, "
     "never with the auth token)"
@@ -246,6 +249,8 @@ def _explain(status: int, refusal: Refusal, url: str, endpoints: Endpoints) -> t
             groups = [(group or "").strip("`'\".,") for group in found.groups()]
             return advice.why.format(*groups), advice.fix.format(*groups)
     code = refusal.code
+    if code == INVALID_DEFINITION:
+        return _explain_definition(refusal)
     if code is None or code not in _CODES:
         code = {401: 20003, 403: 20403, 404: 20404, 429: 20429, 503: 20503}.get(status)
         if code is None and status >= 500:
@@ -260,6 +265,17 @@ def _explain(status: int, refusal: Refusal, url: str, endpoints: Endpoints) -> t
         fix += _region_hint(endpoints)
     said = f'; Twilio says: "{refusal.message}"' if refusal.message else _not_twilio(refusal, status)
     return why + said, fix
+
+
+def _explain_definition(refusal: Refusal) -> tuple[str, str]:
+    """Return what Studio says of each widget; its `details` hold `errors` with a message and a path."""
+    listed = refusal.details.get("errors") if isinstance(refusal.details, dict) else None
+    errors = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    told = [f"{one.get('property_path') or 'definition'}: {one.get('message') or 'is invalid'}" for one in errors[:10]]
+    return (
+        "; ".join(told) or refusal.message or "Studio does not say what is wrong with the flow's definition",
+        "run `ga-deploy flow show --json` and look at these widgets; report it if ga-deploy made them",
+    )
 
 
 def _explain_redirect(url: str) -> tuple[str, str]:
