@@ -31,18 +31,19 @@ def judge_number(text: str) -> tuple[str, str] | None:
         return None
     if re.fullmatch(r"\d(?:[.,]\d+)?[eE]\+?\d+", text):
         return ("a spreadsheet has turned it into a floating-point number", "format the column as text and save again")
-    digits = re.sub(r"\D", "", text)
-    if re.fullmatch(r"\+?[\d\s().\-/\u00a0]+", text) and 7 <= len(digits.removeprefix("00")) <= 15:
+    digits = re.sub(r"[^0-9]", "", text)
+    suggestion = f"+{digits.removeprefix('00')}"
+    if re.fullmatch(r"\+?[0-9\s().\-/]+", text) and _E164.match(suggestion):
         if digits.startswith("00"):
-            return ("it has 00 in place of the plus sign", f"write +{digits[2:]}")
+            return ("it has 00 in place of the plus sign", f"write {suggestion}")
         if text.strip().startswith("+"):
-            return ("it has blanks or punctuation", f"write +{digits}")
+            return ("it has blanks or punctuation", f"write {suggestion}")
         return (
             "it has no plus sign and so, perhaps, no country code",
-            f"write +{digits} if {digits[:2]}… is the country code, else put the country code before it",
+            f"write {suggestion} if it begins with the country code, else put a plus and the country code before it",
         )
     return (
-        "a number is a plus sign, the country code and the rest, 7 to 15 digits in all",
+        "a number is a plus sign, the country code (never 0) and the rest, 7 to 15 digits in all",
         f"write it like {_EXAMPLE}",
     )
 

@@ -139,12 +139,15 @@ def _change_one(platform: Platform, binding: Binding) -> NumberResult:
 
 def _judge(now: IncomingNumber, wanted: NumberSettings) -> DeployError | None:
     """Return an error if Twilio took the change and yet shows another; its answer is the only proof there is."""
-    left = differing(now.settings, wanted)
+    left = set(differing(now.settings, wanted))
+    if not wanted.voice_fallback_url:
+        # A method for no URL means nothing; Twilio may well reset it.
+        left.discard("voice_fallback_method")
     if not left:
         return None
     return ApiProblem(
         f"{now.number} does not have what it was given",
-        why=f"Twilio accepted the change but shows {describe(now.settings)} ({', '.join(left)})",
+        why=f"Twilio accepted the change but shows {describe(now.settings)} ({', '.join(sorted(left))})",
         fix="run the command again, and look at the number in the Twilio Console",
     )
 

@@ -53,13 +53,8 @@ class Target:
 
 
 def differing(now: NumberSettings, wanted: NumberSettings) -> tuple[SettingName, ...]:
-    """Return the settings in which two differ. The method of a fallback URL that is not set does not count."""
-    return tuple(
-        name
-        for name in SETTING_NAMES
-        if getattr(now, name) != getattr(wanted, name)
-        and not (name == "voice_fallback_method" and not wanted.voice_fallback_url)
-    )
+    """Return the settings in which two differ."""
+    return tuple(name for name in SETTING_NAMES if getattr(now, name) != getattr(wanted, name))
 
 
 def is_real(url: str) -> bool:

@@ -1,0 +1,282 @@
+"""Deciding about numbers: what may be changed, to what, and what it had before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ga_deploy.engine.bindings import (
+    Binding,
+    Verdict,
+    plan_bindings,
+    plan_restorations,
+    refuse,
+    to_changes,
+)
+from ga_deploy.engine.number_records import RememberedNumber
+from ga_deploy.engine.number_settings import Target, describe, differing
+from ga_deploy.errors import DeployError
+from ga_deploy.model import Action, IncomingNumber, NumberSettings, NumberSid, NumberWish
+
+NUMBER = "+15550100000"
+SID = NumberSid("PN" + "1" * 32)
+TARGET = Target("generativeagent-1234.twil.io", "/engage", "http://webhooks.twilio.com/v1/Accounts/AC1/Flows/FW1")
+OURS = "https://generativeagent-1234.twil.io/engage"
+THEIRS = "https://ivr.example.com/voice"
+DEMO = "https://demo.twilio.com/welcome/voice/"
+TRUNK, APPLICATION = "TK" + "2" * 32, "AP" + "3" * 32
+
+
+def owned(settings: NumberSettings, **more: object) -> IncomingNumber:
+    fields = {"friendly_name": "", "can_voice": True, "receives": "voice", **more}
+    return IncomingNumber(SID, NUMBER, settings=settings, **fields)  # type: ignore[arg-type]
+
+
+def bind(
+    settings: NumberSettings,
+    *,
+    wish: NumberWish | None = None,
+    before: NumberSettings | None = None,
+    bound_url: str = OURS,
+    force: bool = False,
+    **more: object,
+) -> Binding:
+    recorded = {} if before is None else {NUMBER: RememberedNumber(SID, NUMBER, before, bound_url)}
+    numbers = {NUMBER: owned(settings, **more)}
+    [binding] = plan_bindings([wish or NumberWish(NUMBER)], numbers, TARGET, recorded, force=force)
+    return binding
+
+
+def test_a_fresh_number_gets_our_url_by_post() -> None:
+    binding = bind(NumberSettings(voice_method="GET"))
+    assert binding.verdict is Verdict.CHANGE
+    assert binding.fields == ("voice_url", "voice_method")
+    assert binding.wanted == NumberSettings(voice_url=OURS)
+    assert not binding.consent
+
+
+@pytest.mark.parametrize(
+    ("wish", "url"),
+    [
+        (NumberWish(NUMBER), OURS),
+        (NumberWish(NUMBER, profile="es"), f"{OURS}?profile=es"),
+        (NumberWish(NUMBER, profile="día & noche"), f"{OURS}?profile=d%C3%ADa%20%26%20noche"),
+        (NumberWish(NUMBER, to="flow"), "https://webhooks.twilio.com/v1/Accounts/AC1/Flows/FW1"),
+    ],
+)
+def test_the_url_of_a_wish(wish: NumberWish, url: str) -> None:
+    binding = bind(NumberSettings(), wish=wish)
+    assert binding.wanted is not None
+    assert binding.wanted.voice_url == url
+
+
+def test_nothing_is_done_where_nothing_differs() -> None:
+    assert bind(NumberSettings(voice_url=OURS)).verdict is Verdict.UNCHANGED
+
+
+@pytest.mark.parametrize("url", ["", DEMO, "http://demo.twilio.com/docs/voice.xml"])
+def test_what_nobody_misses_needs_no_consent(url: str) -> None:
+    assert not bind(NumberSettings(voice_url=url)).consent
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        THEIRS,
+        "https://generativeagent-1234.twil.io/ivr",
+        "https://generativeagent-1234-stage.twil.io/engage",
+        "https://evil.example/?generativeagent-1234.twil.io/engage",
+    ],
+)
+def test_a_number_in_use_elsewhere_needs_consent(url: str) -> None:
+    binding = bind(NumberSettings(voice_url=url))
+    assert url in binding.consent
+    assert not binding.is_ours
+
+
+@pytest.mark.parametrize("url", [OURS, f"{OURS}?profile=es", "https://webhooks.twilio.com/v1/Accounts/AC1/Flows/FW1"])
+def test_a_number_of_ours_needs_none(url: str) -> None:
+    binding = bind(NumberSettings(voice_url=url), wish=NumberWish(NUMBER, profile="fr"))
+    assert binding.is_ours
+    assert not binding.consent
+
+
+def test_a_url_that_we_once_set_is_ours_after_a_move() -> None:
+    """The engage path was renamed since; only the record knows the old one."""
+    old = "https://generativeagent-1234.twil.io/old-engage"
+    binding = bind(NumberSettings(voice_url=old), before=NumberSettings(), bound_url=old)
+    assert binding.is_ours
+    assert not binding.consent
+
+
+class TestFallback:
+    def test_by_default_what_it_had_before(self) -> None:
+        wanted = bind(NumberSettings(voice_url=THEIRS, voice_method="GET")).wanted
+        assert wanted is not None
+        assert (wanted.voice_fallback_url, wanted.voice_fallback_method) == (THEIRS, "GET")
+
+    def test_and_it_stays_so_the_second_time(self) -> None:
+        before = NumberSettings(voice_url=THEIRS, voice_method="GET")
+        now = NumberSettings(voice_url=OURS, voice_fallback_url=THEIRS, voice_fallback_method="GET")
+        assert bind(now, before=before).verdict is Verdict.UNCHANGED
+        assert bind(now).verdict is Verdict.UNCHANGED, "without a record, too"
+
+    def test_a_demo_is_no_fallback(self) -> None:
+        wanted = bind(NumberSettings(voice_url=DEMO, voice_fallback_url="https://f.example/")).wanted
+        assert wanted is not None
+        assert wanted.voice_fallback_url == "https://f.example/"
+
+    def test_the_config_decides_and_undecides(self) -> None:
+        wish = NumberWish(NUMBER, fallback_url="https://mine.example/", fallback_method="GET")
+        wanted = bind(NumberSettings(voice_url=THEIRS), wish=wish).wanted
+        assert wanted is not None
+        assert (wanted.voice_fallback_url, wanted.voice_fallback_method) == ("https://mine.example/", "GET")
+        now = replace(wanted, voice_url=OURS)
+        later = bind(now, before=NumberSettings(voice_url=THEIRS)).wanted
+        assert later is not None
+        assert later.voice_fallback_url == THEIRS
+
+    def test_a_url_that_a_trunk_overrode_is_none(self) -> None:
+        wanted = bind(NumberSettings(voice_url=THEIRS, trunk_sid=TRUNK), force=True).wanted
+        assert wanted == NumberSettings(voice_url=OURS)
+
+
+class TestRefusals:
+    def test_a_number_of_somebody_else_names_its_neighbours(self) -> None:
+        wishes = [NumberWish("+15550100009")]
+        [binding] = plan_bindings(wishes, {}, TARGET, {}, known=["+15550100000", "+442071838750"])
+        assert binding.verdict is Verdict.REFUSED
+        assert binding.refusal is not None
+        assert "+15550100000" in binding.refusal.why
+        assert "+442071838750" not in binding.refusal.why
+
+    @pytest.mark.parametrize(
+        ("more", "why"),
+        [({"can_voice": False}, "no voice capability"), ({"receives": "fax"}, "VoiceReceiveMode")],
+    )
+    def test_what_cannot_take_calls_stays(self, more: dict[str, object], why: str) -> None:
+        for force in (False, True):
+            binding = bind(NumberSettings(), force=force, **more)
+            assert binding.refusal is not None
+            assert why in binding.refusal.why
+
+    @pytest.mark.parametrize("field", ["trunk_sid", "voice_application_sid"])
+    def test_a_trunk_or_an_application_needs_force(self, field: str) -> None:
+        settings = replace(NumberSettings(voice_url=OURS), **{field: TRUNK if field == "trunk_sid" else APPLICATION})
+        refused = bind(settings)
+        assert refused.refusal is not None
+        assert "--force" in refused.refusal.fix
+        forced = bind(settings, force=True)
+        assert forced.fields == (field,)
+        assert not forced.is_ours, "it did not reach us: what it had is worth recording"
+
+    def test_all_are_told_at_once(self) -> None:
+        bindings = plan_bindings([NumberWish(f"+1555010{n:04d}") for n in range(25)], {}, TARGET, {})
+        with pytest.raises(DeployError, match="25 of 25 numbers") as caught:
+            refuse(bindings)
+        assert caught.value.why.count("\n") == 20
+        assert "and 5 more" in caught.value.why
+        assert caught.value.fix.count("\n") == 0, "the same advice once"
+
+
+class TestRestoration:
+    def restore(
+        self, now: NumberSettings, before: NumberSettings | None, *, force: bool = False, target: Target | None = TARGET
+    ) -> Binding:
+        recorded = {} if before is None else {NUMBER: RememberedNumber(SID, NUMBER, before, OURS)}
+        [binding] = plan_restorations([NUMBER], {NUMBER: owned(now)}, target, recorded, force=force)
+        return binding
+
+    def test_exactly_what_it_had(self) -> None:
+        before = NumberSettings(voice_url=THEIRS, voice_method="GET", trunk_sid=TRUNK)
+        binding = self.restore(NumberSettings(voice_url=OURS, voice_fallback_url=THEIRS), before)
+        assert binding.wanted == before
+        assert binding.fields == ("voice_url", "voice_method", "voice_fallback_url", "trunk_sid")
+
+    def test_not_without_a_record(self) -> None:
+        binding = self.restore(NumberSettings(voice_url=OURS), None)
+        assert binding.refusal is not None
+        assert "nothing is recorded" in binding.refusal.what
+
+    @pytest.mark.parametrize(
+        "now", [NumberSettings(voice_url=THEIRS), NumberSettings(voice_url=OURS, trunk_sid=TRUNK), NumberSettings()]
+    )
+    def test_not_what_was_pointed_elsewhere_since(self, now: NumberSettings) -> None:
+        before = NumberSettings(voice_url="https://old.example/")
+        binding = self.restore(now, before)
+        assert binding.verdict is Verdict.REFUSED
+        assert self.restore(now, before, force=True).wanted == before
+
+    def test_what_has_it_again_is_done(self) -> None:
+        before = NumberSettings(voice_url=THEIRS)
+        assert self.restore(before, before).verdict is Verdict.UNCHANGED
+
+    def test_nothing_of_ours_needs_to_be_live(self) -> None:
+        before = NumberSettings(voice_url=THEIRS)
+        assert self.restore(NumberSettings(voice_url=OURS), before, target=None).wanted == before
+
+    def test_a_number_that_was_bought_anew_is_another(self) -> None:
+        recorded = {NUMBER: RememberedNumber(NumberSid("PN" + "f" * 32), NUMBER, NumberSettings(), OURS)}
+        [binding] = plan_restorations([NUMBER], {NUMBER: owned(NumberSettings())}, TARGET, recorded)
+        assert binding.verdict is Verdict.REFUSED
+
+
+def test_changes_of_a_plan_show_what_differs() -> None:
+    [change] = to_changes([bind(NumberSettings(voice_url=THEIRS))])
+    assert change.action is Action.UPDATE
+    assert change.before == {"voice_url": THEIRS, "voice_fallback_url": ""}
+    assert change.after == {"voice_url": OURS, "voice_fallback_url": THEIRS}
+    assert change.consent
+
+
+urls = st.sampled_from(["", DEMO, THEIRS, OURS, f"{OURS}?profile=es", "http://old.example/x?a=b"])
+methods = st.sampled_from(["GET", "POST"])
+all_settings = st.builds(
+    NumberSettings,
+    voice_url=urls,
+    voice_method=methods,
+    voice_fallback_url=urls,
+    voice_fallback_method=methods,
+    voice_application_sid=st.sampled_from(["", APPLICATION]),
+    trunk_sid=st.sampled_from(["", TRUNK]),
+)
+wishes = st.builds(
+    NumberWish,
+    number=st.just(NUMBER),
+    to=st.sampled_from(["engage", "flow"]),
+    fallback_url=st.sampled_from([None, THEIRS, "https://f.example/"]),
+)
+
+
+def apply(settings: NumberSettings, binding: Binding) -> NumberSettings:
+    """Change only what would be sent."""
+    assert binding.wanted is not None
+    return replace(settings, **{name: getattr(binding.wanted, name) for name in binding.fields})
+
+
+@given(before=all_settings, wish=wishes)
+def test_binding_settles_at_once_and_giving_back_is_exact(before: NumberSettings, wish: NumberWish) -> None:
+    first = bind(before, wish=wish, force=True)
+    after = apply(before, first)
+    assert after.voice_url == TARGET.url_for(wish)
+    assert (after.voice_method, after.trunk_sid, after.voice_application_sid) == ("POST", "", "")
+    remembered = None if first.is_ours or not first.fields else before
+    second = bind(after, wish=wish, before=remembered, bound_url=after.voice_url, force=False)
+    assert second.verdict is Verdict.UNCHANGED
+    assert second.is_ours
+    if remembered is None:
+        return
+    recorded = {NUMBER: RememberedNumber(SID, NUMBER, remembered, after.voice_url)}
+    [back] = plan_restorations([NUMBER], {NUMBER: owned(after)}, TARGET, recorded)
+    assert apply(after, back) == before
+
+
+@given(one=all_settings, other=all_settings)
+def test_only_what_differs_is_sent(one: NumberSettings, other: NumberSettings) -> None:
+    fields = differing(one, other)
+    assert replace(one, **{name: getattr(other, name) for name in fields}) == other
+    assert not differing(one, one)
+    assert describe(one)

@@ -1,0 +1,137 @@
+"""What numbers had before: kept small, kept apart, never lost to a bad item."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
+from ga_deploy.engine.records import FileRecords
+from ga_deploy.events import Event, Warned
+from ga_deploy.model import NumberSettings, NumberSid, SyncItem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class Items:
+    """Records in memory that count writes and refuse what Sync would."""
+
+    where = "memory"
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, object]] = {}
+        self.writes = 0
+
+    def newest(self, limit: int) -> list[SyncItem]:
+        return sorted(self.starting_with(""), key=lambda item: item.key, reverse=True)[:limit]
+
+    def starting_with(self, prefix: str) -> list[SyncItem]:
+        return [SyncItem(key, "0", content) for key, content in sorted(self.items.items()) if key.startswith(prefix)]
+
+    def prepare(self) -> None:
+        """Nothing to do."""
+
+    def put(self, key: str, content: Mapping[str, object], *, if_match: str | None = None) -> SyncItem:
+        assert len(json.dumps(content).encode()) <= 16 * 1024, "Sync: 54006"
+        self.writes += 1
+        self.items[key] = json.loads(json.dumps(content))
+        return SyncItem(key, "0", self.items[key])
+
+
+def entry(index: int, url: str = "https://old.example/", bound: str = "https://ours.example/") -> RememberedNumber:
+    sid = NumberSid(f"PN{index:032x}")
+    return RememberedNumber(sid, f"+1555{index:07d}", NumberSettings(voice_url=url), bound)
+
+
+def test_thousands_of_numbers_take_a_few_items() -> None:
+    items = Items()
+    record = ItemNumberRecord(items)
+    entries = [entry(index) for index in range(1_000)]
+    record.remember(entries)
+    assert items.writes <= 6
+    assert record.recall() == {each.number: each for each in entries}
+    record.remember(entries)
+    assert items.writes <= 6, "what stands there already is not written again"
+
+
+def test_numbers_that_had_all_kinds_of_settings_fit_too() -> None:
+    items = Items()
+    record = ItemNumberRecord(items)
+    entries = [entry(index, url=f"https://{'x' * 800}.example/{index}") for index in range(200)]
+    record.remember(entries)
+    assert record.recall() == {each.number: each for each in entries}
+
+
+def test_one_huge_setting_gets_an_item_of_its_own() -> None:
+    items = Items()
+    record = ItemNumberRecord(items)
+    record.remember([entry(1, url="https://x.example/" + "ü" * 1_000), entry(2)])
+    assert len(record.recall()) == 2
+
+
+def test_what_is_forgotten_is_gone_and_its_room_used_again() -> None:
+    items = Items()
+    record = ItemNumberRecord(items)
+    record.remember([entry(index) for index in range(10)])
+    record.forget([entry(index).number for index in range(9)])
+    assert list(record.recall()) == [entry(9).number]
+    record.remember([entry(index, bound="https://new.example/") for index in range(20)])
+    assert list(items.items) == ["numbers.000"]
+    assert {each.bound_url for each in record.recall().values()} == {"https://new.example/"}
+    writes = items.writes
+    record.forget(["+15559999999"])
+    record.remember([])
+    assert items.writes == writes
+
+
+def test_an_item_that_cannot_be_read_is_left_alone_aloud() -> None:
+    said: list[Event] = []
+    items = Items()
+    broken: dict[str, dict[str, object]] = {
+        "numbers.000": {"groups": "x"},
+        "numbers.001": {},
+        "numbers.002": {"groups": [{"before": {"voice_url": 7}, "bound_url": "", "numbers": {}}]},
+        "numbers.003": {"groups": [{"before": {"unknown": "x"}, "bound_url": "", "numbers": {}}]},
+    }
+    items.items.update(broken)
+    record = ItemNumberRecord(items, said.append)
+    record.remember([entry(1)])
+    assert list(record.recall()) == [entry(1).number]
+    assert {key: items.items[key] for key in broken} == broken
+    assert len([event for event in said if isinstance(event, Warned)]) == 8
+
+
+def test_a_local_file_keeps_them_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "records" / "ui.json"
+    ItemNumberRecord(FileRecords(path)).remember([entry(1), entry(2)])
+    assert set(ItemNumberRecord(FileRecords(path)).recall()) == {entry(1).number, entry(2).number}
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["remember", "forget"]),
+        st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["a", "b" * 900])), max_size=25),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=60)
+@given(steps=steps)
+def test_it_is_a_dictionary(steps: list[tuple[str, list[tuple[int, str]]]]) -> None:
+    record = ItemNumberRecord(Items())
+    expected: dict[str, RememberedNumber] = {}
+    for action, chosen in steps:
+        entries = {each.number: each for index, url in chosen for each in [entry(index, url)]}
+        if action == "remember":
+            record.remember(entries.values())
+            expected |= entries
+        else:
+            record.forget(entries.keys())
+            expected = {number: each for number, each in expected.items() if number not in entries}
+        assert record.recall() == expected
