@@ -233,6 +233,30 @@ def emulator(
 
 
 @app.command(epilog=_EPILOG)
+def simulate(
+    scenarios: Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO...]", help="Names or YAML files.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every shipped scenario.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List the shipped scenarios.")] = False,
+    calls: Annotated[int, typer.Option("--calls", metavar="N", min=0, help="So many calls in all.")] = 0,
+    concurrency: Annotated[int, typer.Option("--concurrency", metavar="M", min=0, help="So many at a time.")] = 0,
+    audio: Annotated[Path | None, typer.Option("--audio", metavar="WAV", help="What every caller says.")] = None,
+    record: Annotated[Path | None, typer.Option("--record", metavar="DIR", help="Keep both sides as WAVs.")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="HTML", help="Write a page to see and hear.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="XML", help="Write a JUnit file.")] = None,
+    asapp: Annotated[Literal["mock", "live"], typer.Option("--asapp", help="Who answers for ASAPP.")] = "mock",
+) -> None:
+    """Play whole calls through the functions on this machine, and judge what the caller went through."""
+    from ga_deploy.commands import simulate as command
+
+    options = command.Options(
+        tuple(scenarios or ()), every, listed, calls, concurrency, audio, record, report, junit, asapp
+    )
+    _run.code = command.run(_context(), options)
+
+
+@app.command(epilog=_EPILOG)
 def schema() -> None:
     """Print the JSON Schema of the config, for editors."""
     from ga_deploy.commands import schema as command

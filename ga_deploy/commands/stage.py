@@ -1,57 +1,56 @@
-"""The stage of `simulate`: the functions of a config in processes of their own, and a mock ASAPP for every call.
+"""The stage of `simulate`: the functions of a config in processes of their own, and a mock in ASAPP's place.
 
-What a config means is handed to the simulation as plain data (`describe`), and a scenario's changes to the deployment
-are made to a copy of the config before it is rendered, so that nobody outside is ever called: web hooks of `notify`
-steps lead to the mock.
+A scenario's changes to the deployment are made to a copy of the config before it is rendered. Nobody outside is ever
+asked: the web hooks of `notify` steps lead to a listener here (`WebHooks`). Longer than most modules, because
+making a deployment differ and running it belong together.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlencode, urlsplit
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from aiohttp import web
 
 from ga_deploy.asapp_mock.faults import read_fault
 from ga_deploy.asapp_mock.script import SHIPPED, Ending, Script, read_script
 from ga_deploy.asapp_mock.server import MockAsapp
-from ga_deploy.config.destinations import (
-    EnqueueDestination,
-    Hours,
-    NumberDestination,
-    RedirectDestination,
-    ReferDestination,
-    SipDestination,
-)
-from ga_deploy.config.steps import From, Hangup, Notify, Pause, Play, Say, Send
+from ga_deploy.commands.describe import describe
+from ga_deploy.config.destinations import Hours
+from ga_deploy.config.steps import Notify, Send
 from ga_deploy.emulator.npm import NodePackages
 from ga_deploy.emulator.runtime import FunctionHost, Handler, HttpCall
 from ga_deploy.errors import ConfigInvalid, Finding, Place
 from ga_deploy.redact import Secret
 from ga_deploy.render import render
-from ga_deploy.simulate.deployment import Deployment, Destination, Handling, Lookup, Step, Value
+from ga_deploy.simulate.audio import read_wav
 from ga_deploy.simulate.leg import make_opener
 from ga_deploy.simulate.runner import Setting
 from ga_deploy.simulate.world import WebReply, WebRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Callable, Mapping
 
-    from ga_deploy.config.schema import Config, Profile
-    from ga_deploy.config.steps import Strict
+    from ga_deploy.config.schema import Config, Outcomes
     from ga_deploy.model import Bundle, FunctionFile
     from ga_deploy.simulate.scenario import DeploymentFault, Scenario
 
 DOMAIN = "ga-deploy-0000-simulated.twil.io"
 ACCOUNT_SID = "AC51511a7ed51511a7ed51511a7ed51511"
-TOKEN = "simulated-auth-token-of-no-account"
+TOKEN = "simulated-auth-token-of-no-account"  # noqa: S105 - it proves nothing to anybody
 TWILIO_PACKAGE = "5.13.1"
 FAST = 16.0  # how much faster than life streams run where nobody listens
 
 _ASAPP_VARIABLE = re.compile(r"(?:ASAPP_API|GA_ASAPP)_(HOST|ID|SECRET)(?:_[0-9a-f]+)?")
+_API_ID = "simulated-id"
+_API_SECRET = "simulated-secret"  # noqa: S105 - only the mock asks for it
 _NEVER_OPEN = Hours.model_construct(timezone="UTC", open={}, closed=())
 
 # What stands in for a function that a scenario breaks. `hangs` answers nothing until the platform gives up.
@@ -64,106 +63,85 @@ _BROKEN = {
 }
 
 
-# -- what a config means, as plain data
-
-
-def describe(config: Config, engage_url: str, account_sid: str) -> Deployment:
-    """Return what the deployed functions are meant to do."""
-    destinations = {
-        name: Destination(name, *_address(destination), limited=destination.hours is not None)
-        for name, destination in config.destinations.items()
-    }
-    handlings = {"": _handling(config), **{name: _handling(profile) for name, profile in config.profiles.items()}}
-    numbers = {entry.number: entry.profile or "" for entry in config.phone_numbers if entry.to == "engage"}
-    fallback = next((entry for entry in config.phone_numbers if entry.fallback_url), None)
-    return Deployment(
-        engage_url=engage_url,
-        account_sid=account_sid,
-        handlings=handlings,
-        destinations=destinations,
-        numbers=numbers,
-        fallback_url=str(fallback.fallback_url) if fallback else "",
-        fallback_method=fallback.fallback_method if fallback else "POST",
-    )
-
-
-def _address(destination: Strict) -> tuple[str, str]:
-    match destination:
-        case NumberDestination():
-            return "number", destination.number
-        case SipDestination():
-            return "sip", destination.sip
-        case EnqueueDestination():
-            return "enqueue", destination.enqueue.workflow_sid
-        case RedirectDestination():
-            return "redirect", destination.redirect
-        case ReferDestination():
-            return "refer", destination.refer
-    raise TypeError(type(destination).__name__)
-
-
-def _handling(profile: Config | Profile) -> Handling:
-    outcomes = type(profile.outcomes).model_fields
-    named = {"customerId": profile.input.customerId, "taskName": profile.input.taskName, **profile.input.variables}
-    return Handling(
-        greeting=tuple(_step(step) for step in profile.greeting),
-        outcomes={name: tuple(_step(step) for step in getattr(profile.outcomes, name)) for name in outcomes},
-        told={name: _value(value) for name, value in named.items() if value is not None},
-        reconnects=profile.asapp.reconnect,
-        waiting_play=profile.waiting.play or "",
-    )
-
-
-def _value(value: str | From) -> Value:
-    return Lookup(value.name, value.default, value.map) if isinstance(value, From) else str(value)
-
-
-def _step(step: Strict) -> Step:
-    match step:
-        case Say():
-            return Step("say", text=str(step.text))
-        case Play():
-            return Step("play", text=str(step.url))
-        case Pause():
-            return Step("pause")
-        case Notify():
-            return Step("notify", text=str(step.url))
-        case Send():
-            by = cast("Lookup", _value(step.by)) if step.by else None
-            return Step("send", to=step.to, by=by, map=step.map, default=step.default)
-        case Hangup():
-            return Step("hangup")
-    raise TypeError(type(step).__name__)
-
-
-# -- a scenario's changes to the deployment
-
-
-def vary(config: Config, fault: DeploymentFault) -> Config:
-    """Return the config as a scenario wants it deployed."""
-    changes: dict[str, Any] = {}
+def vary(config: Config, fault: DeploymentFault, hooks: WebHooks | None = None) -> Config:
+    """Return the config as a scenario wants it deployed; with `hooks`, notifications lead there."""
+    destinations = config.destinations
     if fault.all_closed:
-        changes["destinations"] = {
-            name: destination.model_copy(update={"hours": _NEVER_OPEN})
-            for name, destination in config.destinations.items()
-        }
-    if fault.send_to:
-        changes["outcomes"] = _send_all(config.outcomes, fault.send_to)
-        changes["profiles"] = {
-            name: profile.model_copy(update={"outcomes": _send_all(profile.outcomes, fault.send_to)})
-            for name, profile in config.profiles.items()
-        }
-    return config.model_copy(update=changes) if changes else config
+        never = {"hours": _NEVER_OPEN}
+        destinations = {name: destination.model_copy(update=never) for name, destination in destinations.items()}
+
+    def change(outcomes: Outcomes) -> Outcomes:
+        return _lead_to(hooks, _send_all(outcomes, fault.send_to)) if hooks else _send_all(outcomes, fault.send_to)
+
+    profiles = {
+        name: profile.model_copy(update={"outcomes": change(profile.outcomes)})
+        for name, profile in config.profiles.items()
+    }
+    changes = {"destinations": destinations, "outcomes": change(config.outcomes), "profiles": profiles}
+    return config.model_copy(update=changes)
 
 
-def _send_all(outcomes: Any, destination: str) -> Any:
+def _send_all(outcomes: Outcomes, destination: str) -> Outcomes:
+    if not destination:
+        return outcomes
     endings = [name for name in type(outcomes).model_fields if name != "exhausted"]
     return outcomes.model_copy(update={name: (Send(to=destination),) for name in endings})
 
 
-def _lead_home(bundle: Bundle, config: Config, mock: str) -> dict[str, str]:
-    """Return the environment's variables with the mock ASAPP in ASAPP's place."""
-    values = {"HOST": mock, "ID": "simulated-id", "SECRET": "simulated-secret"}
+def _lead_to(hooks: WebHooks, outcomes: Outcomes) -> Outcomes:
+    def lead(step: Any) -> Any:
+        return step.model_copy(update={"url": hooks.stand_in(step.url)}) if isinstance(step, Notify) else step
+
+    names = type(outcomes).model_fields
+    return outcomes.model_copy(update={name: tuple(lead(step) for step in getattr(outcomes, name)) for name in names})
+
+
+class WebHooks:
+    """A listener on loopback in the place of every web hook that a config notifies."""
+
+    def __init__(self) -> None:
+        self._received: list[tuple[str, str]] = []
+        self._base_url = ""
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen on any free port."""
+        app = web.Application()
+        app.router.add_post("/{hook}", self._receive)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+            site = web.SockSite(self._runner, listener.dup())
+            await site.start()
+        self._base_url = f"http://127.0.0.1:{port}"
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner:
+            await self._runner.cleanup()
+
+    def stand_in(self, url: str) -> str:
+        """Return the URL here that stands for a web hook."""
+        return f"{self._base_url}/{quote(url, safe='')}"
+
+    def received(self, call_sid: str) -> tuple[str, ...]:
+        """Return the URLs here that were told of a call."""
+        return tuple(url for told, url in self._received if told == call_sid)
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        try:
+            told = json.loads(await request.read())
+            self._received.append((str(told["callSid"]), f"{self._base_url}{request.raw_path}"))
+        except (ValueError, KeyError, TypeError):
+            return web.Response(status=400)
+        return web.Response(status=204)
+
+
+def _lead_home(bundle: Bundle, mock: str) -> dict[str, str]:
+    """Return the environment's variables with the mock ASAPP in ASAPP's place; without a mock as they are."""
+    values = {"HOST": mock, "ID": _API_ID, "SECRET": _API_SECRET}
     variables = {}
     for name, value in bundle.variables.items():
         known = _ASAPP_VARIABLE.fullmatch(name)
@@ -172,7 +150,9 @@ def _lead_home(bundle: Bundle, config: Config, mock: str) -> dict[str, str]:
     return variables
 
 
-# -- the stage
+def read_wav_named(name: str) -> bytes:
+    """Return the µ-law audio of a WAV file. Raises WavUnusable for what is none."""
+    return read_wav(Path(name))
 
 
 @dataclass(frozen=True)
@@ -185,11 +165,23 @@ class _Variant:
     how: str
 
 
-class FunctionStage:
-    """Runs calls through the functions of `config`, each with an ASAPP of its own unless `live`.
+@dataclass
+class _Lane:
+    """Functions at work with the ASAPP that they ask; `base_url` is the mock's, empty for a live ASAPP."""
 
-    Use it as an async context. `rewrite` may change a function's source before it runs. Raises NpmFailed (or
-    DeployError without Node) when entered, if the functions' packages cannot be had.
+    host: FunctionHost
+    bundle: Bundle
+    mock: MockAsapp | None = None
+    base_url: str = ""
+
+
+class FunctionStage:
+    """Runs calls through the functions of `config` and a mock ASAPP; with `live` through the config's own ASAPP.
+
+    Use it as an async context. Calls share functions and mock; one whose ASAPP misbehaves has both for itself.
+    `rewrite` may change a function's source before it runs. `speed` overrides how fast streams run (1: as in life).
+    `caller_says` is what every caller says instead of the scenario's. Raises NpmFailed (or DeployError without
+    Node) when entered, if the functions' packages cannot be had.
     """
 
     def __init__(
@@ -197,87 +189,125 @@ class FunctionStage:
         config: Config,
         *,
         npm_cache: Path,
+        read_voice: Callable[[str], bytes] = read_wav_named,
         live: bool = False,
         speed: float | None = None,
         rewrite: Callable[[FunctionFile], str] | None = None,
-        read_voice: Callable[[str], bytes] | None = None,
         record_to: Callable[[str, int], Path] | None = None,
-        voice: str = "",
+        caller_says: str = "",
     ) -> None:
         self._config = config
         self._npm_cache = npm_cache
         self._live = live
         self._speed = speed
         self._rewrite = rewrite or (lambda function: function.content)
-        self._read_voice = read_voice or _read_no_voice
+        self._read_voice = read_voice
         self._record_to = record_to
-        self._voice = voice
-        self._idle: dict[_Variant, list[tuple[FunctionHost, Bundle]]] = {}
-        self._hosts: list[FunctionHost] = []
+        self._caller_says = caller_says
+        self._shared: dict[_Variant, _Lane] = {}
+        self._spare: dict[_Variant, list[_Lane]] = {}
+        self._lanes: list[_Lane] = []
+        self._opening = asyncio.Lock()
+        self._hooks = WebHooks()
         self._packages: Path | None = None
         self.deployment = describe(config, f"https://{DOMAIN}{config.functions.engage.path}", ACCOUNT_SID)
 
     async def __aenter__(self) -> FunctionStage:
         dependencies = {"twilio": TWILIO_PACKAGE, **render(self._config).dependencies}
-        self._packages = await NodePackages(self._npm_cache).install(
-            dependencies, self._config.service.runtime or "node22"
-        )
+        runtime = self._config.service.runtime or "node22"
+        self._packages = await NodePackages(self._npm_cache).install(dependencies, runtime)
+        await self._hooks.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(host.stop() for host in self._hosts))
+        await asyncio.gather(*(lane.host.stop() for lane in self._lanes))
+        await asyncio.gather(*(lane.mock.stop() for lane in self._shared.values() if lane.mock))
+        await self._hooks.stop()
 
     @asynccontextmanager
     async def set_up(self, scenario: Scenario, call_sid: str) -> AsyncIterator[Setting]:
         """Give a call its functions and its ASAPP.
 
-        Raises ConfigInvalid for a script or fault that the mock does not know.
+        Raises ConfigInvalid for a script or a fault that the mock does not know.
         """
         fault = scenario.deployment
-        variant = _Variant(fault.all_closed, fault.send_to, fault.broken, fault.how)
         script = read_script_of(scenario)
-        host, bundle = await self._take_host(variant)
-        mock = None if self._live else _start_mock(scenario, script)
-        base_url = await mock.start() if mock else ""
-        host.set_context({"DOMAIN_NAME": DOMAIN, **_lead_home(bundle, self._config, base_url), **fault.variables})
+        alone = bool(scenario.asapp.faults or fault.variables)
+        lane = await (self._take_spare(fault) if alone else self._share(fault))
+        try:
+            if alone and not self._live:
+                lane.mock = MockAsapp(_API_ID, _API_SECRET)
+                lane.base_url = await lane.mock.start()
+                for described in scenario.asapp.faults:
+                    lane.mock.faults.add(read_fault(described))
+            if alone:
+                self._set_variables(lane, fault.variables)
+            if lane.mock:
+                # A script with a sequel is for one stream: the mock finds the sequel by the conversation.
+                match = {"asapp_externalConversationId": call_sid}
+                lane.mock.calls.add_rule(match, script, times=1 if script.then else 0)
+            yield self._make_setting(scenario, call_sid, lane, script)
+        finally:
+            if alone:
+                if lane.mock:
+                    await lane.mock.stop()
+                lane.mock, lane.base_url = None, ""
+                self._spare.setdefault(_variant_of(fault), []).append(lane)
+
+    def _make_setting(self, scenario: Scenario, call_sid: str, lane: _Lane, script: Script) -> Setting:
         token = Secret(TOKEN)
-        speed = self._speed or (1.0 if scenario.pace == "real" or self._live else FAST)
         record_to = self._record_to
+        if self._caller_says:
+            scenario = replace(scenario, caller=replace(scenario.caller, says=self._caller_says))
         opener = make_opener(
-            replace(scenario, caller=replace(scenario.caller, says=self._voice)) if self._voice else scenario,
+            scenario,
             token,
-            speed=speed,
+            speed=self._speed or (1.0 if scenario.pace == "real" or self._live else FAST),
             read_voice=self._read_voice,
             record_to=(lambda number: record_to(scenario.name, number)) if record_to else None,
         )
-        deployment = describe(vary(self._config, fault), self.deployment.engage_url, ACCOUNT_SID)
-        try:
-            result = {} if self._live else read_result(script)
-            yield Setting(deployment, _fetch_from(host), opener, token, result, lambda: _ask_witness(mock))
-        finally:
-            if mock:
-                await mock.stop()
-            self._idle.setdefault(variant, []).append((host, bundle))
+        deployment = describe(
+            vary(self._config, scenario.deployment, self._hooks), self.deployment.engage_url, ACCOUNT_SID
+        )
+        result = {} if self._live else read_result(script)
 
-    async def _take_host(self, variant: _Variant) -> tuple[FunctionHost, Bundle]:
-        idle = self._idle.get(variant)
-        if idle:
-            return idle.pop()
+        def witness() -> dict[str, str]:
+            return {**_ask_witness(lane.mock, call_sid), "notified": "\n".join(self._hooks.received(call_sid))}
+
+        return Setting(deployment, _fetch_from(lane.host), opener, token, result, witness)
+
+    async def _share(self, fault: DeploymentFault) -> _Lane:
+        variant = _variant_of(fault)
+        async with self._opening:
+            lane = self._shared.get(variant)
+            if lane is None:
+                lane = await self._open_lane(fault)
+                if not self._live:
+                    lane.mock = MockAsapp(_API_ID, _API_SECRET)
+                    lane.base_url = await lane.mock.start()
+                self._set_variables(lane, {})
+                self._shared[variant] = lane
+        return lane
+
+    async def _take_spare(self, fault: DeploymentFault) -> _Lane:
+        spare = self._spare.get(_variant_of(fault))
+        return spare.pop() if spare else await self._open_lane(fault)
+
+    def _set_variables(self, lane: _Lane, changes: Mapping[str, str]) -> None:
+        variables = _lead_home(lane.bundle, lane.base_url)
+        lane.host.set_context({"DOMAIN_NAME": DOMAIN, **variables, **changes})
+
+    async def _open_lane(self, fault: DeploymentFault) -> _Lane:
         assert self._packages is not None, "the stage is entered first"
-        fault = _fault_of(variant)
-        config = vary(self._config, fault)
+        config = vary(self._config, fault, self._hooks)
         bundle = render(config)
-        paths = {
-            getattr(
-                config.functions, name
-            ).path: f"exports.handler = (context, event, callback) => {{ {_BROKEN[fault.how]} }};"
-            for name in fault.broken
-        }
+        broken = {getattr(config.functions, name).path for name in fault.broken}
+        instead = f"exports.handler = (context, event, callback) => {{ {_BROKEN[fault.how]} }};"
         handlers = [
             Handler(
                 function.path,
                 function.visibility,
-                paths.get(function.path) or self._rewrite(function),
+                instead if function.path in broken else self._rewrite(function),
                 f"ZN{index:032x}",
             )
             for index, function in enumerate(bundle.functions)
@@ -290,20 +320,13 @@ class FunctionStage:
             auth_token=TOKEN,
         )
         await host.start()
-        self._hosts.append(host)
-        return host, bundle
+        lane = _Lane(host, bundle)
+        self._lanes.append(lane)
+        return lane
 
 
-def _fault_of(variant: _Variant) -> DeploymentFault:
-    from ga_deploy.simulate.scenario import DeploymentFault
-
-    return DeploymentFault(
-        broken=variant.broken, how=cast("Any", variant.how), all_closed=variant.all_closed, send_to=variant.send_to
-    )
-
-
-def _read_no_voice(name: str) -> bytes:
-    raise ConfigInvalid((Finding(f"there is no voice `{name}`", fix="name a WAV file"),))
+def _variant_of(fault: DeploymentFault) -> _Variant:
+    return _Variant(fault.all_closed, fault.send_to, fault.broken, fault.how)
 
 
 def read_script_of(scenario: Scenario) -> Script:
@@ -327,14 +350,6 @@ def read_script_of(scenario: Scenario) -> Script:
     return script
 
 
-def _start_mock(scenario: Scenario, script: Script) -> MockAsapp:
-    mock = MockAsapp("simulated-id", "simulated-secret", script=script)
-    mock.calls.add_rule({}, script, times=1) if script.then else mock.calls.add_rule({}, script)
-    for fault in scenario.asapp.faults:
-        mock.faults.add(read_fault(fault))
-    return mock
-
-
 def read_result(script: Script) -> dict[str, str]:
     """Return what the mock will report of the conversation, under the names that configs use."""
     report = script.report
@@ -347,8 +362,8 @@ def read_result(script: Script) -> dict[str, str]:
     return result | {f"referenceVariables.{name}": str(value) for name, value in report.reference_variables.items()}
 
 
-def _ask_witness(mock: MockAsapp | None) -> dict[str, str]:
-    calls = mock.calls.all() if mock else []
+def _ask_witness(mock: MockAsapp | None, call_sid: str) -> dict[str, str]:
+    calls = mock.calls.conversation(call_sid) if mock else []
     digits = "".join(call.performance.heard.digits for call in calls)
     interruptions = sum(call.performance.heard.interruptions for call in calls)
     return {"agent.digits": digits, "agent.interruptions": str(interruptions)}

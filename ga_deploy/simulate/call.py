@@ -315,7 +315,7 @@ class _Call:
         ringing = timeout if result == "no-answer" else min(reaction.ringing, timeout)
         ringing = ringing if target else 0.0
         parameters: dict[str, str] = {"DialCallStatus": "completed" if result == "answered" else result}
-        label = f"rings {', '.join(f'{one.kind} {one.address}' for one in found) or 'nobody'}"
+        label = f"rings {', '.join(one.address for one in found) or 'nobody'}"
         at = self._now()
         try:
             await self._happen("dial", f"{label}: {result}", ringing, heard=True, detail=_describe(found))

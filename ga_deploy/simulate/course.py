@@ -77,7 +77,7 @@ def compare(
     done = course.follow(steps, f"`{outcome}`")
     if not done and not course.problem and outcome not in _FINAL:
         course.follow(handling.outcomes.get("exhausted", ()), "`exhausted`")
-    return course.problem or course.leftover()
+    return course.problem or course.leftover() or course.compare_notices()
 
 
 class _Course:
@@ -88,6 +88,7 @@ class _Course:
         self._deployment = deployment
         self._facts = facts
         self._all_closed = all_closed
+        self._notices: list[str] = []
         self.problem = ""
 
     def skip_waiting(self, handling: Handling, steps: Sequence[Step]) -> None:
@@ -109,7 +110,9 @@ class _Course:
             if step.kind == "send":
                 if self._send(step, where):
                     return True
-            elif step.kind != "notify":
+            elif step.kind == "notify":
+                self._notices.append(step.text)
+            else:
                 self._take(step, where)
             if self.problem:
                 return True
@@ -118,6 +121,13 @@ class _Course:
     def leftover(self) -> str:
         """Say what the caller went through that no step accounts for."""
         return f"not in the config's steps: {self._happened[0]}" if self._happened else ""
+
+    def compare_notices(self) -> str:
+        """Say which web hook was not told, or told too often; nothing when nobody watched them."""
+        if "notified" not in self._facts:
+            return ""
+        told = sorted(self._facts["notified"].split())
+        return "" if told == sorted(self._notices) else f"notified {told}, not {sorted(self._notices)}"
 
     def _take(self, step: Step, where: str) -> None:
         wanted = Happened(step.kind, "" if step.kind == "pause" else _same_spaces(step.text))

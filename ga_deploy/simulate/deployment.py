@@ -69,6 +69,7 @@ class Handling:
     told: Mapping[str, Value] = field(default_factory=dict)
     reconnects: int = 1
     waiting_play: str = ""
+    waiting_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

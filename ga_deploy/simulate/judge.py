@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.simulate.course import Happened, compare, list_happenings
 from ga_deploy.simulate.deployment import Lookup
-from ga_deploy.simulate.record import CallRecord, Ending, Event, Json, Span
+from ga_deploy.simulate.record import CallRecord, Ending, Event, Json, Route, Span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +29,8 @@ class Expectation:
 
     `outcome` names the config's steps that must follow the conversation (or the failed attempt at one).
     `went` lists destinations by name in the order in which they were tried. `errors` are Twilio's codes
-    that belong to the scenario; every other error fails the call. `told` are stream parameters with their
-    values.
+    that belong to the scenario; every other error fails the call. `waits`: the config's own silent waiting for a
+    result is no dead air. `told` are stream parameters with their values.
     """
 
     outcome: str | None = None
@@ -44,6 +44,7 @@ class Expectation:
     told: Mapping[str, str] = field(default_factory=dict)
     pressed: str = ""
     barge_in_within: float | None = None
+    waits: bool = False
     max_dead_air: float = 4.0
     max_first_twiml: float = 5.0
     max_first_audio: float = 5.0
@@ -112,7 +113,7 @@ def judge(
     failings = [
         *_judge_answers(record, expected),
         *_judge_speech(record, expected),
-        *_judge_times(measures, expected),
+        *_judge_times(measures, expected, handling),
         *_judge_streams(record, expected, handling, facts),
         *_judge_way(record, expected, deployment),
         *_judge_course(record, expected, deployment, handling, facts, all_closed=all_closed),
@@ -217,9 +218,10 @@ def _contains(everything: str, text: str) -> bool:
     return " ".join(text.split()).lower() in " ".join(everything.split()).lower()
 
 
-def _judge_times(measures: Mapping[str, float], expected: Expectation) -> list[Failing]:
+def _judge_times(measures: Mapping[str, float], expected: Expectation, handling: Handling) -> list[Failing]:
+    waiting = handling.waiting_seconds if expected.waits and not handling.waiting_play else 0.0
     limits = {
-        "dead_air": (expected.max_dead_air, "the caller heard nothing for {:.1f} s, {:.1f} s are allowed"),
+        "dead_air": (expected.max_dead_air + waiting, "the caller heard nothing for {:.1f} s, {:.1f} s are allowed"),
         "first_twiml": (
             expected.max_first_twiml,
             "the call rang {:.1f} s before it was answered, not {:.1f} s",
@@ -343,9 +345,13 @@ def describe_heard(record: CallRecord) -> str:
 
 def describe_route(record: CallRecord) -> str:
     """Return where the call went, in a line: every attempt with its result, then how it ended."""
-    tried = [f"{route.kind} {route.address} ({route.result})" for route in record.routes]
+    tried = [f"{_name_route(route)} ({route.result})" for route in record.routes]
     if record.ending == "hung-up" and not record.reached:
         tried.append("hung up")
     elif record.ending not in {"hung-up", "transferred"}:
         tried.append(record.ending.replace("-", " "))
     return " → ".join(tried) or "nowhere"
+
+
+def _name_route(route: Route) -> str:
+    return route.address if route.address.startswith("sip") else f"{route.kind} {route.address}"

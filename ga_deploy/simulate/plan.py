@@ -49,7 +49,7 @@ class Reaction:
 
     result: DialResult = "answered"
     ringing: float = 4.0
-    talk: float = 30.0
+    talk: float = 8.0
 
 
 def _everybody_answers(_: Target, __: int) -> Reaction:

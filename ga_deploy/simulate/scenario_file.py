@@ -373,6 +373,7 @@ def _read_expectation(section: _Section) -> Expectation:
         told=section.table("told"),
         pressed=section.text("pressed"),
         barge_in_within=section.optional_number("barge_in_within", 0, 60),
+        waits=bool(section.flag("waits")),
         max_dead_air=section.number("max_dead_air", usual.max_dead_air, 0, 600),
         max_first_twiml=section.number("max_first_twiml", usual.max_first_twiml, 0, 60),
         max_first_audio=section.number("max_first_audio", usual.max_first_audio, 0, 60),

@@ -1,0 +1,89 @@
+"""What a config means for its callers, as the plain data that a simulation takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from ga_deploy.config.destinations import (
+    EnqueueDestination,
+    NumberDestination,
+    RedirectDestination,
+    ReferDestination,
+    SipDestination,
+)
+from ga_deploy.config.steps import From, Hangup, Notify, Pause, Play, Say, Send
+from ga_deploy.simulate.deployment import Deployment, Destination, Handling, Lookup, Step, Value
+
+if TYPE_CHECKING:
+    from ga_deploy.config.schema import Config, Profile
+    from ga_deploy.config.steps import Strict
+
+
+def describe(config: Config, engage_url: str, account_sid: str) -> Deployment:
+    """Return what the deployed functions are meant to do."""
+    destinations = {
+        name: Destination(name, *_address(destination), limited=destination.hours is not None)
+        for name, destination in config.destinations.items()
+    }
+    handlings = {"": _handling(config), **{name: _handling(profile) for name, profile in config.profiles.items()}}
+    numbers = {entry.number: entry.profile or "" for entry in config.phone_numbers if entry.to == "engage"}
+    fallback = next((entry for entry in config.phone_numbers if entry.fallback_url), None)
+    return Deployment(
+        engage_url=engage_url,
+        account_sid=account_sid,
+        handlings=handlings,
+        destinations=destinations,
+        numbers=numbers,
+        fallback_url=str(fallback.fallback_url) if fallback else "",
+        fallback_method=fallback.fallback_method if fallback else "POST",
+    )
+
+
+def _address(destination: Strict) -> tuple[str, str]:
+    match destination:
+        case NumberDestination():
+            return "number", destination.number
+        case SipDestination():
+            return "sip", destination.sip
+        case EnqueueDestination():
+            return "enqueue", destination.enqueue.workflow_sid
+        case RedirectDestination():
+            return "redirect", destination.redirect
+        case ReferDestination():
+            return "refer", destination.refer
+    raise TypeError(type(destination).__name__)
+
+
+def _handling(profile: Config | Profile) -> Handling:
+    outcomes = type(profile.outcomes).model_fields
+    named = {"customerId": profile.input.customerId, "taskName": profile.input.taskName, **profile.input.variables}
+    return Handling(
+        greeting=tuple(_step(step) for step in profile.greeting),
+        outcomes={name: tuple(_step(step) for step in getattr(profile.outcomes, name)) for name in outcomes},
+        told={name: _value(value) for name, value in named.items() if value is not None},
+        reconnects=profile.asapp.reconnect,
+        waiting_play=profile.waiting.play or "",
+        waiting_seconds=float(profile.waiting.max_seconds),
+    )
+
+
+def _value(value: str | From) -> Value:
+    return Lookup(value.name, value.default, value.map) if isinstance(value, From) else str(value)
+
+
+def _step(step: Strict) -> Step:
+    match step:
+        case Say():
+            return Step("say", text=str(step.text))
+        case Play():
+            return Step("play", text=str(step.url))
+        case Pause():
+            return Step("pause")
+        case Notify():
+            return Step("notify", text=str(step.url))
+        case Send():
+            by = cast("Lookup", _value(step.by)) if step.by else None
+            return Step("send", to=step.to, by=by, map=step.map, default=step.default)
+        case Hangup():
+            return Step("hangup")
+    raise TypeError(type(step).__name__)

@@ -1,0 +1,262 @@
+"""`simulate`: Twilio's side of whole calls, through the functions that the config renders to, and the verdicts.
+
+The functions run in processes of their own on this machine, never on Twilio: nothing is deployed, no account is needed,
+and (but for `--asapp live`) a mock stands in for ASAPP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from ga_deploy.errors import CallFailed, DeployError, ExitCode, Usage
+from ga_deploy.events import StepDone, StepProgress, StepStarted
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from ga_deploy.commands.context import Context
+    from ga_deploy.config.schema import Config
+    from ga_deploy.simulate.judge import Verdict
+    from ga_deploy.simulate.scenario import Scenario
+
+# What runs when no scenario is named: one call for each way a conversation ends.
+USUAL = ("agent", "system", "completed", "caller-hangs-up", "asapp-down")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `simulate` as they were given; `calls` 0 is one call a scenario."""
+
+    scenarios: tuple[str, ...] = ()
+    every: bool = False
+    listed: bool = False
+    calls: int = 0
+    concurrency: int = 0
+    audio: Path | None = None
+    record: Path | None = None
+    report: Path | None = None
+    junit: Path | None = None
+    asapp: Literal["mock", "live"] = "mock"
+
+
+def run(ctx: Context, options: Options) -> ExitCode:
+    """Run the calls and give their verdicts. Raises CallFailed (exit 6) when one did not pass."""
+    from ga_deploy.simulate.scenario_file import find_scenarios, list_shipped
+
+    if options.every and options.scenarios:
+        raise Usage(
+            "`--all` and scenarios are named together", why="`--all` runs every shipped one", fix="drop one of them"
+        )
+    names = [path.stem for path in list_shipped()] if options.every or options.listed else options.scenarios or USUAL
+    scenarios = find_scenarios(names)
+    if options.listed:
+        return _list(ctx, scenarios)
+    for path in (options.junit, options.report):
+        if path is not None and not path.resolve().parent.is_dir():
+            raise Usage(f"{path} cannot be written", why="its folder does not exist", fix="name a folder that exists")
+    began = time.monotonic()
+    with _recordings(options) as folder:
+        verdicts = asyncio.run(_place_calls(ctx, options, scenarios, folder))
+    seconds = time.monotonic() - began
+    _write_files(ctx, options, verdicts, seconds)
+    failed = [verdict for verdict in verdicts if not verdict.passed]
+    payload = {
+        "passed": not failed,
+        "calls": len(verdicts),
+        "failed": len(failed),
+        "seconds": round(seconds, 2),
+        "verdicts": [verdict.as_json() for verdict in verdicts],
+    }
+    ctx.ui.result(payload, draw_table(verdicts))
+    if failed:
+        reasons = [f"{verdict.record.name}: {verdict.failings[0]}" for verdict in failed[:5]]
+        more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
+        fix = "" if options.report else "run it again with `--report calls.html` to see and hear each call"
+        raise CallFailed(
+            f"{len(failed)} of {len(verdicts)} simulated calls failed", why="; ".join(reasons) + more, fix=fix
+        )
+    ctx.ui.note(f"{len(verdicts)} calls, every one as it should be; {seconds:.0f} s in all.")
+    return ExitCode.OK
+
+
+def _list(ctx: Context, scenarios: Sequence[Scenario]) -> ExitCode:
+    width = max(len(scenario.name) for scenario in scenarios)
+    lines = [f"{scenario.name:<{width}}  {scenario.title}" for scenario in scenarios]
+    listed = [{"name": one.name, "title": one.title, "tags": list(one.tags)} for one in scenarios]
+    ctx.ui.result({"scenarios": listed}, "\n".join(lines))
+    return ExitCode.OK
+
+
+def load(ctx: Context, asapp: str) -> Config:
+    """Load the config without needing a Twilio account, and with the mock without any of its `${…}` being set."""
+    from ga_deploy.config.load import load_config
+
+    if asapp == "live":
+        config = load_config(ctx.config_path, ctx.environment, environ=_Environ(os.environ))
+    else:
+        from ga_deploy.config.load import LocalStandIn
+        from ga_deploy.redact import Secret
+
+        stand_in = LocalStandIn(
+            account_sid="AC" + "0" * 32,
+            auth_token=Secret("simulated-auth-token"),
+            asapp_host="http://127.0.0.1:9",
+            api_id=Secret("simulated-id"),
+            api_secret=Secret("simulated-secret"),
+        )
+        config = load_config(ctx.config_path, ctx.environment, local=stand_in)
+    for warning in config.warnings:
+        ctx.ui.warn(warning.what, why=warning.why, fix=warning.fix, at=warning.at)
+    return config
+
+
+class _Environ(Mapping[str, str]):
+    """The environment, with stand-ins for Twilio's credentials: no call of a simulation reaches Twilio."""
+
+    _stand_ins: ClassVar[dict[str, str]] = {
+        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+        "TWILIO_AUTH_TOKEN": "simulated-auth-token",
+    }
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._values = {**self._stand_ins, **environ}
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+@contextmanager
+def _recordings(options: Options) -> Iterator[Path | None]:
+    """Give the folder for recordings: the user's, a temporary one for the report, or none."""
+    if options.record is not None:
+        try:
+            options.record.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            why = problem.strerror or str(problem)
+            raise DeployError(f"{options.record} cannot hold recordings", why=why, fix="name another folder") from None
+        yield options.record
+    elif options.report is not None:
+        with tempfile.TemporaryDirectory(prefix="ga-deploy-calls-") as folder:
+            yield Path(folder)
+    else:
+        yield None
+
+
+async def _place_calls(
+    ctx: Context, options: Options, scenarios: Sequence[Scenario], folder: Path | None
+) -> list[Verdict]:
+    from ga_deploy.commands.stage import FunctionStage
+    from ga_deploy.local import npm_cache
+    from ga_deploy.simulate.runner import expand, run_scenarios
+
+    config = load(ctx, options.asapp)
+    live = options.asapp == "live"
+    ui = ctx.ui
+    stage = FunctionStage(
+        config,
+        npm_cache=npm_cache(),
+        live=live,
+        record_to=(lambda name, number: folder / f"{_file_name(name)}-{number}.wav") if folder else None,
+        caller_says=str(options.audio) if options.audio else "",
+    )
+    if options.audio:
+        from ga_deploy.commands.stage import read_wav_named
+
+        read_wav_named(str(options.audio))
+    ui.event(StepStarted("packages", "the functions' packages"))
+    async with stage:
+        ui.event(StepDone("packages", "the functions' packages are here"))
+        calls = list(expand([_without_outcome(one) for one in scenarios] if live else scenarios, stage.deployment))
+        if options.calls:
+            calls = [_numbered(calls[index % len(calls)], index + 1) for index in range(options.calls)]
+        progress = _Progress(ctx, len(calls))
+        verdicts = await run_scenarios(
+            calls, stage, concurrency=options.concurrency or (1 if live else 6), on_verdict=progress.take
+        )
+        progress.end()
+    return verdicts
+
+
+class _Progress:
+    """Says how far the calls are; a call that fails is told at once."""
+
+    def __init__(self, ctx: Context, total: int) -> None:
+        self._ui = ctx.ui
+        self._total = total
+        self._done = 0
+        self._failed = 0
+        self._ui.event(StepStarted("calls", f"{total} calls" if total != 1 else "1 call"))
+
+    def take(self, verdict: Verdict) -> None:
+        self._done += 1
+        self._ui.event(StepProgress("calls", self._done, self._total, verdict.record.name))
+        if not verdict.passed:
+            self._failed += 1
+            self._ui.note(f"  ✗ {verdict.record.name}: {verdict.failings[0]}")
+
+    def end(self) -> None:
+        self._ui.event(StepDone("calls", f"{self._total} calls placed", f"{self._failed} failed"))
+
+
+def _numbered(scenario: Scenario, number: int) -> Scenario:
+    return replace(scenario, name=f"{scenario.name}#{number}")
+
+
+def _without_outcome(scenario: Scenario) -> Scenario:
+    """Return the scenario without what only a scripted ASAPP can promise."""
+    return replace(scenario, expect=replace(scenario.expect, outcome=None, went=None, reaches=None, streams=None))
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")
+
+
+def _write_files(ctx: Context, options: Options, verdicts: Sequence[Verdict], seconds: float) -> None:
+    written: list[tuple[Path, str]] = []
+    if options.junit:
+        from ga_deploy.simulate.junit import write_junit
+
+        written.append((options.junit, write_junit(verdicts)))
+    if options.report:
+        from ga_deploy.simulate.report import write_report
+
+        written.append((options.report, write_report(verdicts, seconds=seconds)))
+    for path, text in written:
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as problem:
+            why = problem.strerror or str(problem)
+            raise DeployError(f"{path} cannot be written", why=why, fix="name another file") from None
+        ctx.ui.note(f"wrote {path}")
+
+
+def draw_table(verdicts: Sequence[Verdict]) -> RenderableType:
+    """Return the verdicts as a table: what the caller heard, where the call went, and what is wrong with it."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column, ratio in (("", None), ("call", None), ("the caller heard", 3), ("the call went", 2), ("silence", None)):
+        table.add_column(column, ratio=ratio, overflow="fold", justify="right" if column == "silence" else "left")
+    for verdict in verdicts:
+        mark = Text("✓", "green") if verdict.passed else Text("✗", "red")
+        silence = f"{verdict.measures.get('dead_air', 0.0):.1f} s"
+        table.add_row(mark, Text(verdict.record.name), Text(verdict.heard), Text(verdict.went), silence)
+        for failing in verdict.failings:
+            table.add_row("", Text(f"  {failing.check}", "red"), Text(failing.what, "red"), "", "")
+    return table
