@@ -6,7 +6,6 @@ what fails later ends as `failed`, for which Twilio gives no reason in any field
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 from typing import TYPE_CHECKING, Any
@@ -14,15 +13,11 @@ from typing import TYPE_CHECKING, Any
 from ga_deploy.emulator.problems import ApiError, invalid
 from ga_deploy.emulator.serverless import find_service, routes
 from ga_deploy.emulator.store import Row, new_sid, to_json
-from ga_deploy.emulator.syntax import first_broken
 from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, created, iso, ok, page, page_window, unknown
-from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from ga_deploy.emulator.npm import NodePackages
     from ga_deploy.emulator.world import World
 
 RUNTIME_HANDLER = "@twilio/runtime-handler"
@@ -244,73 +239,3 @@ def add_build(
         for sid in versions:
             world.store.insert("build_versions", {"build": row["sid"], "version": sid})
     return row
-
-
-class Builds:
-    """Works on builds in the background. `packages` None: nothing is installed or compiled, every build completes."""
-
-    def __init__(self, world: World, packages: NodePackages | None) -> None:
-        self._world = world
-        self._packages = packages
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def check(self, dependencies: dict[str, str], runtime: str) -> None:
-        """Raise the refusal of Twilio when a dependency does not exist (or npm cannot be asked)."""
-        try:
-            await self.modules(dependencies, runtime)
-        except DeployError as problem:
-            missing = getattr(problem, "missing", ())
-            if missing:
-                raise unknown_dependency(missing[0]) from problem
-            raise invalid(f"Some dependencies could not be validated. {problem.why or problem.what}") from problem
-
-    async def modules(self, dependencies: dict[str, str], runtime: str) -> Path | None:
-        """Return the folder that holds `node_modules` of a dependency set, installing it if need be."""
-        return None if self._packages is None else await self._packages.install(dependencies, runtime)
-
-    def begin(self, build_sid: str) -> None:
-        """Start working on a build."""
-        task = asyncio.create_task(self._work(build_sid), name=f"build {build_sid}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def resume(self) -> None:
-        """Start again on the builds that an earlier run of the emulator left unfinished."""
-        for row in self._world.store.rows("builds", outcome=None):
-            self.begin(row["sid"])
-
-    async def stop(self) -> None:
-        """Leave unfinished builds where they are."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _work(self, build_sid: str) -> None:
-        store = self._world.store
-        row = store.one("builds", sid=build_sid)
-        if row is None:
-            return
-        reason = await self._failure(row)
-        store.update(
-            "builds",
-            row["seq"],
-            {"outcome": "failed" if reason else "completed", "reason": reason, "updated": store.now()},
-        )
-
-    async def _failure(self, row: Row) -> str | None:
-        """Return why a build fails; kept for `/_emulator/state`, since the API never tells."""
-        if self._world.rules.fail_builds > 0:
-            self._world.change_rules({"fail_builds": self._world.rules.fail_builds - 1})
-            return "asked for by the rule fail_builds"
-        if self._packages is None:
-            return None
-        try:
-            await self._packages.install(json.loads(row["dependencies"]), row["runtime"])
-        except DeployError as problem:
-            return problem.why or problem.what
-        sources = self._world.store.query(
-            "SELECT v.path, v.content FROM versions v JOIN build_versions b ON b.version=v.sid"
-            " WHERE b.build=? AND v.kind='function'",
-            row["sid"],
-        )
-        return await first_broken({source["path"]: source["content"] for source in sources})

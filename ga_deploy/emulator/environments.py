@@ -1,15 +1,11 @@
-"""Serverless v1: environments with their variables, deployments and logs."""
+"""Serverless v1: environments and their variables."""
 
 from __future__ import annotations
 
-import json
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ga_deploy.emulator.builds import status_of
 from ga_deploy.emulator.problems import conflict, invalid
-from ga_deploy.emulator.rules import DAY
 from ga_deploy.emulator.serverless import find_service, routes
 from ga_deploy.emulator.store import Row, new_sid
 from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, created, iso, ok, page, page_window, unknown
@@ -17,11 +13,12 @@ from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, created, iso, ok, 
 if TYPE_CHECKING:
     from ga_deploy.emulator.world import World
 
-_ROOT = "/v1/Services/{service}/Environments"
-_ONE = _ROOT + "/{environment:ZE}"
+ROOT = "/v1/Services/{service}/Environments"
+ONE = ROOT + "/{environment:ZE}"
 
 
-def _find(world: World, call: Call) -> Row:
+def find_environment(world: World, call: Call) -> Row:
+    """Return the environment of the path; raises 404."""
     service = find_service(world, call)
     row = world.store.one("environments", service=service["sid"], sid=call.at["environment"])
     if row is None:
@@ -29,15 +26,16 @@ def _find(world: World, call: Call) -> Row:
     return row
 
 
-def _child(world: World, call: Call, table: str) -> Row:
-    environment = _find(world, call)
+def find_part(world: World, call: Call, table: str) -> Row:
+    """Return the part of an environment that the path names by its SID; raises 404."""
+    environment = find_environment(world, call)
     row = world.store.one(table, environment=environment["sid"], sid=call.at["sid"])
     if row is None:
         raise unknown(call.path)
     return row
 
 
-def _shown(call: Call, row: Row, fields: dict[str, Any], *path: str) -> dict[str, Any]:
+def part_json(call: Call, row: Row, fields: dict[str, Any], *path: str) -> dict[str, Any]:
     """Return what all parts of an environment have in common around their own `fields`."""
     environment = row.get("environment") or row["sid"]
     return {
@@ -59,11 +57,11 @@ def environment_json(call: Call, row: Row) -> dict[str, Any]:
         "domain_name": row["domain_name"],
         "date_updated": iso(row["updated"]),
     }
-    shown = _shown(call, row, fields)
+    shown = part_json(call, row, fields)
     return {**shown, "links": {name: f"{shown['url']}/{name.title()}" for name in ("variables", "deployments", "logs")}}
 
 
-@routes.on("GET", _ROOT)
+@routes.on("GET", ROOT)
 def list_environments(world: World, call: Call) -> Answer:
     """All environments of a service, newest first."""
     service, window = find_service(world, call), page_window(call)
@@ -71,7 +69,7 @@ def list_environments(world: World, call: Call) -> Answer:
     return page(call, "environments", window, found, (environment_json(call, row) for row in found.rows))
 
 
-@routes.on("POST", _ROOT)
+@routes.on("POST", ROOT)
 def create_environment(world: World, call: Call) -> Answer:
     """Make an environment; name and suffix are unique within the service, and for ever (no update exists)."""
     service = find_service(world, call)
@@ -108,16 +106,16 @@ def add_environment(world: World, service: Row, unique_name: str, suffix: str | 
     )
 
 
-@routes.on("GET", _ONE)
+@routes.on("GET", ONE)
 def fetch_environment(world: World, call: Call) -> Answer:
     """One environment."""
-    return ok(environment_json(call, _find(world, call)))
+    return ok(environment_json(call, find_environment(world, call)))
 
 
-@routes.on("DELETE", _ONE)
+@routes.on("DELETE", ONE)
 def delete_environment(world: World, call: Call) -> Answer:
     """Remove an environment with its variables, deployments and logs; frees the build it ran."""
-    row = _find(world, call)
+    row = find_environment(world, call)
     world.store.delete("environments", sid=row["sid"])
     world.sites.refresh(service=row["service"])
     return NO_CONTENT
@@ -134,21 +132,21 @@ def variable_json(call: Call, row: Row) -> dict[str, Any]:
         "value": row["value"],
         "date_updated": iso(row["updated"]),
     }
-    return _shown(call, row, fields, "Variables", row["sid"])
+    return part_json(call, row, fields, "Variables", row["sid"])
 
 
-@routes.on("GET", f"{_ONE}/Variables")
+@routes.on("GET", f"{ONE}/Variables")
 def list_variables(world: World, call: Call) -> Answer:
     """All variables of an environment, newest first."""
-    environment, window = _find(world, call), page_window(call)
+    environment, window = find_environment(world, call), page_window(call)
     found = world.store.window("variables", window, where=["environment=?"], bound=[environment["sid"]])
     return page(call, "variables", window, found, (variable_json(call, row) for row in found.rows))
 
 
-@routes.on("POST", f"{_ONE}/Variables")
+@routes.on("POST", f"{ONE}/Variables")
 def create_variable(world: World, call: Call) -> Answer:
     """Make a variable. It is live at once for running code (docs, Environment variables)."""
-    environment = _find(world, call)
+    environment = find_environment(world, call)
     key, value = call.required("Key"), call.required("Value")
     return created(variable_json(call, add_variable(world, environment, key, value)))
 
@@ -175,16 +173,16 @@ def add_variable(world: World, environment: Row, key: str, value: str) -> Row:
     return row
 
 
-@routes.on("GET", f"{_ONE}/Variables/{{sid:ZV}}")
+@routes.on("GET", f"{ONE}/Variables/{{sid:ZV}}")
 def fetch_variable(world: World, call: Call) -> Answer:
     """One variable."""
-    return ok(variable_json(call, _child(world, call, "variables")))
+    return ok(variable_json(call, find_part(world, call, "variables")))
 
 
-@routes.on("POST", f"{_ONE}/Variables/{{sid:ZV}}")
+@routes.on("POST", f"{ONE}/Variables/{{sid:ZV}}")
 def update_variable(world: World, call: Call) -> Answer:
     """Change key, value or both; live at once."""
-    row = _child(world, call, "variables")
+    row = find_part(world, call, "variables")
     changes: Row = {"updated": world.store.now()}
     if (key := call.text("Key")) is not None and key != row["key"]:
         _check_key(world, {"sid": row["environment"]}, key)
@@ -197,10 +195,10 @@ def update_variable(world: World, call: Call) -> Answer:
     return ok(variable_json(call, {**row, **changes}))
 
 
-@routes.on("DELETE", f"{_ONE}/Variables/{{sid:ZV}}")
+@routes.on("DELETE", f"{ONE}/Variables/{{sid:ZV}}")
 def delete_variable(world: World, call: Call) -> Answer:
     """Remove a variable; gone at once for running code."""
-    row = _child(world, call, "variables")
+    row = find_part(world, call, "variables")
     world.store.delete("variables", sid=row["sid"])
     world.sites.refresh(environment=row["environment"])
     return NO_CONTENT
@@ -220,127 +218,3 @@ def _check_value(world: World, value: str) -> None:
         raise invalid("Value must not be empty")
     if len(value.encode()) > world.rules.max_variable_bytes:
         raise invalid(f"Value is too long: at most {world.rules.max_variable_bytes} bytes are allowed")
-
-
-# --- deployments -----------------------------------------------------------------------------------------------------
-
-
-def deployment_json(call: Call, row: Row) -> dict[str, Any]:
-    """Return a deployment as Twilio shows it."""
-    fields = {
-        "environment_sid": row["environment"],
-        "build_sid": row["build"],
-        "date_updated": iso(row["updated"]),
-    }
-    return _shown(call, row, fields, "Deployments", row["sid"])
-
-
-@routes.on("GET", f"{_ONE}/Deployments")
-def list_deployments(world: World, call: Call) -> Answer:
-    """The history of an environment, newest first."""
-    environment, window = _find(world, call), page_window(call)
-    found = world.store.window("deployments", window, where=["environment=?"], bound=[environment["sid"]])
-    return page(call, "deployments", window, found, (deployment_json(call, row) for row in found.rows))
-
-
-@routes.on("GET", f"{_ONE}/Deployments/{{sid:ZD}}")
-def fetch_deployment(world: World, call: Call) -> Answer:
-    """One deployment."""
-    return ok(deployment_json(call, _child(world, call, "deployments")))
-
-
-@routes.on("POST", f"{_ONE}/Deployments")
-def create_deployment(world: World, call: Call) -> Answer:
-    """Make a build live. Without `BuildSid` the environment goes offline, as at Twilio (terraform provider)."""
-    environment = _find(world, call)
-    call.flag("IsPlugin")
-    build_sid = call.text("BuildSid") or None
-    if build_sid is not None:
-        build = world.store.one("builds", service=environment["service"], sid=build_sid)
-        if build is None:
-            raise invalid(f"Build {build_sid} was not found in this service")
-        if status_of(world, build) != "completed":
-            raise invalid(f"Build {build_sid} is not completed")
-        if environment["build"] == build_sid:
-            # Toolkit promote.ts; issue serverless-api#27.
-            raise conflict("Environment already has requested deployment")
-        _check_room(world, environment)
-    return created(deployment_json(call, activate(world, environment, build_sid)))
-
-
-def _check_room(world: World, environment: Row) -> None:
-    """Docs, Environment variables: past about 3 KB, encoded as JSON and with the injected ones, deployments fail."""
-    size = len(json.dumps(world.sites.context(environment), ensure_ascii=False).encode())
-    if size > world.rules.max_variables_bytes:
-        raise invalid(
-            f"Environment variables take {size} bytes: more than {world.rules.max_variables_bytes} are not possible"
-        )
-
-
-def activate(world: World, environment: Row, build_sid: str | None) -> Row:
-    """Record a deployment and point the environment at its build (None: at nothing)."""
-    now = world.store.now()
-    with world.store.transaction():
-        row = world.store.insert(
-            "deployments",
-            {
-                "sid": new_sid("ZD"),
-                "account": environment["account"],
-                "service": environment["service"],
-                "environment": environment["sid"],
-                "build": build_sid,
-                "live_at": now + world.rules.propagation_ms / 1000,
-                "created": now,
-                "updated": now,
-            },
-        )
-        world.store.update("environments", environment["seq"], {"build": build_sid, "updated": now})
-    world.sites.refresh(environment=environment["sid"])
-    return row
-
-
-# --- logs ------------------------------------------------------------------------------------------------------------
-
-
-def log_json(call: Call, row: Row) -> dict[str, Any]:
-    """Return a line that a function wrote, as Twilio shows it."""
-    fields = {
-        "environment_sid": row["environment"],
-        "build_sid": row["build"],
-        "deployment_sid": row["deployment"],
-        "function_sid": row["function"],
-        "request_sid": row["request"],
-        "level": row["level"],
-        "message": row["message"],
-    }
-    return _shown(call, row, fields, "Logs", row["sid"])
-
-
-@routes.on("GET", f"{_ONE}/Logs")
-def list_logs(world: World, call: Call) -> Answer:
-    """Lines of an environment's functions, newest first; without `StartDate` those of the last day."""
-    environment, window = _find(world, call), page_window(call)
-    start = _moment(call, "StartDate", world.store.now() - DAY)
-    end = _moment(call, "EndDate", world.store.now() + 1)
-    where, bound = ["environment=?", "created>=?", "created<=?"], [environment["sid"], start, end]
-    if function := call.asked("FunctionSid"):
-        where, bound = [*where, "function=?"], [*bound, function]
-    found = world.store.window("logs", window, where=where, bound=bound)
-    return page(call, "logs", window, found, (log_json(call, row) for row in found.rows))
-
-
-@routes.on("GET", f"{_ONE}/Logs/{{sid:NO}}")
-def fetch_log(world: World, call: Call) -> Answer:
-    """One line."""
-    return ok(log_json(call, _child(world, call, "logs")))
-
-
-def _moment(call: Call, name: str, otherwise: float) -> float:
-    raw = call.asked(name)
-    if not raw:
-        return otherwise
-    try:
-        moment = datetime.fromisoformat(raw)
-    except ValueError:
-        raise invalid(f"Invalid value for {name}: '{raw}' is not an ISO 8601 date") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -6,19 +6,29 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ga_deploy.emulator import builds, environments, numbers, serverless, studio, sync
+from ga_deploy.emulator import (
+    builds,
+    containers,
+    deployments,
+    environments,
+    numbers,
+    serverless,
+    studio,
+    sync,
+    sync_maps,
+)
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from ga_deploy.emulator.wire import Routes
 
-# Importing a module of routes registers them; these two add theirs to `serverless.routes`.
-_REGISTERED_WITH_SERVERLESS = (builds, environments)
+# Importing a module registers its paths; these add theirs to the routes of another module.
+_REGISTERED_ELSEWHERE = (builds, containers, deployments, environments, sync_maps)
 
 PRODUCTS: dict[str, Routes] = {
     routes.product: routes
-    for routes in (serverless.routes, serverless.upload_routes, numbers.routes, studio.routes, sync.routes)
+    for routes in (serverless.routes, containers.upload_routes, numbers.routes, studio.routes, sync.routes)
 }
 
 # serverless.twilio.com, and regional forms such as serverless.dublin.ie1.twilio.com.

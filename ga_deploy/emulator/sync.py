@@ -28,7 +28,7 @@ LARGEST_PAGE = 100
 # --- services --------------------------------------------------------------------------------------------------------
 
 
-def _service(world: World, call: Call) -> Row:
+def find_service(world: World, call: Call) -> Row:
     """Return the service of the path; every account has one that is called `default` too."""
     sid = call.at["service"]
     found = world.store.one("sync_services", account=call.account.sid, sid=sid)
@@ -84,13 +84,13 @@ def create_service(world: World, call: Call) -> Answer:
 @routes.on("GET", "/v1/Services/{service}")
 def fetch_service(world: World, call: Call) -> Answer:
     """One service, or `default`."""
-    return ok(_service_json(call, _service(world, call)))
+    return ok(_service_json(call, find_service(world, call)))
 
 
 # --- what documents, maps and items have in common -------------------------------------------------------------------
 
 
-def _alive(world: World, table: str, row: Row | None) -> Row | None:
+def alive(world: World, table: str, row: Row | None) -> Row | None:
     """Return the row unless it has expired and is swept up by now; an expired one may be seen for a while."""
     if row is None or row["expires"] is None or world.store.now() < row["expires"] + world.rules.keep_expired:
         return row
@@ -98,7 +98,7 @@ def _alive(world: World, table: str, row: Row | None) -> Row | None:
     return None
 
 
-def _data(call: Call, *, required: bool) -> str | None:
+def read_data(call: Call, *, required: bool) -> str | None:
     """Return `Data` as kept: compact JSON of an object, at most 16 KiB."""
     raw = call.text("Data")
     if raw is None:
@@ -116,7 +116,7 @@ def _data(call: Call, *, required: bool) -> str | None:
     return to_json(read)
 
 
-def _expiry(world: World, call: Call, *names: str) -> dict[str, float | None]:
+def read_expiry(world: World, call: Call, *names: str) -> dict[str, float | None]:
     """Return the change of `expires` that a request asks for: nothing sent, nothing changed; 0 means for ever."""
     for name in names:
         seconds = call.whole(name)
@@ -127,21 +127,23 @@ def _expiry(world: World, call: Call, *names: str) -> dict[str, float | None]:
     return {}
 
 
-def _match(call: Call, row: Row, code: int) -> None:
+def check_revision(call: Call, row: Row, code: int) -> None:
     """Refuse a change that was made from an older revision."""
-    if call.if_match is not None and call.if_match.strip('"') != _revision(row):
+    if call.if_match is not None and call.if_match.strip('"') != revision_of(row):
         raise ApiError(412, code, "The revision of the object does not match the one expected")
 
 
-def _revision(row: Row) -> str:
+def revision_of(row: Row) -> str:
+    """Return a revision as clients see it: a text they may only compare."""
     return format(row["revision"], "x")
 
 
-def _common(row: Row) -> dict[str, Any]:
+def common_json(row: Row) -> dict[str, Any]:
+    """Return what documents, maps and items have in common."""
     return {
         "account_sid": row["account"],
         "service_sid": row["service"],
-        "revision": _revision(row),
+        "revision": revision_of(row),
         "date_expires": iso(row["expires"]),
         "date_created": iso(row["created"]),
         "date_updated": iso(row["updated"]),
@@ -149,7 +151,8 @@ def _common(row: Row) -> dict[str, Any]:
     }
 
 
-def _unique_name(call: Call) -> str | None:
+def read_unique_name(call: Call) -> str | None:
+    """Return the unique name that a request asks for, None for no name."""
     name = call.text("UniqueName") or None
     if name is not None and len(name) > LONGEST_NAME:
         raise invalid(f"UniqueName is too long: at most {LONGEST_NAME} characters are allowed", 54302)
@@ -162,21 +165,21 @@ _DOCUMENTS = "/v1/Services/{service}/Documents"
 
 
 def _document_answer(call: Call, row: Row, status: int = 200) -> Answer:
-    return Answer(status, _document_json(call, row), {"ETag": _revision(row)})
+    return Answer(status, _document_json(call, row), {"ETag": revision_of(row)})
 
 
 def _document_json(call: Call, row: Row) -> dict[str, Any]:
     url = call.url("v1", "Services", row["service"], "Documents", row["sid"])
     own = {"sid": row["sid"], "unique_name": row["unique_name"], "data": json.loads(row["data"])}
-    return {**own, **_common(row), "url": url, "links": {"permissions": f"{url}/Permissions"}}
+    return {**own, **common_json(row), "url": url, "links": {"permissions": f"{url}/Permissions"}}
 
 
-def _named(world: World, call: Call, table: str, name: str, code: int) -> Row:
+def find_named(world: World, call: Call, table: str, name: str, code: int) -> Row:
     """Return a document or map by SID or unique name; raises its own 404."""
-    service = _service(world, call)
+    service = find_service(world, call)
     given = call.at[name]
     row = world.store.one(table, service=service["sid"], sid=given)
-    row = _alive(world, table, row or world.store.one(table, service=service["sid"], unique_name=given))
+    row = alive(world, table, row or world.store.one(table, service=service["sid"], unique_name=given))
     if row is None:
         raise ApiError(404, code, f"{name.title()} not found")
     return row
@@ -185,7 +188,7 @@ def _named(world: World, call: Call, table: str, name: str, code: int) -> Row:
 @routes.on("GET", _DOCUMENTS)
 def list_documents(world: World, call: Call) -> Answer:
     """All documents of a service, oldest first."""
-    service, window = _service(world, call), page_window(call, largest=LARGEST_PAGE)
+    service, window = find_service(world, call), page_window(call, largest=LARGEST_PAGE)
     found = world.store.window("documents", window, newest_first=False, where=["service=?"], bound=[service["sid"]])
     return page(call, "documents", window, found, (_document_json(call, row) for row in found.rows))
 
@@ -193,10 +196,10 @@ def list_documents(world: World, call: Call) -> Answer:
 @routes.on("POST", _DOCUMENTS)
 def create_document(world: World, call: Call) -> Answer:
     """Make a document. Of several at once with the same unique name exactly one gets 201."""
-    service, name = _service(world, call), _unique_name(call)
-    data = _data(call, required=False)
+    service, name = find_service(world, call), read_unique_name(call)
+    data = read_data(call, required=False)
     present = None if name is None else world.store.one("documents", service=service["sid"], unique_name=name)
-    if _alive(world, "documents", present) is not None:
+    if alive(world, "documents", present) is not None:
         raise conflict("An object with the given unique name already exists", 54301)
     now = world.store.now()
     row = {
@@ -209,7 +212,7 @@ def create_document(world: World, call: Call) -> Answer:
         "expires": None,
         "created": now,
         "updated": now,
-        **_expiry(world, call, "Ttl"),
+        **read_expiry(world, call, "Ttl"),
     }
     return _document_answer(call, world.store.insert("documents", row), 201)
 
@@ -217,19 +220,20 @@ def create_document(world: World, call: Call) -> Answer:
 @routes.on("GET", f"{_DOCUMENTS}/{{document}}")
 def fetch_document(world: World, call: Call) -> Answer:
     """One document, by SID or unique name; its revision is the ETag."""
-    return _document_answer(call, _named(world, call, "documents", "document", 54100))
+    return _document_answer(call, find_named(world, call, "documents", "document", 54100))
 
 
 @routes.on("POST", f"{_DOCUMENTS}/{{document}}")
 def update_document(world: World, call: Call) -> Answer:
     """Replace the data, the time to live or both; with `If-Match` only from that revision."""
-    row = _named(world, call, "documents", "document", 54100)
-    _match(call, row, 54103)
-    return _document_answer(call, _changed(world, call, "documents", row, "Ttl"))
+    row = find_named(world, call, "documents", "document", 54100)
+    check_revision(call, row, 54103)
+    return _document_answer(call, change(world, call, "documents", row, "Ttl"))
 
 
-def _changed(world: World, call: Call, table: str, row: Row, *ttl_names: str) -> Row:
-    data, expiry = _data(call, required=False), _expiry(world, call, *ttl_names)
+def change(world: World, call: Call, table: str, row: Row, *ttl_names: str) -> Row:
+    """Store what a request changes of a document or an item, and return the row as it is then."""
+    data, expiry = read_data(call, required=False), read_expiry(world, call, *ttl_names)
     if data is None and not expiry:
         raise invalid("Nothing to change: neither Data nor Ttl was given", 54010)
     changes: Row = {"updated": world.store.now(), **expiry, "revision": row["revision"] + 1}
@@ -242,154 +246,6 @@ def _changed(world: World, call: Call, table: str, row: Row, *ttl_names: str) ->
 @routes.on("DELETE", f"{_DOCUMENTS}/{{document}}")
 def delete_document(world: World, call: Call) -> Answer:
     """Remove a document, whatever its revision: the description has no `If-Match` here."""
-    row = _named(world, call, "documents", "document", 54100)
+    row = find_named(world, call, "documents", "document", 54100)
     world.store.delete("documents", sid=row["sid"])
-    return NO_CONTENT
-
-
-# --- maps ------------------------------------------------------------------------------------------------------------
-
-_MAPS = "/v1/Services/{service}/Maps"
-
-
-def _map_json(call: Call, row: Row) -> dict[str, Any]:
-    url = call.url("v1", "Services", row["service"], "Maps", row["sid"])
-    links = {"items": f"{url}/Items", "permissions": f"{url}/Permissions"}
-    return {"sid": row["sid"], "unique_name": row["unique_name"], **_common(row), "url": url, "links": links}
-
-
-@routes.on("GET", _MAPS)
-def list_maps(world: World, call: Call) -> Answer:
-    """All maps of a service, oldest first."""
-    service, window = _service(world, call), page_window(call, largest=LARGEST_PAGE)
-    found = world.store.window("maps", window, newest_first=False, where=["service=?"], bound=[service["sid"]])
-    return page(call, "maps", window, found, (_map_json(call, row) for row in found.rows))
-
-
-@routes.on("POST", _MAPS)
-def create_map(world: World, call: Call) -> Answer:
-    """Make a map."""
-    service, name = _service(world, call), _unique_name(call)
-    present = None if name is None else world.store.one("maps", service=service["sid"], unique_name=name)
-    if _alive(world, "maps", present) is not None:
-        raise conflict("An object with the given unique name already exists", 54301)
-    now = world.store.now()
-    row = {
-        "sid": new_sid("MP"),
-        "account": service["account"],
-        "service": service["sid"],
-        "unique_name": name,
-        "revision": 0,
-        "expires": None,
-        "created": now,
-        "updated": now,
-        **_expiry(world, call, "Ttl", "CollectionTtl"),
-    }
-    return created(_map_json(call, world.store.insert("maps", row)))
-
-
-@routes.on("GET", f"{_MAPS}/{{map}}")
-def fetch_map(world: World, call: Call) -> Answer:
-    """One map, by SID or unique name."""
-    return ok(_map_json(call, _named(world, call, "maps", "map", 54200)))
-
-
-@routes.on("POST", f"{_MAPS}/{{map}}")
-def update_map(world: World, call: Call) -> Answer:
-    """Change the time to live of a map."""
-    row = _named(world, call, "maps", "map", 54200)
-    changes: Row = {"updated": world.store.now(), **_expiry(world, call, "Ttl", "CollectionTtl")}
-    world.store.update("maps", row["seq"], changes)
-    return ok(_map_json(call, {**row, **changes}))
-
-
-@routes.on("DELETE", f"{_MAPS}/{{map}}")
-def delete_map(world: World, call: Call) -> Answer:
-    """Remove a map with all its items."""
-    world.store.delete("maps", sid=_named(world, call, "maps", "map", 54200)["sid"])
-    return NO_CONTENT
-
-
-# --- items -----------------------------------------------------------------------------------------------------------
-
-_ITEMS = f"{_MAPS}/{{map}}/Items"
-
-
-def _item_json(call: Call, row: Row) -> dict[str, Any]:
-    url = call.url("v1", "Services", row["service"], "Maps", row["map"], "Items", row["key"])
-    return {"key": row["key"], "map_sid": row["map"], "data": json.loads(row["data"]), **_common(row), "url": url}
-
-
-def _item_answer(call: Call, row: Row, status: int = 200) -> Answer:
-    return Answer(status, _item_json(call, row), {"ETag": _revision(row)})
-
-
-def _item(world: World, call: Call) -> Row:
-    found = world.store.one("items", map=_named(world, call, "maps", "map", 54200)["sid"], key=call.at["key"])
-    row = _alive(world, "items", found)
-    if row is None:
-        raise ApiError(404, 54201, "Map Item not found")
-    return row
-
-
-@routes.on("GET", _ITEMS)
-def list_items(world: World, call: Call) -> Answer:
-    """Items of a map in the order of their keys; `Order`, `From` and `Bounds` as the description has them."""
-    holder, window = _named(world, call, "maps", "map", 54200), page_window(call, largest=LARGEST_PAGE)
-    descending = call.asked("Order") == "desc"
-    where, bound = ["map=?"], [holder["sid"]]
-    if (start := call.asked("From")) is not None:
-        inclusive = "" if call.asked("Bounds") == "exclusive" else "="
-        where, bound = [*where, f"key {'<' if descending else '>'}{inclusive} ?"], [*bound, start]
-    found = world.store.window("items", window, order="key", newest_first=descending, where=where, bound=bound)
-    return page(call, "items", window, found, (_item_json(call, row) for row in found.rows), order="key")
-
-
-@routes.on("POST", _ITEMS)
-def create_item(world: World, call: Call) -> Answer:
-    """Put an item under a key that is not taken."""
-    holder = _named(world, call, "maps", "map", 54200)
-    key = call.required("Key")
-    # The description says 320, the page of error 54209 says 256.
-    if len(key) > 256:
-        raise invalid("Key is too long: at most 256 characters are allowed", 54209)
-    data = _data(call, required=True)
-    if _alive(world, "items", world.store.one("items", map=holder["sid"], key=key)) is not None:
-        raise conflict("An item with the given key already exists in the map", 54208)
-    now = world.store.now()
-    row = {
-        "account": holder["account"],
-        "service": holder["service"],
-        "map": holder["sid"],
-        "key": key,
-        "revision": 0,
-        "data": data,
-        "expires": None,
-        "created": now,
-        "updated": now,
-        **_expiry(world, call, "Ttl", "ItemTtl"),
-    }
-    return _item_answer(call, world.store.insert("items", row), 201)
-
-
-@routes.on("GET", f"{_ITEMS}/{{key}}")
-def fetch_item(world: World, call: Call) -> Answer:
-    """One item; its revision is the ETag."""
-    return _item_answer(call, _item(world, call))
-
-
-@routes.on("POST", f"{_ITEMS}/{{key}}")
-def update_item(world: World, call: Call) -> Answer:
-    """Replace data, time to live or both; with `If-Match` only from that revision."""
-    row = _item(world, call)
-    _match(call, row, 54205)
-    return _item_answer(call, _changed(world, call, "items", row, "Ttl", "ItemTtl"))
-
-
-@routes.on("DELETE", f"{_ITEMS}/{{key}}")
-def delete_item(world: World, call: Call) -> Answer:
-    """Remove an item; with `If-Match` only that revision."""
-    row = _item(world, call)
-    _match(call, row, 54205)
-    world.store.delete("items", seq=row["seq"])
     return NO_CONTENT

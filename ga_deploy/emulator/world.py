@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ga_deploy.emulator.accounts import Account, Directory
-from ga_deploy.emulator.builds import Builds
+from ga_deploy.emulator.building import Builds
 from ga_deploy.emulator.numbers import seed_number
 from ga_deploy.emulator.retention import collect
 from ga_deploy.emulator.sites import Sites

@@ -1,0 +1,172 @@
+"""Sync v1: maps and their items."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ga_deploy.emulator.problems import ApiError, conflict, invalid
+from ga_deploy.emulator.store import Row, new_sid
+from ga_deploy.emulator.sync import (
+    LARGEST_PAGE,
+    alive,
+    change,
+    check_revision,
+    common_json,
+    find_named,
+    find_service,
+    read_data,
+    read_expiry,
+    read_unique_name,
+    revision_of,
+    routes,
+)
+from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, created, ok, page, page_window
+
+if TYPE_CHECKING:
+    from ga_deploy.emulator.world import World
+
+_MAPS = "/v1/Services/{service}/Maps"
+
+
+def _map_json(call: Call, row: Row) -> dict[str, Any]:
+    url = call.url("v1", "Services", row["service"], "Maps", row["sid"])
+    links = {"items": f"{url}/Items", "permissions": f"{url}/Permissions"}
+    return {"sid": row["sid"], "unique_name": row["unique_name"], **common_json(row), "url": url, "links": links}
+
+
+@routes.on("GET", _MAPS)
+def list_maps(world: World, call: Call) -> Answer:
+    """All maps of a service, oldest first."""
+    service, window = find_service(world, call), page_window(call, largest=LARGEST_PAGE)
+    found = world.store.window("maps", window, newest_first=False, where=["service=?"], bound=[service["sid"]])
+    return page(call, "maps", window, found, (_map_json(call, row) for row in found.rows))
+
+
+@routes.on("POST", _MAPS)
+def create_map(world: World, call: Call) -> Answer:
+    """Make a map."""
+    service, name = find_service(world, call), read_unique_name(call)
+    present = None if name is None else world.store.one("maps", service=service["sid"], unique_name=name)
+    if alive(world, "maps", present) is not None:
+        raise conflict("An object with the given unique name already exists", 54301)
+    now = world.store.now()
+    row = {
+        "sid": new_sid("MP"),
+        "account": service["account"],
+        "service": service["sid"],
+        "unique_name": name,
+        "revision": 0,
+        "expires": None,
+        "created": now,
+        "updated": now,
+        **read_expiry(world, call, "Ttl", "CollectionTtl"),
+    }
+    return created(_map_json(call, world.store.insert("maps", row)))
+
+
+@routes.on("GET", f"{_MAPS}/{{map}}")
+def fetch_map(world: World, call: Call) -> Answer:
+    """One map, by SID or unique name."""
+    return ok(_map_json(call, find_named(world, call, "maps", "map", 54200)))
+
+
+@routes.on("POST", f"{_MAPS}/{{map}}")
+def update_map(world: World, call: Call) -> Answer:
+    """Change the time to live of a map."""
+    row = find_named(world, call, "maps", "map", 54200)
+    changes: Row = {"updated": world.store.now(), **read_expiry(world, call, "Ttl", "CollectionTtl")}
+    world.store.update("maps", row["seq"], changes)
+    return ok(_map_json(call, {**row, **changes}))
+
+
+@routes.on("DELETE", f"{_MAPS}/{{map}}")
+def delete_map(world: World, call: Call) -> Answer:
+    """Remove a map with all its items."""
+    world.store.delete("maps", sid=find_named(world, call, "maps", "map", 54200)["sid"])
+    return NO_CONTENT
+
+
+# --- items -----------------------------------------------------------------------------------------------------------
+
+_ITEMS = f"{_MAPS}/{{map}}/Items"
+
+
+def _item_json(call: Call, row: Row) -> dict[str, Any]:
+    url = call.url("v1", "Services", row["service"], "Maps", row["map"], "Items", row["key"])
+    return {"key": row["key"], "map_sid": row["map"], "data": json.loads(row["data"]), **common_json(row), "url": url}
+
+
+def _item_answer(call: Call, row: Row, status: int = 200) -> Answer:
+    return Answer(status, _item_json(call, row), {"ETag": revision_of(row)})
+
+
+def _item(world: World, call: Call) -> Row:
+    found = world.store.one("items", map=find_named(world, call, "maps", "map", 54200)["sid"], key=call.at["key"])
+    row = alive(world, "items", found)
+    if row is None:
+        raise ApiError(404, 54201, "Map Item not found")
+    return row
+
+
+@routes.on("GET", _ITEMS)
+def list_items(world: World, call: Call) -> Answer:
+    """Items of a map in the order of their keys; `Order`, `From` and `Bounds` as the description has them."""
+    holder, window = find_named(world, call, "maps", "map", 54200), page_window(call, largest=LARGEST_PAGE)
+    descending = call.asked("Order") == "desc"
+    where, bound = ["map=?"], [holder["sid"]]
+    if (start := call.asked("From")) is not None:
+        inclusive = "" if call.asked("Bounds") == "exclusive" else "="
+        where, bound = [*where, f"key {'<' if descending else '>'}{inclusive} ?"], [*bound, start]
+    found = world.store.window("items", window, order="key", newest_first=descending, where=where, bound=bound)
+    return page(call, "items", window, found, (_item_json(call, row) for row in found.rows), order="key")
+
+
+@routes.on("POST", _ITEMS)
+def create_item(world: World, call: Call) -> Answer:
+    """Put an item under a key that is not taken."""
+    holder = find_named(world, call, "maps", "map", 54200)
+    key = call.required("Key")
+    # The description says 320, the page of error 54209 says 256.
+    if len(key) > 256:
+        raise invalid("Key is too long: at most 256 characters are allowed", 54209)
+    data = read_data(call, required=True)
+    if alive(world, "items", world.store.one("items", map=holder["sid"], key=key)) is not None:
+        raise conflict("An item with the given key already exists in the map", 54208)
+    now = world.store.now()
+    row = {
+        "account": holder["account"],
+        "service": holder["service"],
+        "map": holder["sid"],
+        "key": key,
+        "revision": 0,
+        "data": data,
+        "expires": None,
+        "created": now,
+        "updated": now,
+        **read_expiry(world, call, "Ttl", "ItemTtl"),
+    }
+    return _item_answer(call, world.store.insert("items", row), 201)
+
+
+@routes.on("GET", f"{_ITEMS}/{{key}}")
+def fetch_item(world: World, call: Call) -> Answer:
+    """One item; its revision is the ETag."""
+    return _item_answer(call, _item(world, call))
+
+
+@routes.on("POST", f"{_ITEMS}/{{key}}")
+def update_item(world: World, call: Call) -> Answer:
+    """Replace data, time to live or both; with `If-Match` only from that revision."""
+    row = _item(world, call)
+    check_revision(call, row, 54205)
+    return _item_answer(call, change(world, call, "items", row, "Ttl", "ItemTtl"))
+
+
+@routes.on("DELETE", f"{_ITEMS}/{{key}}")
+def delete_item(world: World, call: Call) -> Answer:
+    """Remove an item; with `If-Match` only that revision."""
+    row = _item(world, call)
+    check_revision(call, row, 54205)
+    world.store.delete("items", seq=row["seq"])
+    return NO_CONTENT
