@@ -123,7 +123,7 @@ def _diff_service(desired: Desired, observed: Observed, owner: Ownership) -> lis
         after = {
             "unique_name": desired.service_name,
             "include_credentials": desired.include_credentials is not False,
-            "ui_editable": bool(desired.ui_editable),
+            "ui_editable": desired.ui_editable is not False,
         }
         return [Change(address, Action.CREATE, Reason.MISSING, after=after)]
     before: dict[str, object] = {
