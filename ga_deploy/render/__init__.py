@@ -172,7 +172,8 @@ def _address(config: Config, name: str, folder: str) -> tuple[str, Visibility] |
     }
     at = entries.get(name)
     if at is None:
-        return folder + name, "private"
+        unused = name == "lib/hooks" and not (config.hooks.before_engage or config.hooks.after_call)
+        return None if unused else (folder + name, "private")
     if name.startswith("flow/") and not config.flow.enabled:
         return None
     return at.path, at.visibility

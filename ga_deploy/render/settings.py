@@ -31,10 +31,6 @@ if TYPE_CHECKING:
     from ga_deploy.config.schema import Asapp, Config, Destination, Outcomes, Profile, Step, Value
     from ga_deploy.redact import Secret
 
-# A function is stopped after 10 s (Twilio docs: Function Request Flow). What is left beside ASAPP's budget is for the
-# second that a notification may take when ASAPP has failed.
-LONGEST_BUDGET_MS = 8_000
-
 
 @dataclass
 class Settings:
@@ -135,7 +131,7 @@ class _Writer:
             **self._asapp[access],
             "voiceAgentMode": asapp.voice_agent_mode,
             "timeoutMs": asapp.timeout_ms,
-            "budgetMs": min(asapp.budget_ms, LONGEST_BUDGET_MS),
+            "budgetMs": asapp.budget_ms,
             "urlCacheSeconds": asapp.url_cache_seconds,
             "reconnect": asapp.reconnect,
         }

@@ -17,11 +17,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
@@ -29,9 +28,13 @@ import yaml
 from ga_deploy.config.load import LocalStandIn, load_config
 from ga_deploy.emulator.npm import NodePackages
 from ga_deploy.emulator.runtime import FunctionHost, Handler, HttpAnswer, HttpCall, sign
-from ga_deploy.model import Bundle
 from ga_deploy.redact import Secret
 from ga_deploy.render import render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ga_deploy.model import Bundle
 
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -65,10 +68,10 @@ VOCABULARY: dict[str, tuple[set[str], set[str], bool]] = {
 FINAL = {"Hangup", "Redirect"}
 
 
-def check_twiml(text: str) -> ElementTree.Element:
+def check_twiml(text: str) -> ET.Element:
     """Parse a voice document and hold it to the vocabulary; return its root."""
     assert len(text) < 64_000, "Twilio takes TwiML of at most 64 KB"
-    root = ElementTree.fromstring(text)
+    root = ET.fromstring(text)
     assert root.tag == "Response"
     for element in root.iter():
         attributes, children, has_text = VOCABULARY[element.tag]
@@ -103,7 +106,7 @@ class Answer:
     text: str
     lines: list[tuple[str, str]]
     seconds: float
-    root: ElementTree.Element | None = None
+    root: ET.Element | None = None
 
     @property
     def verbs(self) -> list[str]:
@@ -126,7 +129,7 @@ class Answer:
     def json(self) -> Any:
         return json.loads(self.text)
 
-    def find(self, path: str) -> ElementTree.Element:
+    def find(self, path: str) -> ET.Element:
         assert self.root is not None
         found = self.root.find(path)
         assert found is not None, f"no {path} in {self.text}"
@@ -367,7 +370,9 @@ class Deployment:
 
 RESET = """
 exports.handler = (context, event, callback) => {
-  for (const [name, { path }] of Object.entries(Runtime.getFunctions())) if (name !== 'test-clock') delete require.cache[path];
+  for (const [name, { path }] of Object.entries(Runtime.getFunctions())) {
+    if (name !== 'test-clock') delete require.cache[path];
+  }
   callback(null, {});
 };
 """

@@ -21,6 +21,7 @@ HOSTILE: dict[str, object] = {
     "an object": {"__proto__": {"polluted": "yes"}, "x": "&"},
     "a SIP header": "x&X-Evil=1?y=;z",
     "Unicode ends of line": "a\u2028b\u0085c",
+    "nested without end": json.loads("[" * 500 + "]" * 500),
 }
 
 

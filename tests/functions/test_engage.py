@@ -203,7 +203,7 @@ def test_a_second_try_is_enough(functions: Any, asapp: Any, bench: Any) -> None:
     asapp.stream = [bench.failing, bench.reply(drop=True), bench.reply(body={"streamingUrl": bench.stream_url})]
     answer = functions.post("/engage")
     assert answer.verbs == ["Connect"]
-    assert [one.get("requestId") for one in answer.log if one["event"] == "asapp.stream_url"][0] == "req-503"
+    assert next(one["requestId"] for one in answer.log if one["event"] == "asapp.stream_url") == "req-503"
 
 
 def test_a_slow_asapp_is_awaited(functions: Any, asapp: Any, bench: Any) -> None:
