@@ -73,7 +73,8 @@ def tell(
         "summary": {word.replace(" ", "_"): count for word, count in counts.items()},
     }
     said = [f"{count} {word}" for word, count in counts.items() if count]
-    ctx.ui.result(payload, _table(rows) + f"\n{', '.join(said) or 'no numbers are recorded: nothing to do'}")
+    closing = ", ".join(said) or "no numbers are recorded: nothing to do"
+    ctx.ui.result(payload, "\n".join([*_table(rows), closing]))
     failed = [result for result in results if result.outcome in {Outcome.FAILED, Outcome.NOT_TRIED}]
     if any(isinstance(result.problem, Denied) for result in failed):
         return ExitCode.DENIED
@@ -85,7 +86,9 @@ def _tell_one(result: NumberResult) -> str:
         return f"{result.problem.what}: {result.problem.why}" if result.problem.why else result.problem.what
     before = describe(result.before) if result.before else "nothing"
     after = describe(result.after) if result.after else "nothing"
-    return after if before == after else f"{before} ▸ {after}"
+    if result.after and result.after.voice_fallback_url:
+        after += f" (fallback {result.after.voice_fallback_url})"
+    return after if result.before == result.after else f"{before} ▸ {after}"
 
 
 def _as_json(result: NumberResult, outcome: str) -> dict[str, object]:
@@ -98,6 +101,6 @@ def _as_json(result: NumberResult, outcome: str) -> dict[str, object]:
     }
 
 
-def _table(rows: Sequence[tuple[str, str, str]]) -> str:
+def _table(rows: Sequence[tuple[str, str, str]]) -> list[str]:
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
-    return "\n".join(f"{number:<{widths[0]}}  {word:<{widths[1]}}  {text}".rstrip() for number, word, text in rows)
+    return [f"{number:<{widths[0]}}  {word:<{widths[1]}}  {text}".rstrip() for number, word, text in rows]

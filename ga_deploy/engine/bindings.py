@@ -233,7 +233,7 @@ def _refuse(number: IncomingNumber, *, force: bool) -> Finding | None:
     if number.settings.trunk_sid or number.settings.voice_application_sid:
         return Finding(
             f"{number.number} is on a {describe(number.settings)}",
-            why="which wins over any URL; taking it off changes who answers its calls",
+            why="a trunk or an application wins over any URL; taking the number off it changes who answers its calls",
             fix="if that is what you want, run `ga-deploy bind-number` with `--force`",
         )
     return None

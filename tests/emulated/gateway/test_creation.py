@@ -106,7 +106,7 @@ def test_a_lost_answer_creates_nothing_twice(twilio: Twilio, gateway: Gateway, k
     assert twilio.emulator.faults.describe()[0]["hits"] == 1, "the fault did not strike, so nothing was proven"
 
 
-@pytest.mark.parametrize("kind", CREATES)
+@pytest.mark.parametrize("kind", ["version", "build", "item"])
 def test_a_stalled_create_is_looked_for(twilio: Twilio, kind: str) -> None:
     path, make, count = CREATES[kind]
     world = World(twilio.open())
