@@ -1,8 +1,8 @@
 """What `--local` talks to: the embedded emulator with the mock ASAPP, started in this process or found running.
 
-The state is kept in `.ga-deploy` beside the config and the port is kept with it, so that what one command deployed the
-next one finds under the same URLs. A running `ga-deploy emulator` of the same folder is used; two short commands at once
-take turns. `GA_DEPLOY_EMULATOR=http://127.0.0.1:PORT` names another emulator on loopback.
+The state is kept in `.ga-deploy` beside the config and the port is kept with it, so that what one command deployed
+the next one finds under the same URLs. A running `ga-deploy emulator` of the same folder is used; two
+short commands at once take turns. GA_DEPLOY_EMULATOR=http://127.0.0.1:PORT names another emulator on loopback.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 # The emulator's own account: made up, the same everywhere, and worth nothing outside of it.
 ACCOUNT_SID = "AC10ca10ca10ca10ca10ca10ca10ca10ca"
-AUTH_TOKEN = "local-emulator-token"
+AUTH_TOKEN = "local-emulator-token"  # noqa: S105
 ASAPP_API_ID = "local-asapp-api-id"
-ASAPP_API_SECRET = "local-asapp-api-secret"
+ASAPP_API_SECRET = "local-asapp-api-secret"  # noqa: S105
 TURN_TIMEOUT_S = 120.0
 
 
@@ -131,7 +131,7 @@ def serve_stack(state_dir: Path, port: int) -> Iterator[LocalStack]:
 
 @contextmanager
 def running_stack(state_dir: Path, port: int | None) -> Iterator[LocalStack]:
-    """Start emulator and mock in a thread of this process. `port` None: the one this folder had before, if it is free."""
+    """Start emulator and mock in a thread of this process. `port` None: the one this folder had, if it is free."""
     try:
         from ga_deploy.asapp_mock.server import MockAsapp
         from ga_deploy.emulator.accounts import Account
@@ -150,7 +150,7 @@ def running_stack(state_dir: Path, port: int | None) -> Iterator[LocalStack]:
         asapp=MockAsapp(api_id=ASAPP_API_ID, api_secret=ASAPP_API_SECRET),
     )
     thread = EmulatorThread(emulator)
-    base_url = _start(thread, _remembered_port(remembered)) if port is None else _start_on(thread, port)
+    base_url = _start(thread, _remembered_port(remembered)) if port is None else thread.start(port)
     try:
         remembered.write_text(json.dumps({"port": urlsplit(base_url).port}), encoding="utf-8")
         yield LocalStack(base_url)
@@ -224,17 +224,6 @@ def _start(thread: EmulatorThread, port: int) -> str:
     if port:
         try:
             return thread.start(port)
-        except OSError:
-            pass
+        except DeployError:
+            pass  # in use by now
     return thread.start(0)
-
-
-def _start_on(thread: EmulatorThread, port: int) -> str:
-    try:
-        return thread.start(port)
-    except OSError as error:
-        raise DeployError(
-            f"port {port} cannot be used",
-            why=error.strerror or str(error),
-            fix="name another with `--port`, or `--port 0` for any free one",
-        ) from None

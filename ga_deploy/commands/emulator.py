@@ -35,8 +35,8 @@ def run(ctx: Context, port: int) -> ExitCode:
                 "",
                 *(f"  {label:<{width}}  {value}" for label, value in rows),
                 "",
-                "Commands with --local in this folder use it. Other clients may also go through it as a plain HTTP host",
-                "and name Twilio's own hosts in the Host header. Ctrl-C ends it; its state stays.",
+                "Commands with --local in this folder use it. Another client takes the URLs above as its base URLs, or",
+                "names Twilio's own hosts in the Host header. Ctrl-C ends it; its state stays.",
             ]
         )
         ctx.ui.result({"url": stack.base_url, "account_sid": ACCOUNT_SID, "asapp_url": stack.asapp_url}, text)

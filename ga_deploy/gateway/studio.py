@@ -122,4 +122,3 @@ def _form(
     if commit_message:
         form["CommitMessage"] = commit_message
     return form
-

@@ -1,0 +1,89 @@
+"""`--local`: state and URLs that last from command to command, turns between commands, an emulator found running."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def project(ga_deploy: Run, tmp_path: Path) -> Path:
+    assert ga_deploy("init").returncode == 0
+    return tmp_path
+
+
+def up(run: Run, **environ: str) -> dict[str, object]:
+    shown = run("up", "--local", "--json", env=environ)
+    assert shown.returncode == 0, shown.stderr
+    answered: dict[str, object] = json.loads(shown.stdout)
+    return answered
+
+
+def test_what_one_command_deployed_the_next_one_finds(project: Path, ga_deploy: Run) -> None:
+    first, second = up(ga_deploy), up(ga_deploy)
+    assert (first["changed"], second["changed"]) == (True, False)
+    assert first["engage_url"] == second["engage_url"]
+    assert (project / ".ga-deploy/emulator.sqlite3").is_file()
+
+
+def test_two_at_once_take_turns(project: Path, ga_deploy: Run) -> None:
+    command = [sys.executable, "-m", "ga_deploy", "-c", str(project / "config.yaml"), "status", "--local", "--json"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    for process in both:
+        process.communicate()
+
+
+def test_a_running_emulator_is_used_and_ends_well(project: Path, ga_deploy: Run) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "ga_deploy",
+        "-c",
+        str(project / "config.yaml"),
+        "emulator",
+        "--port",
+        "0",
+        "--json",
+    ]
+    emulator = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert emulator.stdout is not None
+        url = json.loads("".join(iter(emulator.stdout.readline, "}\n")) + "}")["url"]
+        assert up(ga_deploy)["changed"] is True
+        assert up(ga_deploy, GA_DEPLOY_EMULATOR=url)["changed"] is False
+        second = ga_deploy("emulator", "--port", "0")
+        assert second.returncode == 1
+        assert "running in this folder already" in second.stderr
+        taken = ga_deploy("-c", "elsewhere/config.yaml", "emulator", "--port", url.rpartition(":")[2])
+        assert taken.returncode == 1
+        assert "is in use" in taken.stderr
+    finally:
+        emulator.send_signal(signal.SIGTERM)
+        _, said = emulator.communicate(timeout=20)
+    assert emulator.returncode == 0
+    assert "its state is kept" in said
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [("https://twilio.example.com", 64), ("http://10.0.0.1:80", 64), ("nonsense", 64), ("http://127.0.0.1:9", 1)],
+)
+def test_only_an_emulator_on_loopback_is_talked_to(url: str, code: int, project: Path, ga_deploy: Run) -> None:
+    began = time.monotonic()
+    shown = ga_deploy("up", "--local", env={"GA_DEPLOY_EMULATOR": url})
+    assert shown.returncode == code, shown.stderr
+    assert "GA_DEPLOY_EMULATOR" in shown.stderr
+    assert time.monotonic() - began < 60
