@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ga_deploy.commands.context import Context
+    from ga_deploy.commands.stage import FunctionStage
     from ga_deploy.config.schema import Config
     from ga_deploy.simulate.judge import Verdict
     from ga_deploy.simulate.scenario import Scenario
@@ -65,7 +66,7 @@ def run(ctx: Context, options: Options) -> ExitCode:
             raise Usage(f"{path} cannot be written", why="its folder does not exist", fix="name a folder that exists")
     began = time.monotonic()
     with _recordings(options) as folder:
-        verdicts = asyncio.run(_place_calls(ctx, options, scenarios, folder))
+        verdicts, load = asyncio.run(_place_calls(ctx, options, scenarios, folder))
     seconds = time.monotonic() - began
     _write_files(ctx, options, verdicts, seconds)
     failed = [verdict for verdict in verdicts if not verdict.passed]
@@ -76,7 +77,12 @@ def run(ctx: Context, options: Options) -> ExitCode:
         "seconds": round(seconds, 2),
         "verdicts": [verdict.as_json() for verdict in verdicts],
     }
-    ctx.ui.result(payload, draw_table(verdicts))
+    if load:
+        payload["load"] = load
+    # Of many calls, those that failed are worth a line each.
+    ctx.ui.result(payload, draw_table(failed if load and len(verdicts) > len(scenarios) else verdicts))
+    if load:
+        ctx.ui.note(_describe_load(load))
     if failed:
         reasons = [f"{verdict.record.name}: {verdict.failings[0]}" for verdict in failed[:5]]
         more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
@@ -96,7 +102,7 @@ def _list(ctx: Context, scenarios: Sequence[Scenario]) -> ExitCode:
     return ExitCode.OK
 
 
-def load(ctx: Context, asapp: str) -> Config:
+def load_config_of(ctx: Context, asapp: str) -> Config:
     """Load the config without needing a Twilio account, and with the mock without any of its `${…}` being set."""
     from ga_deploy.config.load import load_config
 
@@ -159,18 +165,19 @@ def _recordings(options: Options) -> Iterator[Path | None]:
 
 async def _place_calls(
     ctx: Context, options: Options, scenarios: Sequence[Scenario], folder: Path | None
-) -> list[Verdict]:
+) -> tuple[list[Verdict], dict[str, float]]:
     from ga_deploy.commands.stage import FunctionStage
     from ga_deploy.local import npm_cache
     from ga_deploy.simulate.runner import expand, run_scenarios
 
-    config = load(ctx, options.asapp)
+    config = load_config_of(ctx, options.asapp)
     live = options.asapp == "live"
     ui = ctx.ui
     stage = FunctionStage(
         config,
         npm_cache=npm_cache(),
         live=live,
+        speed=1.0 if options.calls else None,
         record_to=(lambda name, number: folder / f"{_file_name(name)}-{number}.wav") if folder else None,
         caller_says=str(options.audio) if options.audio else "",
     )
@@ -185,11 +192,51 @@ async def _place_calls(
         if options.calls:
             calls = [_numbered(calls[index % len(calls)], index + 1) for index in range(options.calls)]
         progress = _Progress(ctx, len(calls))
-        verdicts = await run_scenarios(
-            calls, stage, concurrency=options.concurrency or (1 if live else 6), on_verdict=progress.take
-        )
+        if options.calls:
+            verdicts, load = await _place_load(calls, stage, options.concurrency or 10, progress)
+        else:
+            concurrency = options.concurrency or (1 if live else 6)
+            verdicts, load = await run_scenarios(calls, stage, concurrency=concurrency, on_verdict=progress.take), {}
         progress.end()
-    return verdicts
+    return verdicts, load
+
+
+async def _place_load(
+    calls: Sequence[Scenario], stage: FunctionStage, concurrency: int, progress: _Progress
+) -> tuple[list[Verdict], dict[str, float]]:
+    """Place many calls in real time, and say how late this tester itself was."""
+    from ga_deploy.simulate.load import run_load
+    from ga_deploy.simulate.runner import run_scenario
+
+    async def place(number: int) -> Verdict:
+        return await run_scenario(calls[number], stage)
+
+    done = await run_load(place, len(calls), concurrency, on_done=lambda _, verdict: progress.take(verdict))
+    answered = sorted(one.measures["first_twiml"] for one in done.results if "first_twiml" in one.measures)
+    return list(done.results), {
+        "peak": done.peak,
+        "calls_per_second": round(len(calls) / done.seconds, 2),
+        "first_twiml_p50": round(_at_share(answered, 0.5), 3),
+        "first_twiml_p99": round(_at_share(answered, 0.99), 3),
+        "tester_late_p99_ms": round(done.loop.p99_ms, 1),
+        "tester_cpu_share": round(done.cpu_share, 2),
+        "trustworthy": done.is_trustworthy,
+    }
+
+
+def _at_share(values: Sequence[float], share: float) -> float:
+    return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
+
+
+def _describe_load(load: Mapping[str, float]) -> str:
+    line = (
+        f"At most {load['peak']} calls at once, {load['calls_per_second']:g} a second; answered within "
+        f"{load['first_twiml_p50']:.2f} s (median), {load['first_twiml_p99']:.2f} s (99 of 100)."
+    )
+    late = f"This tester's own loop was late by {load['tester_late_p99_ms']:.0f} ms (99 of 100)"
+    if load["trustworthy"]:
+        return f"{line}\n{late}: it was fast enough."
+    return f"{line}\n{late}: too slow to judge anybody else. Lower --concurrency."
 
 
 class _Progress:
