@@ -75,6 +75,10 @@ class MockAsapp:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def issue_token(self) -> str:
+        """Return a token that opens streams for five minutes, as the stream URL carries one."""
+        return self._mint.issue()
+
     def _routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v1/health", self._guard("health", self._health)),

@@ -251,7 +251,8 @@ def judge_audio(audio: bytes) -> AudioQuality:
     clipped = audible.count(0x00) + audible.count(0x80)
     return AudioQuality(
         speech_seconds=sum(one.seconds for one in speech),
-        level_dbfs=g711.measure_level(audible),
+        # Of long audio a regular sample: the level is the same, and other calls are not held up for it.
+        level_dbfs=g711.measure_level(audible[:: max(1, len(audible) // 40_000)]),
         clipped_share=clipped / len(audible) if audible else 0.0,
         longest_silence=max(silences, default=0.0),
     )

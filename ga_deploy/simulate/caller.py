@@ -143,7 +143,7 @@ class Line:
     """What happens to the caller's frames on their way: noise is added, some are lost, some come late. Seeded."""
 
     def __init__(self, *, seed: int, loss: float, jitter_ms: float, noise_dbfs: float | None) -> None:
-        self._dice = random.Random(seed)
+        self._dice = random.Random(seed)  # noqa: S311 - a repeatable line, not cryptography
         self._loss = loss
         self._jitter = jitter_ms / 1000
         self._noise = _make_noise(self._dice, noise_dbfs) if noise_dbfs is not None else ()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.simulate.audio import find_speech
 from ga_deploy.simulate.media_client import run_stream
+from ga_deploy.simulate.quality import list_audio_problems, measure_audio
 from ga_deploy.simulate.record import Span, StreamLeg
 from ga_deploy.simulate.stream import CallerVoice as Voice
 from ga_deploy.simulate.stream import Ending, RunningClock, StreamOptions, StreamRequest, Turn, When
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.redact import Secret
     from ga_deploy.simulate.scenario import Scenario
-    from ga_deploy.simulate.stream import StreamOutcome
+    from ga_deploy.simulate.stream import Person, StreamOutcome
     from ga_deploy.simulate.world import OpenStream, StreamOrder
 
 _ENDED_BY = {Ending.SERVER_CLOSED: "agent", Ending.CALLER_HUNG_UP: "caller", Ending.TIME_UP: "caller"}
@@ -29,10 +30,12 @@ def make_opener(
     speed: float,
     read_voice: Callable[[str], bytes],
     record_to: Callable[[int], Path] | None = None,
+    person: Person | None = None,
 ) -> OpenStream:
     """Return what opens the streams of a scenario's call.
 
     `speed` 1 is real time. `read_voice` turns `caller.says` into µ-law. `record_to` names the WAV of each leg.
+    With a `person` (a `Microphone`) it is they who speak and hear; `speed` has to be 1 then.
     """
     script = scenario.caller
     turns: list[Turn] = []
@@ -59,13 +62,13 @@ def make_opener(
         )
         request = StreamRequest(order.url, order.call_sid, order.account_sid, order.stream_sid, order.parameters, token)
         voice = Voice(tuple(turns) if order.number == 1 else ())
-        outcome = await run_stream(request, voice, options, RunningClock(speed), order.on_start)
-        return make_leg(outcome, record)
+        outcome = await run_stream(request, voice, options, RunningClock(speed), order.on_start, person)
+        return make_leg(outcome, record, real_time=speed == 1)
 
     return open_stream
 
 
-def make_leg(outcome: StreamOutcome, recording: Path | None = None) -> StreamLeg:
+def make_leg(outcome: StreamOutcome, recording: Path | None = None, *, real_time: bool = True) -> StreamLeg:
     """Return the leg that a stream was, with the stretches in which each side was audible."""
     ended_by = _ENDED_BY.get(outcome.ending, "error")
     barge_ins = [barge_in.silent_after for barge_in in outcome.barge_ins if barge_in.silent_after is not None]
@@ -80,11 +83,12 @@ def make_leg(outcome: StreamOutcome, recording: Path | None = None) -> StreamLeg
         agent=agent,
         caller=_to_spans(outcome.spoken),
         barge_in_silence_after=max(barge_ins) if barge_ins else None,
-        problems=(),
+        problems=list_audio_problems(outcome, real_time=real_time),
         measures={
             "frames_sent": outcome.frames_sent,
             "frames_received": outcome.frames_received,
             "late_p99_ms": outcome.lateness.p99_ms,
+            **measure_audio(outcome),
         },
         recording=recording.read_bytes() if recording and recording.exists() else None,
     )

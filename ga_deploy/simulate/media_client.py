@@ -28,6 +28,7 @@ from ga_deploy.simulate.stream import (
     CallerVoice,
     Ending,
     Lateness,
+    Person,
     RunningClock,
     StreamClock,
     StreamEvent,
@@ -59,10 +60,12 @@ async def run_stream(
     options: StreamOptions = StreamOptions(),  # noqa: B008 - frozen
     clock: StreamClock | None = None,
     on_start: Callable[[], None] = lambda: None,
+    person: Person | None = None,
 ) -> StreamOutcome:
     """Open a stream, let the caller do as `voice` says, and return what came of it when it has ended.
 
-    `on_start` is called once when the server has accepted. Raises nothing for what a server or the network does; only
+    `on_start` is called once when the server has accepted. With a `person` it is they who speak and hear; `voice` can
+    still press keys and hang up. Raises nothing for what a server or the network does; only
     a `record` path that cannot be written is an OSError.
     """
     refusal = _check_url(request.url)
@@ -75,7 +78,7 @@ async def run_stream(
         if isinstance(socket, StreamOutcome):
             return socket
         on_start()
-        stream = _Stream(socket, request, voice, options, clock or RunningClock())
+        stream = _Stream(socket, request, voice, options, clock or RunningClock(), person)
         outcome = await stream.run()
     if options.record is not None:
         write_wav(options.record, outcome.spoken, outcome.heard)
@@ -164,11 +167,13 @@ class _Stream:
         voice: CallerVoice,
         options: StreamOptions,
         clock: StreamClock,
+        person: Person | None,
     ) -> None:
         self._socket = socket
         self._request = request
         self._options = options
         self._clock = clock
+        self._person = person
         self._buffer = PlayoutBuffer()
         self._ear = AgentEar()
         self._caller = Caller(voice, self._ear)
@@ -249,8 +254,12 @@ class _Stream:
             if act.begins_to_speak:
                 self._note("caller", "speaks")
                 self._ear.speak_over(at)
-            self._spoken += act.frame
-            for one, arrived in self._line.carry(number, act.frame, at):
+            said = act.frame
+            if self._person is not None:
+                self._person.hear(frame)
+                said = self._person.speak()
+            self._spoken += said
+            for one, arrived in self._line.carry(number, said, at):
                 await self._send_media(one, arrived)
             if act.digit:
                 self._note("dtmf", act.digit)

@@ -64,6 +64,16 @@ class CallerVoice:
     turns: tuple[Turn, ...] = ()
 
 
+class Person(Protocol):
+    """Somebody real in the caller's place: 20 ms of µ-law each way, 50 times a second. Must not block."""
+
+    def speak(self) -> bytes:
+        """Return the next 20 ms of what they say."""
+
+    def hear(self, frame: bytes) -> None:
+        """Let them hear 20 ms."""
+
+
 @dataclass(frozen=True)
 class StreamOptions:
     """The line between caller and agent, and how long to wait. All that is random comes from `seed`.
