@@ -76,6 +76,7 @@ class FunctionHost:
         time_limit: float = TIME_LIMIT,
         memory_mb: int = 256,
         concurrency: int = 16,
+        idle_seconds: float = 120.0,
     ) -> None:
         self._packages = node_modules if node_modules.name == "node_modules" else node_modules / "node_modules"
         self._handlers = {handler.path: handler for handler in handlers}
@@ -87,6 +88,7 @@ class FunctionHost:
         self._time_limit = time_limit
         self._memory_mb = memory_mb
         self._concurrency = concurrency
+        self._idle_seconds = idle_seconds
         self._root: Path | None = None
         self._pool: WorkerPool | None = None
         self.set_context(context)
@@ -111,6 +113,7 @@ class FunctionHost:
                 memory_mb=self._memory_mb,
             ),
             size=self._concurrency,
+            idle_seconds=self._idle_seconds,
             on_late_log=self._take_late_log,
         )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
+from aiohttp import BasicAuth, web
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 DOMAIN = "generativeagent-1234-stage.twil.io"
 TOKEN = "0123456789abcdef0123456789abcdef"
 ACCOUNT = "AC" + "0" * 32
+PACKAGES = {"twilio": "5.13.1", "axios": "1.20.0"}
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 
 CALLBACKS = {
@@ -74,6 +76,12 @@ FUNCTIONS = {
     "/forger": "require('fs').writeSync(1, '{\"kind\":\"answer\",\"status\":200}\\n'); cb(null, 'real')",
     "/late": "setTimeout(() => console.log('late'), 20); cb(null, 'ok')",
     "/slow": "setTimeout(() => cb(null, {pid: process.pid}), Number(event.ms))",
+    "/client": """
+        const sync = context.getTwilioClient().sync.v1.services('IS1').documents('lease');
+        const other = Runtime.getSync().documents('other');
+        Promise.all([sync.fetch(), other.fetch(), twilioClient.api.v2010.account.fetch()])
+            .then((found) => cb(null, found.map((one) => one.uniqueName || one.friendlyName)), cb);
+    """,
     "/blocks": "for (;;);",
     "/silent": "/* never answers */",
     "/exits": "process.exit(3)",
@@ -111,8 +119,11 @@ class Site:
         return self.runner.run(self.host.handle(HttpCall(method, path, query, headers or [], body)))
 
 
-def make_host(npm_cache: Path, runner: asyncio.Runner, logs: list[LogLine], **changes: Any) -> FunctionHost:
-    packages = runner.run(NodePackages(npm_cache).install({"twilio": "5.13.1", "axios": "1.20.0"}, "node22"))
+def install(npm_cache: Path, runner: asyncio.Runner) -> Path:
+    return runner.run(NodePackages(npm_cache).install(PACKAGES, "node22"))
+
+
+def make_host(packages: Path, logs: list[LogLine], **changes: Any) -> FunctionHost:
     settings: dict[str, Any] = {
         "node_modules": packages,
         "handlers": write_handlers(),
@@ -132,7 +143,7 @@ def make_host(npm_cache: Path, runner: asyncio.Runner, logs: list[LogLine], **ch
 def site(npm_cache: Path) -> Iterator[Site]:
     logs: list[LogLine] = []
     with asyncio.Runner() as runner:
-        host = make_host(npm_cache, runner, logs)
+        host = make_host(install(npm_cache, runner), logs)
         runner.run(host.start())
         yield Site(host, runner, logs)
         runner.run(host.stop())
@@ -143,7 +154,7 @@ def hasty(npm_cache: Path) -> Iterator[Site]:
     """A site whose limit is short enough to be waited for."""
     logs: list[LogLine] = []
     with asyncio.Runner() as runner:
-        host = make_host(npm_cache, runner, logs, time_limit=0.6, memory_mb=64)
+        host = make_host(install(npm_cache, runner), logs, time_limit=0.6, memory_mb=64)
         runner.run(host.start())
         yield Site(host, runner, logs)
         runner.run(host.stop())
@@ -328,7 +339,7 @@ def test_a_warm_container_keeps_its_state(site: Site) -> None:
 
 def test_twilio_is_loaded_only_when_used(npm_cache: Path) -> None:
     with asyncio.Runner() as runner:
-        host = make_host(npm_cache, runner, [])
+        host = make_host(install(npm_cache, runner), [])
 
         async def load(path: str) -> int:
             await host.handle(HttpCall("GET", path))
@@ -380,7 +391,7 @@ def test_ten_seconds_are_the_limit_whatever_the_function_does(hasty: Site, path:
 @pytest.mark.parametrize(("path", "said"), [("/exits", "code 3"), ("/hungry", "out of memory")])
 def test_a_lost_process_is_a_502_and_the_next_request_gets_a_fresh_one(npm_cache: Path, path: str, said: str) -> None:
     with asyncio.Runner() as runner:
-        host = make_host(npm_cache, runner, [], memory_mb=48)
+        host = make_host(install(npm_cache, runner), [], memory_mb=48)
         runner.run(host.start())
         state = [runner.run(host.handle(HttpCall("GET", one))) for one in ("/state", path, "/state")]
         runner.run(host.stop())
@@ -405,10 +416,68 @@ def test_a_cold_start_can_be_measured(site: Site) -> None:
     assert cold.first_call > 0
 
 
+def test_twilio_clients_talk_to_the_emulated_api(npm_cache: Path) -> None:
+    seen: list[tuple[str, str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        authorization = BasicAuth.decode(request.headers["Authorization"])
+        seen.append((request.path, f"{authorization.login}:{authorization.password}"))
+        return web.json_response({"unique_name": request.path.rsplit("/", 1)[1], "friendly_name": "an account"})
+
+    async def ask() -> HttpAnswer:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        packages = await NodePackages(npm_cache).install(PACKAGES, "node22")
+        async with make_host(packages, [], twilio_api=base_url) as host:
+            answered = await host.handle(HttpCall("GET", "/client"))
+        await runner.cleanup()
+        return answered
+
+    answered = asyncio.run(ask())
+    assert json.loads(answered.body) == ["lease", "other", "an account"]
+    assert {path for path, _ in seen} == {
+        "/sync/v1/Services/IS1/Documents/lease",
+        "/sync/v1/Services/default/Documents/other",
+        f"/api/2010-04-01/Accounts/{ACCOUNT}.json",
+    }
+    assert {credentials for _, credentials in seen} == {f"{ACCOUNT}:{TOKEN}"}
+
+
+def test_containers_that_nobody_needs_are_ended(npm_cache: Path) -> None:
+    async def count() -> tuple[int, bool]:
+        packages = await NodePackages(npm_cache).install(PACKAGES, "node22")
+        async with make_host(packages, [], idle_seconds=0.2) as host:
+            first, second = [json.loads((await host.handle(HttpCall("GET", "/state"))).body) for _ in range(2)]
+            await asyncio.sleep(0.6)
+            gone = not Path(f"/proc/{first['pid']}").exists()
+            return second["count"] + json.loads((await host.handle(HttpCall("GET", "/state"))).body)["count"], gone
+
+    assert asyncio.run(count()) == (3, True)
+
+
+def test_stopping_does_not_wait_for_what_runs(npm_cache: Path) -> None:
+    async def stop() -> HttpAnswer:
+        packages = await NodePackages(npm_cache).install(PACKAGES, "node22")
+        host = make_host(packages, [])
+        await host.start()
+        answering = asyncio.ensure_future(host.handle(HttpCall("GET", "/silent")))
+        await asyncio.sleep(0.3)
+        await host.stop()
+        return await answering
+
+    begun = time.perf_counter()
+    assert asyncio.run(stop()).status == 502
+    assert time.perf_counter() - begun < 5
+
+
 def test_nothing_stays_behind(npm_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with asyncio.Runner() as runner:
-        host = make_host(npm_cache, runner, [])
+        host = make_host(install(npm_cache, runner), [])
         runner.run(host.start())
         pid = json.loads(runner.run(host.handle(HttpCall("GET", "/state"))).body)["pid"]
         runner.run(host.stop())
