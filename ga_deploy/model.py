@@ -407,6 +407,7 @@ class Reason(StrEnum):
     RUNTIME_DIFFERS = "runtime_differs"
     SETTING_DIFFERS = "setting_differs"
     CONTENT_DIFFERS = "content_differs"
+    DEFINITION_DIFFERS = "definition_differs"
     NEW_BUILD = "new_build"
     TARGET_DIFFERS = "target_differs"
     NOT_RECORDED = "not_recorded"
@@ -432,6 +433,7 @@ EXPLANATIONS: Mapping[Reason, str] = {
     Reason.RUNTIME_DIFFERS: "the config asks for another runtime",
     Reason.SETTING_DIFFERS: "the config asks for another setting",
     Reason.CONTENT_DIFFERS: "functions, dependencies or the runtime change",
+    Reason.DEFINITION_DIFFERS: "its definition differs from the newest revision's",
     Reason.NEW_BUILD: "a new build goes live",
     Reason.TARGET_DIFFERS: "it points somewhere else",
     Reason.NOT_RECORDED: "what is live is not in the record",

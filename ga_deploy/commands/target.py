@@ -43,6 +43,7 @@ def make_target(ctx: Context, config: Config, *, lock_timeout: float = 90.0, com
         ),
         check_within=_read_seconds("GA_DEPLOY_CHECK_TIMEOUT", CUT_OVER_SECONDS),
         command=command,
+        flow=config if config.flow.enabled else None,
     )
 
 

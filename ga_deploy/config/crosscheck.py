@@ -335,7 +335,14 @@ def _all_values(language: Language) -> Iterator[tuple[Keys, Value | None]]:
 
 def _flow(language: Language, root: Section) -> Iterator[Finding]:
     flow = language.flow
-    if bool(flow.attach_to) != bool(flow.after):
+    if flow.attach_to and flow.base:
+        yield Finding(
+            "`flow.base` stands beside `flow.attach_to`",
+            "the flow is either one in the account, or made from the file",
+            "remove one of the two",
+            place_of(root, ("flow", "base")),
+        )
+    elif flow.base is None and bool(flow.attach_to) != bool(flow.after):
         there, missing = ("attach_to", "after") if flow.attach_to else ("after", "attach_to")
         yield Finding(
             f"`flow.{there}` is there without `flow.{missing}`",
@@ -355,6 +362,13 @@ def _files(language: Language, root: Section) -> Iterator[Finding]:
                 "create it, or correct the path (it is relative to the config)",
                 place_of(root, ("hooks", key)),
             )
+    if language.flow.base is not None and not language.flow.base.is_file():
+        yield Finding(
+            f"the flow `{language.flow.base.name}` does not exist",
+            f"{language.flow.base} is no file",
+            "export it from the Console, or correct the path (it is relative to the config)",
+            place_of(root, ("flow", "base")),
+        )
     if language.templates is not None and not language.templates.is_dir():
         yield Finding(
             f"the templates folder `{language.templates.name}` does not exist",

@@ -314,6 +314,18 @@ class Profile(Strict):
     asapp: Asapp = Field(description="merged over `asapp`")
 
 
+def _beside_config(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, Path):
+        require_text(value)
+    if "\0" in str(value):
+        raise finding("a path has a NUL in it", "no file can have that name", "correct the path")
+    folder = (info.context or {}).get("folder")
+    return Path(folder, value) if folder else Path(value)
+
+
+FilePath = Annotated[Path, BeforeValidator(_beside_config)]
+
+
 class Flow(Strict):
     """The Twilio Studio variant."""
 
@@ -333,31 +345,22 @@ class Flow(Strict):
     attach_to: FlowSidText | None = Field(
         None, description="FW... of an existing flow: insert at `after`, touch nothing else"
     )
+    base: FilePath | None = Field(
+        None, description="JSON of a flow exported from the Console; ours is that flow with us inserted at `after`"
+    )
     after: (
         Annotated[
             str,
             *pattern(
-                r"[A-Za-z0-9_-]+\.[A-Za-z]+",
+                r"[A-Za-z0-9_-]+\.[A-Za-z]+(:.+)?",
                 "is not a transition",
-                "it has to be WIDGET.EVENT",
+                "it has to be WIDGET.EVENT, or WIDGET.match:LABEL where a split has several matches",
                 "write it like main_menu.match",
                 stand_in="Trigger.incomingCall",
             ),
         ]
         | None
     ) = Field(None, description="WIDGET.EVENT, e.g. main_menu.match")
-
-
-def _beside_config(value: Any, info: ValidationInfo) -> Any:
-    if not isinstance(value, Path):
-        require_text(value)
-    if "\0" in str(value):
-        raise finding("a path has a NUL in it", "no file can have that name", "correct the path")
-    folder = (info.context or {}).get("folder")
-    return Path(folder, value) if folder else Path(value)
-
-
-FilePath = Annotated[Path, BeforeValidator(_beside_config)]
 
 
 class Hooks(Strict):

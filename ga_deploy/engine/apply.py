@@ -1,7 +1,7 @@
 """Carrying out a plan, in plain order. Whatever stops it, the next `up` continues from what is there.
 
     service ▸ environment ∥ functions ▸ uploads ∥ intent ▸ build ▸ variables ∥ last look ▸ deployment
-    ▸ what came in between ∥ do the paths answer ∥ removed variables ▸ numbers ▸ release
+    ▸ what came in between ∥ do the paths answer ∥ removed variables ▸ flow ▸ numbers ▸ release
 
 The live build is read again right before activation, and the deployments right after it: Twilio has no compare-and-set,
 so this is what keeps two deployers from dropping each other's functions.
@@ -18,6 +18,7 @@ from ga_deploy import __version__
 from ga_deploy.engine.binder import refuse_failures
 from ga_deploy.engine.builds import BuildTiming, choose_resources, create_resource, make_build, upload_all
 from ga_deploy.engine.check import CUT_OVER_SECONDS, check_paths
+from ga_deploy.engine.flows import FLOW_VARIABLE
 from ga_deploy.engine.merging import Intruder, find_intruder, has_ours, merge, refuse_to_chase
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, MADE_BY, Ownership
 from ga_deploy.engine.releases import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.engine.binder import Binder
     from ga_deploy.engine.binding_steps import NumberResult
+    from ga_deploy.engine.flows import FlowKeeper
     from ga_deploy.engine.lock import Lease
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
@@ -93,6 +95,7 @@ class Deployer:
     lease: Lease
     report: Report
     binder: Binder | None = None
+    flow: FlowKeeper | None = None
     timing: BuildTiming = field(default_factory=BuildTiming)
     check_within: float = CUT_OVER_SECONDS
     command: str = "up"
@@ -108,6 +111,7 @@ class Deployer:
         else:
             live = self._deploy(service, environment, self.plan.recipe, resources)
             self._drop_variables(service, environment)
+        self._push_flow(service, environment, resources)
         results = self._bind_numbers(environment)
         self.lease.check()
         release = self.make_release(service, environment, live)
@@ -399,6 +403,20 @@ class Deployer:
         )
         if gone:
             self.report(StepDone("variables", f"Removed {len(gone)} variable{'s' if len(gone) > 1 else ''}"))
+
+    def _push_flow(self, service: Service, environment: Environment, functions: Mapping[str, FunctionSid]) -> None:
+        """Publish the flow once the functions that it calls are live, and before a number points at it."""
+        if self.flow is None or not self.plan.of("flow", Action.CREATE, Action.UPDATE):
+            return
+        self.lease.check()
+        flow = self.flow.push(self.flow.find_target(self.observed, environment, service.sid, functions))
+        known = next((one for one in self.observed.variables if one.key == FLOW_VARIABLE), None)
+        if known is None:
+            self.platform.create_variable(service.sid, environment.sid, FLOW_VARIABLE, flow.sid)
+        elif known.value != flow.sid:
+            self.platform.update_variable(service.sid, environment.sid, known.sid, flow.sid)
+        if self.binder:
+            self.binder.flow_url = flow.webhook_url
 
     @property
     def _binds(self) -> bool:

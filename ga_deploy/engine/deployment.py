@@ -14,6 +14,7 @@ from ga_deploy.engine.binder import Binder
 from ga_deploy.engine.builds import BuildTiming
 from ga_deploy.engine.check import CUT_OVER_SECONDS
 from ga_deploy.engine.diff import diff, is_recorded
+from ga_deploy.engine.flows import FLOW_TO_COME, FlowKeeper
 from ga_deploy.engine.holder import this_process
 from ga_deploy.engine.lock import hold_lock, lock_name
 from ga_deploy.engine.number_records import ItemNumberRecord
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from ga_deploy.config.schema import Config
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
     from ga_deploy.engine.records import Records
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 class Target:
     """Where a deployment goes and how: the platform, the wish, and where its record and lock are kept.
 
-    `state` is `sync` or `local`, `folder` the `.ga-deploy` beside the config.
+    `state` is `sync` or `local`, `folder` the `.ga-deploy` beside the config, `flow` the config where it has a flow.
     """
 
     platform: Platform
@@ -51,6 +53,7 @@ class Target:
     timing: BuildTiming = field(default_factory=BuildTiming)
     check_within: float = CUT_OVER_SECONDS
     command: str = "up"
+    flow: Config | None = None
 
     def open_records(self) -> Records:
         """Return the environment's record; sends nothing."""
@@ -69,8 +72,8 @@ class Deployed:
 def look(target: Target, *, with_sources: bool = False) -> tuple[Observed, Plan]:
     """Return what is there and what `up` would do about it. Writes nothing."""
     with open_pool() as pool:
-        observed, plan, _ = _look(target, pool, target.open_records(), None, with_sources=with_sources)
-    return observed, plan
+        seen = _look(target, pool, target.open_records(), None, with_sources=with_sources)
+    return seen.observed, seen.plan
 
 
 def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str, object] | None = None) -> Deployed:
@@ -81,7 +84,8 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
     records = target.open_records()
     with open_pool() as pool:
         target.report(StepStarted("look", f"Looking at {target.desired.service_name}"))
-        observed, plan, _ = _look(target, pool, records, None)
+        first = _look(target, pool, records, None)
+        observed, plan = first.observed, first.plan
         target.report(StepDone("look", f"Looked at {target.desired.service_name}"))
         if saved is not None:
             refuse_stale(plan, saved)
@@ -105,7 +109,8 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
         ) as lease,
         open_pool() as pool,
     ):
-        seen, fresh, binder = _look(target, pool, records, observed)
+        second = _look(target, pool, records, observed)
+        seen, fresh = second.observed, second.plan
         if saved is not None:
             refuse_stale(fresh, saved)
         if fresh.is_empty:
@@ -121,7 +126,8 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
             records=records,
             lease=lease,
             report=target.report,
-            binder=binder,
+            binder=second.binder,
+            flow=second.flow,
             timing=target.timing,
             check_within=target.check_within,
             command=target.command,
@@ -163,10 +169,22 @@ def refuse_stale(plan: Plan, saved: Mapping[str, object]) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """One look, the plan made from it, and what carries out its numbers and its flow."""
+
+    observed: Observed
+    plan: Plan
+    binder: Binder
+    flow: FlowKeeper | None
+
+
 def _look(
     target: Target, pool: Pool, records: Records, earlier: Observed | None, *, with_sources: bool = False
-) -> tuple[Observed, Plan, Binder]:
+) -> _Seen:
     desired = target.desired
+    keeper = FlowKeeper(target.platform, target.flow, target.report) if target.flow else None
+    flow_read = pool.start(keeper.look) if keeper else None
     observed = observe(
         target.platform,
         pool,
@@ -184,8 +202,13 @@ def _look(
         records=records,
         report=target.report,
     )
+    if flow_read:
+        flow_read.result()
+    decision = keeper.decide_for(observed) if keeper else None
+    binder.flow_url = (keeper.webhook_url or FLOW_TO_COME) if keeper else None
     domain = observed.environment.domain_name if observed.environment else None
-    return observed, diff(desired, observed, numbers=binder.changes(domain), region=target.region), binder
+    plan = diff(desired, observed, numbers=binder.changes(domain), flow=decision, region=target.region)
+    return _Seen(observed, plan, binder, keeper)
 
 
 def _refresh_local_record(target: Target, pool: Pool, observed: Observed, plan: Plan, records: Records) -> None:

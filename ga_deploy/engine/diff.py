@@ -14,13 +14,21 @@ from ga_deploy.redact import Secret, fingerprint
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ga_deploy.model import Desired, FunctionFile, LiveFunction, Observed
+    from ga_deploy.engine.flows import FlowDecision
+    from ga_deploy.model import Desired, Flow, FunctionFile, LiveFunction, Observed
 
 DEFAULT_RUNTIME = "node22"
 
 
-def diff(desired: Desired, observed: Observed, *, numbers: Sequence[Change] = (), region: str | None = None) -> Plan:
-    """Return the plan that makes `observed` what `desired` says; `numbers` are the changes of phone numbers."""
+def diff(
+    desired: Desired,
+    observed: Observed,
+    *,
+    numbers: Sequence[Change] = (),
+    flow: FlowDecision | None = None,
+    region: str | None = None,
+) -> Plan:
+    """Return the plan that makes `observed` what `desired` says; `numbers` and `flow` were decided elsewhere."""
     owner = Ownership(desired, observed)
     functions = _diff_functions(desired, observed, owner)
     dependencies = _diff_dependencies(desired, owner)
@@ -39,6 +47,7 @@ def diff(desired: Desired, observed: Observed, *, numbers: Sequence[Change] = ()
         _diff_build(observed, builds),
         *_diff_variables(desired, observed, owner),
         _diff_deployment(observed, builds),
+        *([flow.change] if flow else []),
         *numbers,
     ]
     changes += _diff_release(desired, observed, owner, changes)
@@ -47,8 +56,8 @@ def diff(desired: Desired, observed: Observed, *, numbers: Sequence[Change] = ()
         service=desired.service_name,
         environment=desired.environment,
         domain_name=observed.environment.domain_name if observed.environment else None,
-        wish=digest_wish(desired),
-        base=digest_base(observed),
+        wish=digest_wish(desired, flow.mark if flow else None),
+        base=digest_base(observed, flow.live if flow else None),
         changes=tuple(changes),
         recipe=compose_build(desired, observed) if builds else None,
         region=region,
@@ -89,20 +98,21 @@ def compose_build(desired: Desired, observed: Observed) -> BuildRecipe:
     )
 
 
-def digest_wish(desired: Desired) -> str:
+def digest_wish(desired: Desired, flow_mark: str | None = None) -> str:
     """Return one fingerprint of everything the config asks for; a saved plan is only good for the same."""
     wish = {
         "service": [desired.service_name, desired.environment, desired.domain_suffix],
         "functions": [[f.path, f.visibility, f.sha256] for f in desired.functions],
         "dependencies": dict(desired.dependencies),
         "variables": {k: v.reveal() if isinstance(v, Secret) else v for k, v in desired.variables.items()},
+        "flow": flow_mark,
         "numbers": [[n.number, n.to, n.profile, n.fallback_url, n.fallback_method] for n in desired.numbers],
         "settings": [desired.runtime, desired.include_credentials, desired.ui_editable],
     }
     return fingerprint(json.dumps(wish, sort_keys=True))
 
 
-def digest_base(observed: Observed) -> dict[str, object]:
+def digest_base(observed: Observed, flow: Flow | None = None) -> dict[str, object]:
     """Return what a plan was made from: if any of it moves, the plan is stale. No values, only SIDs and digests."""
     variables = {variable.key: variable.value for variable in observed.variables}
     numbers = {number: repr(seen.settings) for number, seen in sorted(observed.numbers.items())}
@@ -112,6 +122,7 @@ def digest_base(observed: Observed) -> dict[str, object]:
         "build_sid": observed.build_sid,
         "variables": fingerprint(json.dumps(variables, sort_keys=True)) if variables else None,
         "numbers": hashlib.sha256(json.dumps(numbers).encode()).hexdigest()[:12] if numbers else None,
+        "flow": f"{flow.sid} revision {flow.revision}" if flow else None,
         "release": observed.record.last_number,
     }
 

@@ -5,7 +5,7 @@ no new revision.
 """
 
 from ga_deploy.studio.attach import Attachment, attach, attached_at, detach
-from ga_deploy.studio.build import FlowTarget, build_flow, build_fragment
+from ga_deploy.studio.build import FlowTarget, build_flow, build_fragment, describe_flow, read_base
 from ga_deploy.studio.compare import FlowDiff, diff_definitions
 from ga_deploy.studio.definition import (
     PREFIX,
@@ -14,6 +14,7 @@ from ga_deploy.studio.definition import (
     Transition,
     dump_definition,
     fingerprint,
+    keep_places,
     parse_definition,
 )
 from ga_deploy.studio.mermaid import draw_mermaid
@@ -30,10 +31,13 @@ __all__ = [
     "attached_at",
     "build_flow",
     "build_fragment",
+    "describe_flow",
     "detach",
     "diff_definitions",
     "draw_mermaid",
     "dump_definition",
     "fingerprint",
+    "keep_places",
     "parse_definition",
+    "read_base",
 ]

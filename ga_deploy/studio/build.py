@@ -11,13 +11,15 @@ A step that Studio has no widget for, and everything after it, is run by our own
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ga_deploy.errors import DeployError
 from ga_deploy.studio import widgets
 from ga_deploy.studio.attach import ENTRY, attach
 from ga_deploy.studio.branches import ENGAGE, OUTCOMES, TRANSFER, Branches, Scope, safe_name
-from ga_deploy.studio.definition import PREFIX
+from ga_deploy.studio.definition import PREFIX, parse_definition
 from ga_deploy.studio.liquid import TRANSFER_RESULT, engage_query, query_names, transfer_fields
 
 if TYPE_CHECKING:
@@ -60,6 +62,23 @@ def build_flow(config: Config, target: FlowTarget, base: Definition | None = Non
         "initial_state": "Trigger",
         "flags": {"allow_concurrent_calls": True},
     }
+
+
+def read_base(config: Config) -> Definition | None:
+    """Return the flow in the file `flow.base`, None when the config has none; raises DeployError if it is no flow."""
+    path = config.flow.base
+    if path is None:
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise DeployError(
+            f"the flow {path.name} cannot be read",
+            why=str(problem),
+            fix="export it in the Console (Trigger widget, Show Flow JSON) into this file",
+            at=config.place("flow", "base"),
+        ) from problem
+    return parse_definition(content, where=path.name)
 
 
 def build_fragment(config: Config, target: FlowTarget) -> list[State]:

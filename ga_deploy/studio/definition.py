@@ -131,3 +131,21 @@ def offset_of(state: State) -> tuple[int, int]:
         return 0, 0
     x, y = offset.get("x"), offset.get("y")
     return (int(x) if isinstance(x, int | float) else 0, int(y) if isinstance(y, int | float) else 0)
+
+
+def keep_places(wanted: Definition, live: Definition) -> Definition:
+    """Return `wanted` with every widget where `live` has it: somebody may have arranged them in the Console."""
+    places = {
+        state["name"]: state["properties"]["offset"] for state in live["states"] if "offset" in state["properties"]
+    }
+    copy = wanted.copy()
+    copy["states"] = [_place(state, places) for state in wanted["states"]]
+    return copy
+
+
+def _place(state: State, places: dict[str, object]) -> State:
+    if state["name"] not in places:
+        return state
+    copy = state.copy()
+    copy["properties"] = {**state["properties"], "offset": places[state["name"]]}
+    return copy

@@ -1,0 +1,292 @@
+"""The Studio flow as a part of a deployment: read with the look, decided with the plan, published before the numbers.
+
+Which flow: `flow.attach_to`, or the one that carries our description, since friendly names are not unique. Studio has
+no revision precondition, so the revision is read again right before it is replaced, and who came in between is named.
+What is unchanged is told by the definition itself, or by the mark that our commit messages end with: Studio may spell a
+definition out otherwise than it was sent.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from ga_deploy import __version__
+from ga_deploy.errors import DeployError
+from ga_deploy.events import Report, StepDone, StepStarted, Warned, ignore
+from ga_deploy.model import Action, Change, Reason
+from ga_deploy.studio import (
+    FlowDiff,
+    FlowTarget,
+    attach,
+    attached_at,
+    build_flow,
+    build_fragment,
+    describe_flow,
+    detach,
+    diff_definitions,
+    fingerprint,
+    keep_places,
+    parse_definition,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ga_deploy.config.schema import Config
+    from ga_deploy.engine.platform import Platform
+    from ga_deploy.model import Environment, Flow, FunctionSid, Observed, ServiceSid
+    from ga_deploy.studio import Definition
+
+FLOW_VARIABLE = "GA_FLOW_SID"
+_OUR_MESSAGE = re.compile(r"ga-deploy \S+ (\w{12})")
+_UNKNOWN = "0" * 32
+
+# Stand in a plan for what Twilio has yet to make up.
+DOMAIN_TO_COME = "new-domain.twil.io"
+FLOW_TO_COME = "https://webhooks.twilio.com/<new flow>"
+
+
+def _pause() -> None:
+    time.sleep(0.5)
+
+
+@dataclass(frozen=True)
+class FlowDecision:
+    """What is to happen to the flow. `definition` is what it shall be, `diff` what that changes of the live one."""
+
+    change: Change
+    definition: Definition
+    diff: FlowDiff
+    mark: str
+    live: Flow | None
+
+
+class FlowKeeper:
+    """Keeps one flow as the config says. `look` first; `decide` is pure; `push` writes.
+
+    `pause` waits between reads of a flow whose newest revision is not to be seen yet.
+    """
+
+    def __init__(
+        self, platform: Platform, config: Config, report: Report = ignore, pause: Callable[[], None] = _pause
+    ) -> None:
+        self._platform = platform
+        self._config = config
+        self._report = report
+        self._pause = pause
+        self.live: Flow | None = None
+
+    @property
+    def address(self) -> str:
+        """The flow's address in a plan."""
+        return f"flow:{self._config.flow.friendly_name}"
+
+    @property
+    def webhook_url(self) -> str | None:
+        """Where a number has to point to reach the flow; None before it exists."""
+        return self.live.webhook_url if self.live else None
+
+    def look(self) -> Flow | None:
+        """Read the flow as it is; raises DeployError when the one to attach to does not exist or cannot be read."""
+        flow = self._config.flow
+        if flow.attach_to:
+            self.live = self._platform.find_flow(flow.attach_to)
+            if self.live is None:
+                raise DeployError(
+                    f"there is no flow {flow.attach_to}",
+                    why="`flow.attach_to` names it, and the account has none of that SID",
+                    fix="copy the SID from the flow's page in the Console",
+                    at=self._config.place("flow", "attach_to"),
+                )
+        else:
+            self.live = self._platform.find_described_flow(flow.friendly_name, describe_flow(self._config))
+        return self.live
+
+    def decide(self, target: FlowTarget, variable: str | None = None) -> FlowDecision:
+        """Return what has to be done; `variable` is the value that GA_FLOW_SID has now."""
+        definition = self._compose(target)
+        mark = self._mark(target)
+        live = self.live
+        diff = diff_definitions(self._live_definition(), definition)
+        after: dict[str, object] = {"status": self._config.flow.status, "widgets": len(definition["states"])}
+        if live is None:
+            change = Change(self.address, Action.CREATE, Reason.MISSING, after=after, detail=self._where())
+            return FlowDecision(change, definition, diff, mark, None)
+        before = {"sid": live.sid, "revision": live.revision, "status": live.status}
+        if diff and not self._is_marked(mark):
+            detail = ", ".join(part for part in (self._where(), _count(diff), self._whose()) if part)
+            change = Change(self.address, Action.UPDATE, Reason.DEFINITION_DIFFERS, before, after, detail)
+        elif self._needs_publishing() or self._is_renamed():
+            change = Change(self.address, Action.UPDATE, Reason.SETTING_DIFFERS, before, after, self._where())
+        elif variable != live.sid:
+            detail = f"{FLOW_VARIABLE} is set to it"
+            change = Change(self.address, Action.UPDATE, Reason.TARGET_DIFFERS, before, after, detail)
+        else:
+            change = Change(self.address, Action.UNCHANGED, Reason.SAME, before, before, self._where())
+        return FlowDecision(change, definition, diff, mark, live)
+
+    def decide_for(self, observed: Observed) -> FlowDecision:
+        """Return what has to be done, as far as one look tells."""
+        variable = next((one.value for one in observed.variables if one.key == FLOW_VARIABLE), None)
+        return self.decide(self.find_target(observed), variable)
+
+    def find_target(
+        self,
+        observed: Observed,
+        environment: Environment | None = None,
+        service: ServiceSid | None = None,
+        functions: Mapping[str, FunctionSid] | None = None,
+    ) -> FlowTarget:
+        """Return what the flow has to know of the deployment: of the look, and of what was made since.
+
+        What does not exist yet is zeros; Twilio gives no such SID.
+        """
+        path = self._config.flow.call_transfer.path
+        live = {function.version.path: function.version.function_sid for function in observed.live}
+        found = live.get(path) or (functions or {}).get(path)
+        environment = environment or observed.environment
+        service = service or (observed.service.sid if observed.service else None)
+        return FlowTarget(
+            domain_name=environment.domain_name if environment else DOMAIN_TO_COME,
+            service_sid=service or f"ZS{_UNKNOWN}",
+            environment_sid=environment.sid if environment else f"ZE{_UNKNOWN}",
+            call_transfer_sid=found or f"ZH{_UNKNOWN}",
+        )
+
+    def push(self, target: FlowTarget) -> Flow:
+        """Save the flow if it differs, checked by Twilio first; return it as it is then.
+
+        Raises DeployError when somebody changed it since `look`, ApiProblem when Twilio refuses it.
+        """
+        decision = self.decide(target)
+        settings = self._config.flow
+        if decision.live is not None and not decision.change.is_write:
+            return decision.live
+        if decision.live is not None and decision.change.reason is Reason.TARGET_DIFFERS:
+            return decision.live
+        self._report(StepStarted("flow", f"Saving flow {settings.friendly_name}"))
+        definition = cast("dict[str, object]", decision.definition)
+        name = settings.friendly_name
+        self._platform.validate_flow(name, settings.status, definition)
+        message = f"ga-deploy {__version__} {decision.mark}"
+        if decision.live is None:
+            self.live = self._platform.create_flow(name, settings.status, definition, message)
+        else:
+            self.live = self._replace(decision.live, definition, message)
+        done = "Published" if settings.status == "published" else "Saved a draft of"
+        self._report(StepDone("flow", f"{done} flow {name}", f"{self.live.sid}, revision {self.live.revision}"))
+        return self.live
+
+    def detached(self) -> tuple[Definition, FlowDiff]:
+        """Return the flow without our widgets, and what that changes; raises DeployError when there are none in it."""
+        live = self._live_definition()
+        if live is None or attached_at(live) is None:
+            raise DeployError(
+                "there is nothing to detach",
+                why="no widget of this config is attached to the flow",
+                fix="`ga-deploy flow show` draws what is there",
+            )
+        definition = detach(live)
+        return definition, diff_definitions(live, definition)
+
+    def save_detached(self) -> Flow:
+        """Take our widgets out of the flow and publish it (or save a draft, as the config says)."""
+        definition, _ = self.detached()
+        if self.live is None:
+            raise AssertionError("what is detached was looked at")
+        self._refuse_drafts(self.live)
+        content = cast("dict[str, object]", definition)
+        self._platform.validate_flow(self.live.friendly_name, self._config.flow.status, content)
+        self.live = self._replace(self.live, content, f"ga-deploy {__version__} detached")
+        return self.live
+
+    def _replace(self, live: Flow, definition: dict[str, object], message: str) -> Flow:
+        now = self._platform.find_flow(live.sid)
+        for _ in range(3):
+            if now is not None and now.revision >= live.revision:
+                break
+            self._pause()  # Studio's reads may lag behind its writes
+            now = self._platform.find_flow(live.sid)
+        if now is None or now.revision != live.revision:
+            raise DeployError(
+                f"flow {live.sid} changed since it was read",
+                why=f"revision {now.revision if now else 'unknown'} has come after revision {live.revision}",
+                fix="look at what changed, then run the command again",
+            )
+        name = None if self._config.flow.attach_to else self._config.flow.friendly_name
+        saved = self._platform.update_flow(live, self._config.flow.status, definition, message, name)
+        if saved.revision > live.revision + 1:
+            self._report(
+                Warned(
+                    f"somebody saved flow {live.sid} at the same moment",
+                    why=f"revision {saved.revision - 1} is theirs, revision {saved.revision} is ours and wins",
+                    fix="compare the two in the flow's history in the Console",
+                )
+            )
+        return saved
+
+    def _compose(self, target: FlowTarget) -> Definition:
+        flow, live = self._config.flow, self._live_definition()
+        if flow.attach_to and self.live is not None and live is not None:
+            self._refuse_drafts(self.live)
+            return attach(live, build_fragment(self._config, target), flow.after or "")
+        wanted = build_flow(self._config, target, self._read_base())
+        return keep_places(wanted, live) if live is not None else wanted
+
+    def _read_base(self) -> Definition | None:
+        from ga_deploy.studio import read_base
+
+        return read_base(self._config)
+
+    def _live_definition(self) -> Definition | None:
+        if self.live is None:
+            return None
+        return parse_definition(self.live.definition, where=f"flow {self.live.sid}")
+
+    def _mark(self, target: FlowTarget) -> str:
+        """Return a digest of what we put into the flow; what others put there does not change it."""
+        ours = build_flow(self._config, target, self._read_base())
+        return fingerprint({**ours, "description": f"{ours['description']} {self._where()}"})
+
+    def _is_marked(self, mark: str) -> bool:
+        found = _OUR_MESSAGE.fullmatch((self.live.commit_message if self.live else None) or "")
+        return found is not None and found.group(1) == mark
+
+    def _needs_publishing(self) -> bool:
+        return self.live is not None and self.live.status == "draft" and self._config.flow.status == "published"
+
+    def _is_renamed(self) -> bool:
+        flow = self._config.flow
+        return self.live is not None and not flow.attach_to and self.live.friendly_name != flow.friendly_name
+
+    def _refuse_drafts(self, live: Flow) -> None:
+        """Publishing on top of somebody's draft would publish what they are still working on."""
+        ours = _OUR_MESSAGE.fullmatch(live.commit_message or "")
+        if live.status == "draft" and self._config.flow.status == "published" and not ours:
+            raise DeployError(
+                f"flow {live.sid} has changes that are not published",
+                why=f"revision {live.revision} is a draft, and publishing ours would publish it too",
+                fix="publish or discard the draft in the Console, or set `flow.status: draft`",
+            )
+
+    def _where(self) -> str:
+        flow = self._config.flow
+        return f"attached at {flow.after}" if flow.attach_to else ""
+
+    def _whose(self) -> str:
+        live = self.live
+        if live is None or self._config.flow.attach_to or _OUR_MESSAGE.fullmatch(live.commit_message or ""):
+            return ""
+        return f"revision {live.revision} was not saved by ga-deploy; it stays in the flow's history"
+
+
+def _count(diff: FlowDiff) -> str:
+    parts = {"added": len(diff.added), "changed": len(diff.changed), "removed": len(diff.removed)}
+    return (
+        "widgets: " + ", ".join(f"{count} {word}" for word, count in parts.items() if count)
+        if any(parts.values())
+        else ""
+    )
