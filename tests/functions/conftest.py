@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -341,6 +342,18 @@ class Deployment:
     def unsigned(self, path: str) -> int:
         return self._run(HttpCall("POST", path)).status
 
+    def quote(self, **query: str) -> str:
+        return urlencode({name: value for name, value in query.items() if value})
+
+    def walk(self, answer: Answer) -> None:
+        """Let every destination fail until the call is over: it has to end, and never without a word or a verb."""
+        for _ in range(12):
+            assert answer.verbs
+            if answer.verbs[-1] in {"Hangup", "Redirect"}:
+                return
+            answer = self.post(answer.action, DialCallStatus="busy", QueueResult="error", ReferCallStatus="failed")
+        raise AssertionError("the call does not end")
+
     def fresh(self) -> None:
         """Let the container forget what it knows."""
         assert self._run(HttpCall("GET", "/test-reset")).status == 200
@@ -508,6 +521,19 @@ def load_bundle(config: Mapping[str, Any], folder: Path, asapp_url: str) -> Bund
     return render(load_config(path, local=stand_in, environ=environ))
 
 
+def host_of(bundle: Bundle, packages: Path) -> FunctionHost:
+    functions = [(one.path, one.visibility, one.content) for one in bundle.functions]
+    functions += [("/test-clock", "public", CLOCK), ("/test-reset", "public", RESET)]
+    handlers = [Handler(path, seen, text, f"ZN{at:032x}") for at, (path, seen, text) in enumerate(functions)]
+    return FunctionHost(
+        node_modules=packages,
+        handlers=handlers,
+        context={"DOMAIN_NAME": DOMAIN},
+        account_sid=ACCOUNT,
+        auth_token=TOKEN,
+    )
+
+
 Deploy = Callable[..., Deployment]
 
 
@@ -526,16 +552,7 @@ def hosts(
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_text(text, encoding="utf-8")
             bundle = load_bundle(wanted["config"], folder, fault_server.url)
-            functions = [(one.path, one.visibility, one.content) for one in bundle.functions]
-            functions += [("/test-clock", "public", CLOCK), ("/test-reset", "public", RESET)]
-            handlers = [Handler(path, seen, text, f"ZN{at:032x}") for at, (path, seen, text) in enumerate(functions)]
-            host = FunctionHost(
-                node_modules=packages,
-                handlers=handlers,
-                context={"DOMAIN_NAME": DOMAIN},
-                account_sid=ACCOUNT,
-                auth_token=TOKEN,
-            )
+            host = host_of(bundle, packages)
             asyncio.run_coroutine_threadsafe(host.start(), loop).result(30)
             made[content] = (bundle, host)
         return made[content]
@@ -563,6 +580,27 @@ def deploy(
         made.fresh()
         made.clock()
         return made
+
+    return serve
+
+
+@pytest.fixture
+def deploy_bundle(
+    loop: asyncio.AbstractEventLoop, packages: Path, fault_server: FaultServer, asapp: Script
+) -> Callable[[Bundle], AbstractContextManager[Deployment]]:
+    """Serve a bundle for the length of a `with`, with the test's ASAPP."""
+
+    @contextmanager
+    def serve(bundle: Bundle) -> Iterator[Deployment]:
+        host = host_of(bundle, packages)
+        asyncio.run_coroutine_threadsafe(host.start(), loop).result(30)
+        try:
+            made = Deployment(bundle, host, loop, asapp)
+            made.variables = {**made.variables, "ASAPP_API_HOST": fault_server.url}
+            made.set()
+            yield made
+        finally:
+            asyncio.run_coroutine_threadsafe(host.stop(), loop).result(30)
 
     return serve
 
