@@ -154,7 +154,7 @@ _CODES: dict[int, tuple[str, str]] = {
 }
 
 
-def describe_request(method: str, path: str, *, update: bool = False) -> str:
+def describe_request(method: str, path: str) -> str:
     """Return what a request is for, such as "create the build", from its method and path."""
     parts = [part.removesuffix(".json") for part in path.split("/") if part]
     index = next((i for i in range(len(parts) - 1, -1, -1) if parts[i] in _THINGS), None)
@@ -162,8 +162,10 @@ def describe_request(method: str, path: str, *, update: bool = False) -> str:
         return f"{method} {path}"
     one, many = _THINGS[parts[index]]
     has_id = index < len(parts) - 1
+    if parts[index] == "Validate":
+        return f"validate {one}"
     if method == "POST":
-        return f"update {one}" if has_id or update else f"create {one}"
+        return f"update {one}" if has_id else f"create {one}"
     return f"{_VERBS.get(method, method.lower())} {one if has_id else many}"
 
 
@@ -215,7 +217,7 @@ def make_problem(
         f"Twilio refused to {describe_request(method, urlsplit(url).path)}",
         status=status,
         code=refusal.code,
-        why=redact(f"{why} ({', '.join(marks)})"),
+        why=redact("\n".join([f"{why} ({', '.join(marks)})", *list_details(refusal.details)])),
         fix=fix,
         request_id=request_id,
     )
@@ -227,6 +229,23 @@ def read_request_id(headers: Mapping[str, str]) -> str | None:
         if name.lower() == "twilio-request-id":
             return value if re.fullmatch(r"[\w-]{1,64}", value) else None
     return None
+
+
+def list_details(details: object, most: int = 10) -> list[str]:
+    """Return the single complaints of an answer's `details` or `errors`, e.g. Studio's: `states[0].name: is missing`.
+
+    Twilio: `{"errors": [{"message", "property_path"}]}`; RFC 9457: `[{"detail", "pointer"}]`.
+    """
+    listed = details.get("errors") if isinstance(details, dict) else details
+    told = []
+    for complaint in listed if isinstance(listed, list) else []:
+        if not isinstance(complaint, dict):
+            continue
+        message = complaint.get("message") or complaint.get("detail")
+        place = complaint.get("property_path") or complaint.get("pointer")
+        if isinstance(message, str):
+            told.append(f"{place}: {message}"[:300] if isinstance(place, str) else message[:300])
+    return [*told[:most], *([f"and {len(told) - most} more"] if len(told) > most else [])]
 
 
 def _class_for(status: int, code: int | None) -> type[ApiProblem]:
