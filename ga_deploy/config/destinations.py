@@ -6,6 +6,7 @@ import re
 import zoneinfo
 from datetime import date
 from difflib import get_close_matches
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, WithJsonSchema
@@ -33,10 +34,16 @@ _MIDNIGHT = 24 * 60
 _RANGE = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 
 
+@cache
+def _known_timezones() -> frozenset[str]:
+    """Return the IANA names; none where the system brings no time zone database."""
+    return frozenset(zoneinfo.available_timezones())
+
+
 def _timezone(value: Any) -> Any:
     if isinstance(value, Referenced) and value.stand_in:
         return "UTC"
-    known = zoneinfo.available_timezones()  # empty where the system brings no time zone database
+    known = _known_timezones()
     if isinstance(value, str) and (
         value not in known if known else not re.fullmatch(r"[A-Za-z]+(/[A-Za-z0-9_+\-]+)*", value)
     ):

@@ -299,17 +299,17 @@ class _Pruning:
     def __init__(self, plain: dict[str, Any]) -> None:
         self._plain = plain
         self._removed: set[Keys] = set()
-        self._tries: Counter[Keys] = Counter()
+        self._tries: Counter[tuple[Keys, str]] = Counter()
         self._count = 0
         # Destinations that are wrong in part: nothing is concluded from what is left of them.
         self.broken: set[str] = set()
 
     def knows(self, error: ErrorDetails) -> bool:
-        """Tell whether something is missing, or empty, only because it was taken out."""
+        """Tell whether something is wrong only because it, or what was in it, was taken out."""
         keys = self._keys(error)
         if error["type"] == "too_short":
             return any(removed[: len(keys)] == keys for removed in self._removed)
-        return error["type"] == "missing" and keys in self._removed
+        return keys in self._removed
 
     @staticmethod
     def _keys(error: ErrorDetails) -> Keys:
@@ -321,12 +321,12 @@ class _Pruning:
         return keys[:index] if keys[:1] == ("destinations",) else keys[: index + 1]
 
     def prune(self, errors: list[ErrorDetails]) -> None:
-        for keys in {self._keys(error) for error in errors}:
+        for keys, kind in dict.fromkeys((self._keys(error), error["type"]) for error in errors):
             if keys[:1] == ("destinations",):
                 self.broken |= set(map(str, keys[1:2]))
             # What is wrong again although it was taken out goes with what is around it.
-            depth = len(keys) - self._tries[keys]
-            self._tries[keys] += 1
+            depth = len(keys) - self._tries[keys, kind]
+            self._tries[keys, kind] += 1
             self._take_out(keys[: max(depth, 1)])
 
     def _take_out(self, keys: Keys) -> None:
@@ -342,11 +342,13 @@ class _Pruning:
 
     def _remove(self, parent: dict[str, Any], keys: Keys) -> None:
         key = str(keys[-1])
-        if key in parent and not (keys[0] == "destinations" and key in KINDS and len(keys) == DESTINATION_KEY):
+        # Without its kind, a destination would be no destination at all.
+        is_kind = keys[0] == "destinations" and key in KINDS and len(keys) == DESTINATION_KEY
+        if key in parent and not is_kind:
             del parent[key]
-            self._removed.add(keys)
         else:
             parent[key] = {} if key in {"twilio", "asapp", "enqueue"} else self._made_up()
+        self._removed.add(keys)
         for pair in COMPARED:
             if key in pair:
                 for one in pair:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from ga_deploy.config.references import Referenced
 from ga_deploy.config.scalars import HttpsUrl, SecretText, Text, Whole, finding, kind_of, pattern, show
@@ -52,10 +52,13 @@ class From(Strict):
     counts as absent. What is absent becomes `default`; without a default it is left out.
     """
 
-    name: Annotated[str, BeforeValidator(_check_name)] = Field(
+    name: Annotated[
+        str,
+        BeforeValidator(_check_name),
+        WithJsonSchema({"type": "string", "pattern": rf"^({'|'.join(ROOTS)})\..+"}),
+    ] = Field(
         alias="from",
         description="call.X, query.X, outcome.X, transferVariables.X or referenceVariables.X",
-        json_schema_extra={"pattern": r"^(call|query|outcome|transferVariables|referenceVariables)\..+"},
     )
     default: Text | None = Field(None, description="used when there is no value")
     map: dict[str, Text] | None = Field(

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from ga_deploy.config.load import LocalStandIn, load_config
-from ga_deploy.config.schema import Config
+from ga_deploy.config.schema import Config  # noqa: TC001 - a test module, read as a whole
 from ga_deploy.errors import ConfigInvalid, Finding
 from ga_deploy.redact import Secret
 
@@ -45,6 +45,7 @@ def read_cases() -> list[tuple[str, dict[str, Any]]]:
 
 def complete(text: str) -> str:
     missing = [line for key, line in BASE.items() if not re.search(rf"^{key}:", text, re.MULTILINE)]
+    text += "" if text.endswith("\n") or not text else "\n"
     return text + "".join(f"{line}\n" for line in missing)
 
 
