@@ -22,6 +22,7 @@ _WORDS = {Outcome.UNCHANGED: "unchanged", Outcome.FAILED: "failed", Outcome.NOT_
 
 def open_work(ctx: Context, config: Config, command: str) -> NumberWork:
     """Return what changing numbers needs. Nothing is rendered for it: so broken templates do not matter."""
+    from ga_deploy.engine.flows import FlowKeeper
     from ga_deploy.engine.numbers import NumberWork
 
     gateway = ctx.gateway(config)
@@ -37,12 +38,19 @@ def open_work(ctx: Context, config: Config, command: str) -> NumberWork:
         fingerprint="",
     )
 
+    def find_flow_url() -> str | None:
+        if not config.flow.enabled:
+            return None
+        keeper = FlowKeeper(gateway, config, ctx.ui.event)
+        keeper.look()
+        return keeper.webhook_url
+
     return NumberWork(
         platform=gateway,
         desired=desired,
         state=config.state,
         folder=ctx.state_dir,
-        find_flow_url=lambda: None,
+        find_flow_url=find_flow_url,
         report=ctx.ui.event,
         concurrency=gateway.concurrency,
         command=command,

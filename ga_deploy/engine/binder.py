@@ -40,6 +40,10 @@ class Binder:
         """Return what is to happen to each number; raises `DeployError` if one may not be bound."""
         target = Target(domain or DOMAIN_TO_COME, self.desired.engage_path, self.flow_url)
         decided = plan_bindings(self.desired.numbers, self.owned, target, self.recorded)
+        if any(binding.owned is None for binding in decided):
+            # For the hint alone: which numbers there are that look like the one that is not.
+            known = list(self.platform.list_numbers(None))
+            decided = plan_bindings(self.desired.numbers, self.owned, target, self.recorded, known=known)
         refuse(decided)
         return decided
 

@@ -214,6 +214,23 @@ def test_a_failure_is_told_for_its_number_and_repeated_safely(
     assert lab.settings("+15550100002")["voice_url"] == "https://demo.twilio.com/welcome/voice/"
 
 
+def test_a_number_reaches_the_flow(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG + "flow: {enabled: true}\n")
+    lab.deploy()
+    none = lab("bind-number", "+15550100000", "--to", "flow")
+    assert none.returncode == 1
+    assert "no flow" in none.stderr
+    up = lab("up", "--yes")
+    assert up.returncode == 0, up.stderr
+    bound = lab("bind-number", "+15550100000", "--to", "flow")
+    assert bound.returncode == 0, bound.stderr
+    url = lab.settings("+15550100000")["voice_url"]
+    assert url.startswith(f"https://webhooks.twilio.com/v1/Accounts/{ACCOUNT_SID}/Flows/FW")
+    assert lab("bind-number", "+15550100000").returncode == 0, "from our flow to our function needs no consent"
+    assert lab("unbind-number", "+15550100000").returncode == 0
+    assert lab.settings("+15550100000")["voice_url"] == ""
+
+
 def test_wrong_credentials_end_with_4(lab: Lab) -> None:
     lab.deploy()
     refusal = json.dumps({"code": 20003, "message": "Authenticate", "status": 401})
