@@ -273,8 +273,10 @@ def run(argv: list[str]) -> int:
     _run = _Globals()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        app(_hoist(argv), prog_name="ga-deploy", standalone_mode=False)
-        code = _run.code
+        answered = app(_hoist(argv), prog_name="ga-deploy", standalone_mode=False)
+        # Typer swallows KeyboardInterrupt and returns what it would exit with.
+        was_interrupted = answered == ExitCode.INTERRUPTED
+        code = _interrupted(ExitCode.INTERRUPTED, "interrupted") if was_interrupted else _run.code
     except DeployError as error:
         code = _fail(error)
     except typer.TyperException as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from ga_deploy.model import EXPLANATIONS, Action, Change, Plan, Reason
@@ -32,6 +33,7 @@ _VERBS = (
 )
 # Beyond this, what stays as it is gets one line a group.
 _FEW = 3
+_WIDTH = 100
 
 
 def draw_plan(plan: Plan) -> Text:
@@ -101,8 +103,9 @@ def _draw_many(changes: list[Change], reason: Reason) -> Text:
     from rich.text import Text
 
     names = ", ".join(_label(change) for change in changes)
-    sign = _SIGN[changes[0].action]
-    return Text(f"  {sign} {len(changes)} {EXPLANATIONS[reason]}: {names}\n", style="dim")
+    head = f"  {_SIGN[changes[0].action]} {len(changes)} {EXPLANATIONS[reason]}: "
+    lines = textwrap.wrap(names, _WIDTH, initial_indent=head, subsequent_indent="      ", break_on_hyphens=False)
+    return Text("\n".join(lines) + "\n", style="dim")
 
 
 def _label(change: Change) -> str:

@@ -6,6 +6,7 @@ the lock, for the first look may be minutes old by the time somebody has agreed.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,11 @@ from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepStarted, ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from ga_deploy.config.schema import Config
+    from ga_deploy.engine.lock import Lease
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
     from ga_deploy.engine.records import Records
@@ -93,22 +95,7 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
             _refresh_local_record(target, pool, observed, plan, records)
             return Deployed(plan, observed, None)
     agree(plan)
-    name = lock_name(target.desired.service_name, target.desired.environment)
-    file = target.folder / "locks" / target.desired.account_sid / name
-    on_sync = target.state != "local" and records.where == "sync"
-    holder = this_process(target.command)
-    with (
-        hold_lock(
-            target.platform,
-            name=name,
-            file=file,
-            on_sync=on_sync,
-            holder=holder,
-            timeout=target.lock_timeout,
-            report=target.report,
-        ) as lease,
-        open_pool() as pool,
-    ):
+    with hold(target, records) as lease, open_pool() as pool:
         second = _look(target, pool, records, observed)
         seen, fresh = second.observed, second.plan
         if saved is not None:
@@ -133,6 +120,23 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
             command=target.command,
         )
         return Deployed(fresh, seen, deployer.run())
+
+
+@contextmanager
+def hold(target: Target, records: Records | None = None) -> Iterator[Lease]:
+    """Hold the environment's lock; `records` tell whether Sync has let us read them, which the lock needs as well."""
+    desired = target.desired
+    name = lock_name(desired.service_name, desired.environment)
+    with hold_lock(
+        target.platform,
+        name=name,
+        file=target.folder / "locks" / desired.account_sid / name,
+        on_sync=target.state != "local" and (records is None or records.where == "sync"),
+        holder=this_process(target.command),
+        timeout=target.lock_timeout,
+        report=target.report,
+    ) as lease:
+        yield lease
 
 
 def refuse_stale(plan: Plan, saved: Mapping[str, object]) -> None:

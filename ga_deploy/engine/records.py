@@ -18,7 +18,7 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from ga_deploy.errors import ApiProblem, Denied, DeployError
+from ga_deploy.errors import ApiProblem, Denied, DeployError, NotFound
 from ga_deploy.events import Report, Warned
 from ga_deploy.model import SyncItem
 
@@ -53,6 +53,9 @@ class Records(Protocol):
 
     def put(self, key: str, content: Mapping[str, object], *, if_match: str | None = None) -> SyncItem:
         """Create or overwrite an item; with `if_match` only if its revision is still that one (else `Conflict`)."""
+
+    def clear(self) -> None:
+        """Remove the record with all its items; an absent one is nothing to do."""
 
 
 def record_name(service: str, environment: str) -> str:
@@ -106,6 +109,13 @@ class SyncRecords:
                 self._whole[key] = item
         return item
 
+    def clear(self) -> None:
+        """Remove the map."""
+        with contextlib.suppress(NotFound):
+            self._platform.delete_map(self._name)
+        with self._guard:
+            self._whole, self._exists = None, False
+
 
 class FileRecords:
     """The record as one JSON file; written by replacing it, so that it is never seen half written."""
@@ -145,6 +155,13 @@ class FileRecords:
             items[key] = item
             self._write(items)
         return item
+
+    def clear(self) -> None:
+        """Remove the file."""
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _read(self) -> dict[str, SyncItem]:
         try:
@@ -228,6 +245,10 @@ class ForgivingRecords:
         except ApiProblem as problem:
             self._fall_back(problem)
             return self._chosen.put(key, content)
+
+    def clear(self) -> None:
+        """Remove the record with all its items."""
+        self._chosen.clear()
 
     def _fall_back(self, problem: ApiProblem) -> None:
         # Only a refusal of Sync itself is forgiven: a restricted key answers 401 or 403 there, an account without Sync

@@ -138,6 +138,10 @@ class BuildCalls:
             find,
         )
 
+    def take_offline(self, service: ServiceSid, environment: EnvironmentSid) -> None:
+        """Make an empty deployment: nothing of the environment answers any more. For `destroy` only."""
+        self._http.update(Product.SERVERLESS, f"/Services/{service}/Environments/{environment}/Deployments", {})
+
     def list_variables(self, service: ServiceSid, environment: EnvironmentSid) -> list[Variable]:
         """Return an environment's variables with their values, which Twilio gives in clear."""
         path = f"/Services/{service}/Environments/{environment}/Variables"

@@ -1,0 +1,361 @@
+"""`destroy`: numbers back first, then only what is ours. Deciding (`plan_removal`) is pure.
+
+An environment that holds nothing of others, in a service that ga-deploy created, goes altogether, and the service with
+its last environment. Anywhere else our functions leave by a new build without them and our variables are deleted;
+whatever is not ours stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ga_deploy.engine.binding_steps import restore_numbers
+from ga_deploy.engine.bindings import Binding, Verdict, plan_restorations
+from ga_deploy.engine.number_settings import Target as NumberTarget
+from ga_deploy.engine.builds import make_build
+from ga_deploy.engine.diff import compose_build
+from ga_deploy.engine.number_records import ItemNumberRecord
+from ga_deploy.engine.observe import observe
+from ga_deploy.engine.ownership import DOMAIN_VARIABLE, MADE_BY, SWITCHES, Ownership
+from ga_deploy.engine.parallel import open_pool
+from ga_deploy.engine.releases import list_releases
+from ga_deploy.errors import ApiProblem, DeployError, NotFound
+from ga_deploy.events import StepDone, StepStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ga_deploy.engine.binding_steps import NumberResult
+    from ga_deploy.engine.deployment import Target
+    from ga_deploy.engine.lock import Lease
+    from ga_deploy.engine.number_records import RememberedNumber
+    from ga_deploy.engine.parallel import Pool
+    from ga_deploy.engine.records import Records
+    from ga_deploy.model import (
+        BuildRecipe,
+        BuildSid,
+        Desired,
+        FunctionResource,
+        IncomingNumber,
+        Observed,
+        Release,
+        Variable,
+    )
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What else has to be known for a removal: all numbers and assets, the record of numbers, every release."""
+
+    numbers: Mapping[str, IncomingNumber]
+    recorded: Mapping[str, RememberedNumber]
+    assets: tuple[FunctionResource, ...]
+    releases: tuple[Release, ...]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What `destroy` does. `recipe` is the build without ours; `stays` says in words what is kept, and why.
+
+    `stranded` are numbers that reach us and whose earlier settings nobody knows: they forbid the removal.
+    """
+
+    observed: Observed
+    restorations: tuple[Binding, ...]
+    left_numbers: tuple[Binding, ...]
+    stranded: tuple[str, ...]
+    functions: tuple[str, ...]
+    variables: tuple[Variable, ...]
+    resources: tuple[FunctionResource, ...]
+    old_builds: tuple[BuildSid, ...]
+    recipe: BuildRecipe | None
+    goes_offline: bool
+    deletes_environment: bool
+    deletes_service: bool
+    clears_record: bool
+    stays: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of ours is there."""
+        return not (
+            self.restorations
+            or self.functions
+            or self.variables
+            or self.resources
+            or self.deletes_environment
+            or self.clears_record
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as `destroy --json` shows it."""
+        return {
+            "numbers": [binding.number for binding in self.restorations],
+            "numbers_left": [binding.number for binding in self.left_numbers],
+            "functions": list(self.functions),
+            "variables": [variable.key for variable in self.variables],
+            "environment_deleted": self.deletes_environment,
+            "service_deleted": self.deletes_service,
+            "stays": list(self.stays),
+        }
+
+
+def look_for_removal(target: Target) -> Removal:
+    """Return what a removal would do. Writes nothing."""
+    with open_pool() as pool:
+        return _look(target, pool, target.open_records())
+
+
+def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> Removal:
+    """Decide what goes and what stays."""
+    owner = Ownership(desired, observed)
+    environment = observed.environment
+    ours = [function for function in observed.live if owner.is_our_function(function)]
+    others = [function for function in observed.live if not owner.is_our_function(function)]
+    variables = tuple(variable for variable in observed.variables if _is_our_variable(variable, owner))
+    foreign_variables = [variable for variable in observed.variables if variable not in variables]
+    our_paths = _our_paths(desired, observed, around)
+    held_elsewhere = {function.version.function_sid for function in others}
+    resources = tuple(
+        resource
+        for resource in observed.resources
+        if resource.sid not in held_elsewhere
+        and (
+            resource.friendly_name in our_paths or resource.sid in {function.version.function_sid for function in ours}
+        )
+    )
+    made_by_us = _made_by_us(observed)
+    assets = observed.build.asset_versions if observed.build else ()
+    stays = [f"function {function.version.path}" for function in others]
+    stays += [f"asset {asset.path}" for asset in assets]
+    stays += [f"variable {variable.key}" for variable in foreign_variables]
+    deletes_environment = environment is not None and made_by_us and not stays
+    foreign_resources = [r.friendly_name for r in observed.resources if r not in resources]
+    foreign_resources += [asset.friendly_name for asset in around.assets]
+    other_environments = [
+        e.unique_name for e in observed.environments if environment is None or e.sid != environment.sid
+    ]
+    deletes_service = made_by_us and not stays and not foreign_resources and not other_environments
+    if observed.service and not deletes_service:
+        stays.append(f"service {observed.service.unique_name}")
+    if environment and not deletes_environment:
+        stays.append(f"environment {environment.unique_name}")
+    shows_foreign = bool(others) or bool(assets)
+    number_target = NumberTarget(environment.domain_name, desired.engage_path) if environment else None
+    restorations, left = _decide_numbers(around, number_target)
+    builds = {r.build_sid for r in around.releases if r.function_set == desired.function_set} - {observed.build_sid}
+    return Removal(
+        observed=observed,
+        restorations=restorations,
+        left_numbers=left,
+        stranded=_find_stranded(around, number_target),
+        functions=tuple(sorted(function.version.path for function in ours)),
+        variables=variables,
+        resources=resources,
+        old_builds=tuple(sorted(sid for sid in builds if sid is not None)),
+        recipe=_compose_without_us(desired, observed) if ours and shows_foreign and not deletes_environment else None,
+        goes_offline=bool(ours) and not shows_foreign and not deletes_environment,
+        deletes_environment=deletes_environment,
+        deletes_service=deletes_service,
+        clears_record=bool(around.releases or observed.record.intent)
+        and all(release.function_set == desired.function_set for release in around.releases),
+        stays=tuple(stays),
+    )
+
+
+def remove(target: Target, lease: Lease) -> Removal:
+    """Remove what is ours; the environment's lock is held. Looks again first, so what others did meanwhile counts."""
+    records = target.open_records()
+    with open_pool() as pool:
+        removal = _look(target, pool, records)
+        refuse_stranded(removal)
+        lease.check()
+        _give_back_numbers(target, removal, records)
+        service, environment = removal.observed.service, removal.observed.environment
+        if service and environment and not removal.deletes_environment:
+            _redeploy(target, removal)
+            _delete_variables(target, pool, removal)
+        elif service and environment and not removal.deletes_service:
+            target.report(StepStarted("environment", f"Deleting environment {environment.unique_name}"))
+            target.platform.delete_environment(service.sid, environment.sid)
+            target.report(StepDone("environment", f"Deleted environment {environment.unique_name}"))
+        if service and removal.deletes_service:
+            target.report(StepStarted("service", f"Deleting service {service.unique_name}"))
+            target.platform.delete_service(service.sid)
+            target.report(StepDone("service", f"Deleted service {service.unique_name}"))
+        elif service:
+            _delete_spares(target, pool, removal)
+        if removal.clears_record and not removal.left_numbers:
+            records.clear()
+    return removal
+
+
+def refuse_stranded(removal: Removal) -> None:
+    """Raise `DeployError` if numbers would be left pointing at nothing."""
+    if removal.stranded:
+        raise DeployError(
+            "some numbers reach what would be removed, and nobody knows what they had before",
+            why=", ".join(removal.stranded),
+            fix="point them somewhere else in the Twilio Console, then run `ga-deploy destroy` again",
+        )
+
+
+def _look(target: Target, pool: Pool, records: Records) -> Removal:
+    desired, platform = target.desired, target.platform
+    numbers_read = pool.start(lambda: platform.list_numbers(None))
+    # The config's numbers are among all of them; here they need no look of their own.
+    observed = observe(platform, pool, replace(desired, numbers=()), records, report=target.report)
+    resources: tuple[FunctionResource, ...] = ()
+    assets: tuple[FunctionResource, ...] = ()
+    if observed.service:
+        sid = observed.service.sid
+        resources_read = pool.start(lambda: platform.list_functions(sid))
+        assets = tuple(platform.list_assets(sid))
+        resources = tuple(resources_read.result())
+    around = Surroundings(
+        numbers=numbers_read.result(),
+        recorded=ItemNumberRecord(records, target.report).recall(),
+        assets=assets,
+        releases=tuple(list_releases(records, None, target.report)),
+    )
+    return plan_removal(desired, replace(observed, resources=resources), around)
+
+
+def _is_our_variable(variable: Variable, owner: Ownership) -> bool:
+    if owner.made_variable(variable.key) or variable.key in SWITCHES:
+        return True
+    if owner.observed.record.latest:
+        return False
+    return owner.may_set_variable(variable.key) and (
+        variable.key in owner.desired.variables or variable.key == DOMAIN_VARIABLE
+    )
+
+
+def _made_by_us(observed: Observed) -> bool:
+    return observed.service is not None and observed.service.friendly_name.endswith(MADE_BY)
+
+
+def _our_paths(desired: Desired, observed: Observed, around: Surroundings) -> set[str]:
+    # In a service that somebody else made, a function of that name may be theirs.
+    paths = set(desired.paths) if _made_by_us(observed) else set()
+    for release in around.releases:
+        if release.function_set == desired.function_set:
+            paths |= set(release.functions)
+    if observed.record.intent:
+        paths |= set(observed.record.intent.paths)
+    return paths
+
+
+def _decide_numbers(
+    around: Surroundings, target: NumberTarget | None
+) -> tuple[tuple[Binding, ...], tuple[Binding, ...]]:
+    decided = plan_restorations(sorted(around.recorded), around.numbers, target, around.recorded)
+    return (
+        tuple(binding for binding in decided if binding.verdict is not Verdict.REFUSED),
+        tuple(binding for binding in decided if binding.verdict is Verdict.REFUSED),
+    )
+
+
+def _find_stranded(around: Surroundings, target: NumberTarget | None) -> tuple[str, ...]:
+    if target is None:
+        return ()
+    return tuple(
+        number
+        for number, found in sorted(around.numbers.items())
+        if number not in around.recorded
+        and not found.settings.trunk_sid
+        and not found.settings.voice_application_sid
+        and target.reaches_us(found.settings.voice_url)
+    )
+
+
+def _compose_without_us(desired: Desired, observed: Observed) -> BuildRecipe:
+    """Return the live build without our functions and without the dependencies that only we brought in."""
+    recipe = compose_build(replace(desired, functions=(), dependencies={}), observed)
+    return replace(recipe, upload=(), reuse={}, kept={})
+
+
+def _give_back_numbers(target: Target, removal: Removal, records: Records) -> None:
+    if not removal.restorations:
+        return
+    results: tuple[NumberResult, ...] = restore_numbers(
+        target.platform, removal.restorations, ItemNumberRecord(records, target.report), report=target.report
+    )
+    failed = [result for result in results if result.problem is not None]
+    if failed:
+        told = "\n".join(f"{result.number}: {result.problem.what if result.problem else ''}" for result in failed)
+        raise DeployError(
+            f"{len(failed)} numbers could not be given back, so nothing was removed",
+            why=told,
+            fix="mend what is said there, then run `ga-deploy destroy` again",
+        )
+
+
+def _redeploy(target: Target, removal: Removal) -> None:
+    service, environment = removal.observed.service, removal.observed.environment
+    if service is None or environment is None or not (removal.recipe or removal.goes_offline):
+        return
+    built = None
+    if removal.recipe:
+        built, _ = make_build(target.platform, service.sid, removal.recipe, {}, target.report, target.timing)
+    live = target.platform.get_environment(service.sid, environment.sid).build_sid
+    if live != removal.observed.build_sid:
+        raise DeployError(
+            "somebody else deployed to this environment meanwhile",
+            why=f"their build {live} is live; it stays",
+            fix="run `ga-deploy destroy` again: it starts from what is live then",
+        )
+    if built:
+        target.platform.create_deployment(service.sid, environment.sid, built.sid)
+        target.report(StepDone("deployment", "What others made is live without us", built.sid))
+    else:
+        target.platform.take_offline(service.sid, environment.sid)
+        target.report(StepDone("deployment", f"Took {environment.domain_name} offline"))
+
+
+def _delete_variables(target: Target, pool: Pool, removal: Removal) -> None:
+    service, environment = removal.observed.service, removal.observed.environment
+    if service is None or environment is None or not removal.variables:
+        return
+    delete = partial(target.platform.delete_variable, service.sid, environment.sid)
+    pool.gather(partial(_unless_gone, partial(delete, variable.sid)) for variable in removal.variables)
+    target.report(StepDone("variables", f"Removed {len(removal.variables)} variables"))
+
+
+def _delete_spares(target: Target, pool: Pool, removal: Removal) -> None:
+    """Delete what is left of ours in a service that stays. Twilio keeps what a build still holds; that is no failure."""
+    if removal.observed.service is None:
+        return
+    service = removal.observed.service.sid
+    builds = [*removal.old_builds]
+    if removal.observed.build_sid and removal.recipe is None and removal.observed.build_sid not in builds:
+        builds.append(removal.observed.build_sid)
+    pool.gather(partial(_if_allowed, partial(target.platform.delete_build, service, build)) for build in builds)
+    gone = pool.gather(
+        partial(_if_allowed, partial(target.platform.delete_function, service, resource.sid))
+        for resource in removal.resources
+    )
+    if removal.resources:
+        target.report(StepDone("functions", f"Removed {sum(gone)} of {len(removal.resources)} functions"))
+
+
+def _unless_gone(delete: partial[None]) -> None:
+    try:
+        delete()
+    except NotFound:
+        return
+
+
+def _if_allowed(delete: partial[None]) -> bool:
+    try:
+        delete()
+    except NotFound:
+        return True
+    except ApiProblem as problem:
+        # Twilio: a build of an active deployment, and a function that any build holds, cannot be deleted.
+        if problem.status not in {400, 409}:
+            raise
+        return False
+    return True

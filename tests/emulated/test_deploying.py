@@ -1,0 +1,454 @@
+"""`plan`, `up`, `status` and `destroy` as users run them, against an emulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ga_deploy import cli
+from ga_deploy.emulator.accounts import Account
+from ga_deploy.emulator.control import dump
+from ga_deploy.emulator.faults import Fault
+from ga_deploy.emulator.foreign import deploy as foreign_deploy
+from ga_deploy.emulator.server import Emulator, EmulatorThread
+from ga_deploy.engine.holder import Holder, this_process
+from ga_deploy.gateway import Credentials, Endpoints, Gateway
+from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN
+from ga_deploy.redact import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+SERVICE = "GenerativeAgentService"
+NUMBER = "+15550100000"
+LOCK = f"ga-deploy.lock.{SERVICE}.ui"
+RECORD = f"ga-deploy.{SERVICE}.ui"
+CONFIG = """\
+version: 1
+twilio: {account_sid: "${TWILIO_ACCOUNT_SID}", auth_token: "${TWILIO_AUTH_TOKEN}"}
+asapp: {api_host: https://api.sandbox.asapp.com, api_id: "${ASAPP_API_ID}", api_secret: "${ASAPP_API_SECRET}"}
+destinations: {support: {number: "+15550100001"}}
+outcomes:
+  agent: [{say: GREETING}, {send: support}]
+  dropped: [{send: support}]
+  unknown: [{send: support}]
+  failed: [{send: support}]
+  bypass: [{send: support}]
+phone_numbers: [{number: "+15550100000"}]
+"""
+HELLO = {"/hello": "exports.handler = (c, e, cb) => cb(null, 'hi');"}
+
+
+@dataclass
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.out)
+
+
+@dataclass
+class Stage:
+    """A folder with a config, an emulator that tests can look into, and the command line between them."""
+
+    folder: Path
+    emulator: Emulator
+    base_url: str
+    capsys: pytest.CaptureFixture[str]
+
+    def run(self, *argv: str) -> Answer:
+        self.capsys.readouterr()
+        code = cli.run(["--local", "-c", str(self.folder / "config.yaml"), *argv])
+        shown = self.capsys.readouterr()
+        return Answer(code, shown.out, shown.err)
+
+    def ok(self, *argv: str) -> Answer:
+        answer = self.run(*argv)
+        assert answer.code == 0, answer.err
+        return answer
+
+    def configure(self, **replaced: str) -> None:
+        text = CONFIG.replace("GREETING", replaced.pop("greeting", "One moment."))
+        extra = "".join(f"{key}: {value}\n" for key, value in replaced.items())
+        (self.folder / "config.yaml").write_text(text + extra)
+
+    def start(self, *argv: str, config: Path | None = None) -> subprocess.Popen[str]:
+        config = config or self.folder / "config.yaml"
+        # A test run in the background may have inherited an ignored SIGINT, and hand it on.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return self._start(config, argv)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _start(self, config: Path, argv: tuple[str, ...]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ga_deploy", "--local", "-c", str(config), *argv],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "GA_DEPLOY_EMULATOR": self.base_url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def requests(self, only: str = "") -> dict[str, Any]:
+        return self.emulator.journal.report(only=only, exclude=r"/Status$")
+
+    def state(self) -> dict[str, Any]:
+        return dump(self.emulator.world, ACCOUNT_SID)
+
+    def live(self) -> dict[str, Any]:
+        return self.state()["services"][SERVICE]["environments"]["ui"]
+
+    def gateway(self) -> Gateway:
+        credentials = Credentials(ACCOUNT_SID, ACCOUNT_SID, Secret(AUTH_TOKEN))
+        return Gateway(credentials, endpoints=Endpoints.local(self.base_url))
+
+    def hold_lock(self, holder: Holder) -> None:
+        with self.gateway() as gateway:
+            gateway.create_document(LOCK, holder.to_json(), ttl=60)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Stage]:
+    emulator = Emulator(None, accounts=[Account(ACCOUNT_SID, AUTH_TOKEN, numbers=[NUMBER])])
+    thread = EmulatorThread(emulator)
+    base_url = thread.start()
+    monkeypatch.setenv("GA_DEPLOY_EMULATOR", base_url)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    before = signal.getsignal(signal.SIGTERM)
+    made = Stage(tmp_path, emulator, base_url, capsys)
+    made.configure()
+    try:
+        yield made
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        thread.stop()
+
+
+def adopt(stage: Stage, **more: Any) -> None:
+    change = {
+        "service": SERVICE,
+        "environment": "ui",
+        "functions": HELLO,
+        "assets": {"/logo.svg": "<svg/>"},
+        "dependencies": {"lodash": "4.17.21"},
+        "variables": {"THEIR_KEY": "theirs"},
+    }
+    foreign_deploy(stage.emulator.world, {**change, **more})
+
+
+def test_first_deployment_and_nothing_to_do_after_it(stage: Stage) -> None:
+    assert stage.run("plan", "--detailed-exitcode").code == 2
+    stage.emulator.journal.reset()
+    up = stage.ok("up", "--json").json
+    assert up["changed"]
+    assert up["release"] == "v1"
+    assert {"/engage", "/call-complete"} <= stage.live()["paths"].keys()
+    assert {"ASAPP_API_HOST", "ASAPP_API_ID", "ASAPP_API_SECRET"} <= stage.live()["variables"].keys()
+    assert stage.live()["dependencies"]["axios"]
+    assert stage.state()["numbers"][NUMBER]["voice_url"].endswith(".twil.io/engage")
+
+    stage.emulator.journal.reset()
+    again = stage.ok("up", "--json").json
+    assert not again["changed"]
+    assert again["release"] == "v1"
+    asked = stage.requests()
+    assert asked["count"] <= 10
+    assert {request["method"] for request in asked["requests"]} == {"GET"}
+    assert stage.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_first_deployment_with_a_local_record(stage: Stage) -> None:
+    stage.configure(state="local")
+    stage.emulator.journal.reset()
+    stage.ok("up")
+    assert not stage.requests(only="/sync/")["requests"], "nothing of Sync is touched"
+    assert not stage.ok("up", "--json").json["changed"]
+    assert (stage.folder / ".ga-deploy" / "records" / ACCOUNT_SID / f"{SERVICE}.ui.json").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("state", "first"), [("sync", 14), ("local", 11)])
+def test_round_trips(stage: Stage, state: str, first: int) -> None:
+    """Counted in a chain of requests of which each began after the one before was answered; slow, so that it shows."""
+    stage.configure(state=state)
+    stage.emulator.world.change_rules({"latency_ms": 400})
+    stage.emulator.journal.reset()
+    stage.ok("up")
+    assert stage.requests()["depth"] <= first
+    stage.emulator.journal.reset()
+    stage.ok("up")
+    assert stage.requests()["depth"] <= 4
+
+
+def test_only_what_changed_is_sent(stage: Stage) -> None:
+    stage.ok("up")
+    stage.configure(greeting="Just a second.")
+    stage.emulator.journal.reset()
+    changed = stage.ok("up", "--json").json
+    assert [c["address"] for c in changed["changes"] if c["address"].startswith("function:")] == [
+        "function:/lib/settings"
+    ]
+    assert len(stage.requests(only="serverless-upload")["requests"]) == 1
+    stage.configure(greeting="Just a second.", variables="{HOOK_URL: 'https://hooks.example.com'}")
+    stage.emulator.journal.reset()
+    assert stage.ok("up", "--json").json["changed"]
+    assert not stage.requests(only=r"POST .*/(Builds|Deployments)")["requests"], "a variable alone needs no build"
+    stage.configure(greeting="Just a second.")
+    stage.ok("up")
+    assert "HOOK_URL" not in stage.live()["variables"]
+
+
+def test_foreign_things_survive_and_are_shown(stage: Stage) -> None:
+    adopt(stage)
+    plan = {change["address"]: change for change in stage.ok("plan", "--json").json["changes"]}
+    assert plan[f"service:{SERVICE}"]["reason"] == "adopted"
+    assert plan["function:/hello"]["action"] == plan["asset:/logo.svg"]["action"] == "keep"
+    stage.ok("up")
+    live = stage.live()
+    assert {"/hello", "/logo.svg", "/engage"} <= live["paths"].keys()
+    assert live["dependencies"]["lodash"] == "4.17.21"
+    assert "THEIR_KEY" in live["variables"]
+
+
+def test_what_is_in_the_way_needs_consent(stage: Stage) -> None:
+    adopt(stage, functions={"/engage": "exports.handler = (c, e, cb) => cb(null, 'theirs');"})
+    before = stage.state()
+    refused = stage.run("up")
+    assert refused.code == 1
+    assert "/engage" in refused.err
+    assert "--yes" in refused.err
+    assert stage.state() == before, "nothing was written"
+    stage.ok("up", "--yes")
+    assert not stage.ok("up", "--json").json["changed"]
+
+
+def test_saved_plan_is_done_or_refused(stage: Stage) -> None:
+    file = stage.folder / "plan.json"
+    stage.ok("plan", "--out", str(file))
+    assert "local-asapp-api-secret" not in file.read_text()
+    stage.configure(greeting="Changed.")
+    refused = stage.run("up", str(file))
+    assert refused.code == 1
+    assert "the config has changed" in refused.err
+    stage.configure()
+    adopt(stage)
+    refused = stage.run("up", str(file))
+    assert refused.code == 1
+    assert "the account has changed" in refused.err
+    stage.ok("plan", "--out", str(file))
+    stage.ok("up", str(file))
+    refused = stage.run("up", str(file))
+    assert refused.code == 1, "done is done: the account is not as it was"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"changes": []}', "not json", '{"changes": 1, "format_version": 1}'])
+def test_file_that_is_no_plan(stage: Stage, text: str) -> None:
+    file = stage.folder / "plan.json"
+    file.write_text(text)
+    refused = stage.run("up", str(file))
+    assert refused.code == 1
+    assert "fix:" in refused.err
+    assert not stage.requests(only="POST")["requests"]
+
+
+def test_plan_shows_diffs_against_what_is_deployed(stage: Stage, golden: Callable[[str, str], None]) -> None:
+    golden("plan-first.txt", stage.ok("plan").out)
+    stage.ok("up")
+    stage.configure(greeting="Just a second.", variables="{HOOK_URL: 'https://hooks.example.com'}")
+    golden("plan-update.txt", stage.ok("plan", "--diff").out)
+    diffs = stage.ok("plan", "--diff", "--json").json["diffs"]
+    assert list(diffs) == ["/lib/settings"]
+    assert "One moment." in diffs["/lib/settings"]
+
+
+def test_status_tells_what_is_live_and_what_drifted(stage: Stage) -> None:
+    assert stage.ok("status", "--json").json["live"] is False
+    stage.ok("up")
+    status = stage.ok("status", "--json", "--detailed-exitcode").json
+    assert status["live"]
+    assert status["release"]["name"] == "v1"
+    assert status["drift"] == []
+    assert status["pending"] == 0
+    assert set(status["variables"].values()) == {"********"}
+    assert status["numbers"][NUMBER]["recorded"]
+    adopt(stage, variables={"ASAPP_API_ID": "changed-by-somebody"}, functions={"/engage": "exports.handler = 1;"})
+    drifted = stage.run("status", "--json", "--detailed-exitcode")
+    assert drifted.code == 2
+    assert {drift["address"] for drift in drifted.json["drift"]} == {"variable:ASAPP_API_ID", "function:/engage"}
+    assert "changed-by-somebody" not in drifted.out
+    human = stage.ok("status").out
+    assert "somebody replaced it" in human
+    assert "https://" in human
+
+
+def test_live_lock_is_respected_and_its_holder_named(stage: Stage) -> None:
+    stage.hold_lock(this_process())
+    before = stage.state()
+    refused = stage.run("up", "--lock-timeout", "0s")
+    assert refused.code == 5
+    assert f"process {os.getpid()}" in refused.err
+    assert "since" in refused.err
+    assert stage.state() == before
+
+
+def test_lock_is_waited_for(stage: Stage) -> None:
+    stage.hold_lock(this_process())
+
+    def release() -> None:
+        time.sleep(0.6)
+        with stage.gateway() as gateway:
+            gateway.delete_document(LOCK)
+
+    thread = threading.Thread(target=release)
+    thread.start()
+    waited = stage.ok("up", "--lock-timeout", "30s")
+    thread.join()
+    assert "Waiting for another deployment" in waited.err
+
+
+def test_dead_holder_on_this_machine_is_replaced_at_once(stage: Stage) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    holder = this_process()
+    stage.hold_lock(Holder(**{**holder.to_json(), "id": "another", "pid": gone.pid}))
+    stage.ok("up", "--lock-timeout", "0s")
+    assert stage.state()["documents"] == {}
+
+
+def test_lapsed_lock_of_another_machine_is_taken_over(stage: Stage) -> None:
+    holder = Holder(**{**this_process().to_json(), "id": "another", "host": "elsewhere", "kernel": "other"})
+    stage.hold_lock(holder)
+    assert stage.run("up", "--lock-timeout", "0s").code == 5
+    stage.emulator.world.advance(61)
+    stage.ok("up", "--lock-timeout", "0s")
+
+
+def test_without_sync_a_local_file_is_used_and_said(stage: Stage) -> None:
+    stage.emulator.faults.add(Fault("status", path="/sync/", status=403, times=None))
+    told = stage.ok("up")
+    assert told.err.count("record of releases is kept in a local file") == 1
+    again = stage.ok("up", "--json")
+    assert not again.json["changed"]
+    assert stage.state()["documents"] == {}
+
+
+def test_garbled_record_is_slower_never_wrong(stage: Stage) -> None:
+    stage.ok("up")
+    state = stage.live()
+    with stage.gateway() as gateway:
+        gateway.put_item(RECORD, "release.000001", {"set": "/", "functions": ["nonsense"]})
+    told = stage.ok("up")
+    assert "cannot be read" in told.err
+    assert stage.live() == state
+    assert stage.ok("status", "--json").json["release"]["name"] == "v2"
+
+
+def test_two_configs_of_one_service_at_once(stage: Stage) -> None:
+    other = stage.folder / "other"
+    other.mkdir()
+    text = (stage.folder / "config.yaml").read_text().replace('phone_numbers: [{number: "+15550100000"}]\n', "")
+    paths = {name: f"/sales/{name.replace('_', '-')}" for name in ("engage", "call_complete", "stream_status")}
+    functions = ", ".join(f"{name}: {{path: {path}}}" for name, path in paths.items())
+    (other / "config.yaml").write_text(f"{text}functions: {{{functions}}}\n")
+    running = [stage.start("up"), stage.start("up", config=other / "config.yaml")]
+    ended = [(process.communicate(timeout=60)[1], process.returncode) for process in running]
+    assert all(code in {0, 1, 5} for _, code in ended), ended
+    assert any(code == 0 for _, code in ended), ended
+    for process, config in zip(ended, (stage.folder, other), strict=True):
+        if process[1]:
+            assert stage.start("up", config=config / "config.yaml").wait(timeout=60) == 0
+    assert {"/engage", "/call-complete", *paths.values()} <= stage.live()["paths"].keys()
+    assert not stage.ok("up", "--json").json["changed"]
+    releases = stage.state()["maps"][RECORD]
+    assert {item["set"] for key, item in releases.items() if key.startswith("release")} == {"/", "/sales/"}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_gives_the_lock_back_and_up_continues(stage: Stage, number: int, code: int) -> None:
+    stage.emulator.faults.add(Fault("latency", method="POST", path="/Builds", seconds=1.0))
+    process = stage.start("up")
+    deadline = time.monotonic() + 30
+    while not stage.emulator.faults.describe()[0]["hits"]:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    assert stage.state()["documents"] == {}, "the lock is given back"
+    stage.ok("up")
+    assert set(stage.state()["services"][SERVICE]["functions"].values()) == {1}, "no function twice"
+    assert not stage.ok("up", "--json").json["changed"]
+
+
+def test_destroy_leaves_nothing_of_ours(stage: Stage) -> None:
+    before = stage.state()
+    stage.ok("up")
+    refused = stage.run("destroy")
+    assert refused.code == 1
+    assert "--yes" in refused.err
+    gone = stage.ok("destroy", "--yes", "--json").json
+    assert gone["service_deleted"]
+    assert stage.state() == before
+    assert stage.ok("destroy", "--yes", "--json").json["removed"] is False
+    stage.ok("up")
+
+
+def test_destroy_keeps_what_others_made(stage: Stage) -> None:
+    adopt(stage)
+    before = stage.state()
+    stage.ok("up")
+    gone = stage.ok("destroy", "--yes", "--json").json
+    assert not gone["service_deleted"]
+    assert "function /hello" in gone["stays"]
+    after = stage.state()
+    for state in (before, after):
+        for service in state["services"].values():
+            del service["spare"]
+    # A function that a spare build still holds cannot be deleted; Twilio cleans up builds and such functions itself.
+    after["services"][SERVICE]["functions"] = {
+        name: count
+        for name, count in after["services"][SERVICE]["functions"].items()
+        if name in {"/hello", "/logo.svg"}
+    }
+    assert after == before
+
+
+def test_destroy_refuses_to_strand_a_number(stage: Stage) -> None:
+    stage.ok("up")
+    with stage.gateway() as gateway:
+        gateway.delete_map(RECORD)
+    refused = stage.run("destroy", "--yes")
+    assert refused.code == 1
+    assert NUMBER in refused.err
+    assert "/engage" in stage.live()["paths"]
+
+
+def test_build_that_never_ends_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GA_DEPLOY_BUILD_TIMEOUT", "0.3")
+    stage.emulator.faults.add(
+        Fault("status", path="/Status$", status=200, body='{"status": "building", "sid": "ZB"}', times=None)
+    )
+    refused = stage.run("up")
+    assert refused.code == 1
+    assert "did not end within" in refused.err
+    stage.emulator.faults.clear()
+    stage.ok("up")
+    monkeypatch.setenv("GA_DEPLOY_BUILD_TIMEOUT", "soon")
+    assert stage.run("up").code == 64
