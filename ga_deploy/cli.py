@@ -272,6 +272,8 @@ def run(argv: list[str]) -> int:
     global _run  # noqa: PLW0603 - one run, one set of global options
     _run = _Globals()
     signal.signal(signal.SIGTERM, _terminate)
+    # A shell starts background jobs with SIGINT ignored; who sends one all the same means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         answered = app(_hoist(argv), prog_name="ga-deploy", standalone_mode=False)
         # Typer swallows KeyboardInterrupt and returns what it would exit with.

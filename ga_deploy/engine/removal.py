@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.engine.binding_steps import restore_numbers
 from ga_deploy.engine.bindings import Binding, Verdict, plan_restorations
-from ga_deploy.engine.number_settings import Target as NumberTarget
 from ga_deploy.engine.builds import make_build
 from ga_deploy.engine.diff import compose_build
 from ga_deploy.engine.number_records import ItemNumberRecord
+from ga_deploy.engine.number_settings import Target as NumberTarget
 from ga_deploy.engine.observe import observe
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, MADE_BY, SWITCHES, Ownership
 from ga_deploy.engine.parallel import open_pool
@@ -325,7 +325,7 @@ def _delete_variables(target: Target, pool: Pool, removal: Removal) -> None:
 
 
 def _delete_spares(target: Target, pool: Pool, removal: Removal) -> None:
-    """Delete what is left of ours in a service that stays. Twilio keeps what a build still holds; that is no failure."""
+    """Delete what is left of ours in a service that stays. What a build still holds, stays."""
     if removal.observed.service is None:
         return
     service = removal.observed.service.sid

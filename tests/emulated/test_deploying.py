@@ -371,7 +371,9 @@ def test_two_configs_of_one_service_at_once(stage: Stage) -> None:
     assert any(code == 0 for _, code in ended), ended
     for process, config in zip(ended, (stage.folder, other), strict=True):
         if process[1]:
-            assert stage.start("up", config=config / "config.yaml").wait(timeout=60) == 0
+            again = stage.start("up", config=config / "config.yaml")
+            assert again.communicate(timeout=60)
+            assert again.returncode == 0
     assert {"/engage", "/call-complete", *paths.values()} <= stage.live()["paths"].keys()
     assert not stage.ok("up", "--json").json["changed"]
     releases = stage.state()["maps"][RECORD]
