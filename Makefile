@@ -48,6 +48,9 @@ format: $(READY)
 golden: $(READY)
 	@GOLDEN_UPDATE=1 $(BIN)/python -m pytest -q -k golden
 
+bench: $(READY)
+	@$(BIN)/python -m benchmarks.functions
+
 wheel: $(READY)
 	@$(BIN)/python -m build
 
