@@ -215,6 +215,7 @@ class SyncDocument:
     data: dict[str, object]
     date_expires: str | None = None
     expired: bool = False
+    sid: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 The lease is a document with a fixed name: exactly one creator gets it. It lives 60 s and is renewed by a thread, so
 that a killed CI run blocks nobody for long; a holder that provably died on this very system is replaced at once. Taking
-over goes by the document's revision, so of two who try, one does.
+over goes by the document's revision, so of two who try, one does. Renewing and giving back go by its SID: a lock that
+is made anew under the same name counts its revisions from the start, and must not be mistaken for the old one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ga_deploy.engine.platform import Platform
+    from ga_deploy.model import SyncDocument
 
 LEASE_SECONDS = 60
 RENEW_SECONDS = 20
@@ -50,13 +52,17 @@ class _FileLease:
 class _SyncLease:
     """A lease that renews itself in a thread until it is released or lost."""
 
-    def __init__(self, platform: Platform, name: str, holder: Holder, revision: str, report: Report) -> None:
+    def __init__(
+        self, platform: Platform, lock: SyncDocument, holder: Holder, report: Report, renew_every: float
+    ) -> None:
         self._platform = platform
-        self._name = name
+        self._key = lock.sid or lock.unique_name
         self._holder = holder
-        self._revision = revision
+        self._revision = lock.revision
         self._report = report
+        self._renew_every = renew_every
         self._lost = ""
+        self._note_renewal()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lock renewal", daemon=True)
         self._thread.start()
@@ -74,10 +80,11 @@ class _SyncLease:
         """Give the lock back. Says so if that fails: it then lapses by itself."""
         self._over.set()
         self._thread.join(timeout=5)
-        if self._lost:
+        if self._lost or self._has_run_out():
+            # It may be somebody else's by now (this process was suspended): deleting would take it from them.
             return
         try:
-            self._platform.delete_document(self._name)
+            self._platform.delete_document(self._key)
         except NotFound:
             pass
         except DeployError as error:
@@ -89,38 +96,44 @@ class _SyncLease:
             )
 
     def _renew(self) -> None:
-        good_until = time.monotonic() + LEASE_SECONDS
-        pause = float(RENEW_SECONDS)
+        pause = self._renew_every
         while not self._over.wait(pause):
             try:
                 content = self._holder.to_json()
                 document = self._platform.update_document(
-                    self._name, content, ttl=LEASE_SECONDS, if_match=self._revision
+                    self._key, content, ttl=LEASE_SECONDS, if_match=self._revision
                 )
             except (Conflict, NotFound) as problem:
                 self._lost = f"{problem.what}: its time was over, or somebody took it"
                 return
             except DeployError as error:
-                if time.monotonic() > good_until:
+                if self._has_run_out():
                     self._lost = f"it could not be renewed in time: {error.what}"
                     return
                 pause = 3.0
             else:
                 self._revision = document.revision
-                good_until = time.monotonic() + LEASE_SECONDS
-                pause = float(RENEW_SECONDS)
+                self._note_renewal()
+                pause = self._renew_every
+
+    def _note_renewal(self) -> None:
+        # Two clocks: a laptop's monotonic one stands still while it sleeps, the other may be set back.
+        self._good_until = time.monotonic() + LEASE_SECONDS, time.time() + LEASE_SECONDS
+
+    def _has_run_out(self) -> bool:
+        return time.monotonic() > self._good_until[0] or time.time() > self._good_until[1]
 
 
-def _take(platform: Platform, name: str, holder: Holder, timeout: float, report: Report) -> str:
+def _take(platform: Platform, name: str, holder: Holder, timeout: float, report: Report) -> SyncDocument:
     deadline = time.monotonic() + timeout
     pause = 1.0
     waiting = False
     while True:
-        revision, other = _try(platform, name, holder)
-        if revision is not None:
+        lock, other = _try(platform, name, holder)
+        if lock is not None:
             if waiting:
                 report(StepDone("lock", "The other deployment is over"))
-            return revision
+            return lock
         left = deadline - time.monotonic()
         if left <= 0:
             raise _locked_by(other)
@@ -132,10 +145,10 @@ def _take(platform: Platform, name: str, holder: Holder, timeout: float, report:
         pause = min(pause * 1.6, _LONGEST_PAUSE)
 
 
-def _try(platform: Platform, name: str, holder: Holder) -> tuple[str | None, Holder]:
-    """Return the revision of the lock now ours, or None and whoever has it."""
+def _try(platform: Platform, name: str, holder: Holder) -> tuple[SyncDocument | None, Holder]:
+    """Return the lock now ours, or None and whoever has it."""
     try:
-        return platform.create_document(name, holder.to_json(), ttl=LEASE_SECONDS).revision, holder
+        return platform.create_document(name, holder.to_json(), ttl=LEASE_SECONDS), holder
     except Conflict:
         pass
     found = platform.get_document(name)
@@ -145,11 +158,11 @@ def _try(platform: Platform, name: str, holder: Holder) -> tuple[str | None, Hol
     other = read_holder(found.data)
     if other.id == holder.id:
         # Our own creation, whose answer was lost (Twilio: 54301 may mean that a request was sent more than once).
-        return found.revision, holder
+        return found, holder
     if found.expired or other.is_dead:
         with suppress(Conflict, NotFound):
-            taken = platform.update_document(name, holder.to_json(), ttl=LEASE_SECONDS, if_match=found.revision)
-            return taken.revision, holder
+            key = found.sid or name
+            return platform.update_document(key, holder.to_json(), ttl=LEASE_SECONDS, if_match=found.revision), holder
     return None, other
 
 
@@ -218,7 +231,15 @@ def _lock_file(file: IO[str]) -> bool:
 
 @contextmanager
 def hold_lock(
-    platform: Platform, *, name: str, file: Path, on_sync: bool, holder: Holder, timeout: float, report: Report
+    platform: Platform,
+    *,
+    name: str,
+    file: Path,
+    on_sync: bool,
+    holder: Holder,
+    timeout: float,
+    report: Report,
+    renew_every: float = RENEW_SECONDS,
 ) -> Iterator[Lease]:
     """Hold the environment's lock: on Sync if `on_sync` and Sync lets us, else as a file, which is said aloud.
 
@@ -226,7 +247,7 @@ def hold_lock(
     """
     if on_sync:
         try:
-            revision = _take(platform, name, holder, timeout, report)
+            lock = _take(platform, name, holder, timeout, report)
         except ApiProblem as problem:
             if not isinstance(problem, Denied) and problem.status not in {401, 403, 404}:
                 raise
@@ -238,7 +259,7 @@ def hold_lock(
                 )
             )
         else:
-            lease = _SyncLease(platform, name, holder, revision, report)
+            lease = _SyncLease(platform, lock, holder, report, renew_every)
             try:
                 yield lease
             finally:

@@ -187,6 +187,7 @@ def read_document(answer: Answer) -> SyncDocument:
         data=answer.mapping("data"),
         date_expires=answer.optional_text("date_expires"),
         expired=expired,
+        sid=answer.text("sid"),
     )
 
 
