@@ -7,7 +7,6 @@ import base64
 import json
 import socket
 import ssl
-import subprocess
 import wave
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,7 @@ from ga_deploy.simulate.stream import (
     Turn,
     When,
 )
+from tests.emulated.proxy import PrivateCa
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -381,24 +381,13 @@ def test_a_handshake_that_is_not_one(answer: bytes) -> None:
     assert (outcome.ending, outcome.status) == (Ending.REFUSED, 403 if b"403" in answer else None)
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tls")
-    made = folder / "server.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    made.write_text((folder / "key.pem").read_text() + (folder / "cert.pem").read_text())
-    return made
+def test_tls_is_checked_against_the_usual_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = PrivateCa(tmp_path)
+    certificate = authority.issue("localhost", "127.0.0.1")
 
-
-def test_tls_is_checked_against_the_usual_settings(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> StreamOutcome:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
+        context.load_cert_chain(*certificate)
         mock = MockAsapp("id", "secret")
         base_url = await mock.start(ssl_context=context)
         outcome = await run_stream(order(base_url.replace("https", "wss") + "/mg-twilio-genagent/twilio-media/x"))
@@ -408,7 +397,7 @@ def test_tls_is_checked_against_the_usual_settings(certificate: Path, monkeypatc
     refused = asyncio.run(run())
     assert (refused.ending, refused.code) == (Ending.UNREACHABLE, 31901)
     assert "certificate" in refused.reason
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.file))
     let_in = asyncio.run(run())
     assert (let_in.ending, let_in.status) == (Ending.REFUSED, 401), "past TLS, the token is refused"
 

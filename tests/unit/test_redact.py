@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ga_deploy import redact as redaction
@@ -27,6 +27,7 @@ secrets = st.text(min_size=6, max_size=40).filter(
 )
 
 
+@settings(max_examples=40)
 @given(secrets)
 def test_no_way_of_showing_a_secret_shows_it(text: str) -> None:
     secret = Secret(text)
@@ -41,12 +42,14 @@ def test_no_way_of_showing_a_secret_shows_it(text: str) -> None:
         assert text not in shown
 
 
+@settings(max_examples=40)
 @given(secrets, st.text(max_size=20), st.text(max_size=20))
 def test_a_known_secret_is_masked_wherever_it_stands(text: str, before: str, after: str) -> None:
     Secret(text)
     assert text not in redact(f"{before}|{text}|{after}").replace(before, "", 1)
 
 
+@settings(max_examples=40)
 @given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=8, max_size=40))
 def test_its_other_spellings_are_masked_too(text: str) -> None:
     Secret(text)
