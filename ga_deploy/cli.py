@@ -246,12 +246,13 @@ def simulate(
     ] = None,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="XML", help="Write a JUnit file.")] = None,
     asapp: Annotated[Literal["mock", "live"], typer.Option("--asapp", help="Who answers for ASAPP.")] = "mock",
+    flow: Annotated[bool, typer.Option("--flow", help="Through the Studio flow instead of straight to engage.")] = False,
 ) -> None:
     """Play whole calls through the functions on this machine, and judge what the caller went through."""
     from ga_deploy.commands import simulate as command
 
     options = command.Options(
-        tuple(scenarios or ()), every, listed, calls, concurrency, audio, record, report, junit, asapp
+        tuple(scenarios or ()), every, listed, calls, concurrency, audio, record, report, junit, asapp, flow
     )
     _run.code = command.run(_context(), options)
 

@@ -47,6 +47,7 @@ class Options:
     report: Path | None = None
     junit: Path | None = None
     asapp: Literal["mock", "live"] = "mock"
+    flow: bool = False
 
 
 def run(ctx: Context, options: Options) -> ExitCode:
@@ -180,6 +181,7 @@ async def _place_calls(
         speed=1.0 if options.calls else None,
         record_to=(lambda name, number: folder / f"{_file_name(name)}-{number}.wav") if folder else None,
         caller_says=str(options.audio) if options.audio else "",
+        flow=options.flow,
     )
     if options.audio:
         from ga_deploy.commands.stage import read_wav_named

@@ -23,6 +23,7 @@ from ga_deploy.asapp_mock.faults import read_fault
 from ga_deploy.asapp_mock.script import SHIPPED, Ending, Script, read_script
 from ga_deploy.asapp_mock.server import MockAsapp
 from ga_deploy.commands.describe import describe
+from ga_deploy.commands.flow_stage import FlowDoor, enable_flow, flow_url
 from ga_deploy.config.destinations import Hours
 from ga_deploy.config.steps import Notify, Send
 from ga_deploy.emulator.npm import NodePackages
@@ -195,8 +196,10 @@ class FunctionStage:
         rewrite: Callable[[FunctionFile], str] | None = None,
         record_to: Callable[[str, int], Path] | None = None,
         caller_says: str = "",
+        flow: bool = False,
     ) -> None:
-        self._config = config
+        self._config = enable_flow(config) if flow else config
+        self._flow = flow
         self._npm_cache = npm_cache
         self._live = live
         self._speed = speed
@@ -210,7 +213,8 @@ class FunctionStage:
         self._opening = asyncio.Lock()
         self._hooks = WebHooks()
         self._packages: Path | None = None
-        self.deployment = describe(config, f"https://{DOMAIN}{config.functions.engage.path}", ACCOUNT_SID)
+        engage_url = flow_url(ACCOUNT_SID) if flow else f"https://{DOMAIN}{config.functions.engage.path}"
+        self.deployment = replace(describe(config, engage_url, ACCOUNT_SID), through_flow=flow)
 
     async def __aenter__(self) -> FunctionStage:
         dependencies = {"twilio": TWILIO_PACKAGE, **render(self._config).dependencies}
@@ -266,15 +270,25 @@ class FunctionStage:
             read_voice=self._read_voice,
             record_to=(lambda number: record_to(scenario.name, number)) if record_to else None,
         )
-        deployment = describe(
-            vary(self._config, scenario.deployment, self._hooks), self.deployment.engage_url, ACCOUNT_SID
+        config = vary(self._config, scenario.deployment, self._hooks)
+        deployment = replace(
+            describe(config, self.deployment.engage_url, ACCOUNT_SID), own_hosts=frozenset({DOMAIN})
         )
         result = {} if self._live else read_result(script)
+        fetch = _fetch_from(lane.host)
+        door = FlowDoor(config, fetch, domain_name=DOMAIN, account_sid=ACCOUNT_SID, token=TOKEN) if self._flow else None
 
         def witness() -> dict[str, str]:
-            return {**_ask_witness(lane.mock, call_sid), "notified": "\n".join(self._hooks.received(call_sid))}
+            told = {**_ask_witness(lane.mock, call_sid), "notified": "\n".join(self._hooks.received(call_sid))}
+            return told | (door.describe_way(call_sid) if door else {})
 
-        return Setting(deployment, _fetch_from(lane.host), opener, token, result, witness)
+        return Setting(deployment, door or fetch, opener, token, result, witness)
+
+    def _paths_of(self, config: Config, name: str) -> tuple[str, ...]:
+        """Return the functions that do the work of one of the direct variant's."""
+        path = getattr(config.functions, name).path
+        beside = {"engage": config.flow.engage.path, "call_complete": config.flow.call_transfer.path}
+        return (path, beside[name]) if self._flow and name in beside else (path,)
 
     async def _share(self, fault: DeploymentFault) -> _Lane:
         variant = _variant_of(fault)
@@ -301,7 +315,7 @@ class FunctionStage:
         assert self._packages is not None, "the stage is entered first"
         config = vary(self._config, fault, self._hooks)
         bundle = render(config)
-        broken = {getattr(config.functions, name).path for name in fault.broken}
+        broken = {path for name in fault.broken for path in self._paths_of(config, name)}
         instead = f"exports.handler = (context, event, callback) => {{ {_BROKEN[fault.how]} }};"
         handlers = [
             Handler(

@@ -143,7 +143,8 @@ class _Call:
 
     async def _carry_out(self, document: _Document) -> _Goto | None:
         answer = document.answer
-        if self._answered_at is None and not (answer.verbs and answer.verbs[0].name == "Reject"):
+        # Neither needs the line: a call that is only redirected goes on ringing.
+        if self._answered_at is None and not (answer.verbs and answer.verbs[0].name in {"Reject", "Redirect"}):
             self._answered_at = self._now()
             self._note("answered", "Twilio answers the call")
             self._enter("greeting")

@@ -77,7 +77,8 @@ class Deployment:
     """A deployment to ring: where its engage function answers, and what is meant to happen then.
 
     `engage_url` has no query. `numbers` gives for each bound number its profile; the fallback is the
-    first number's.
+    first number's. `own_hosts` are those, beside the engage URL's, where a redirect stays with us.
+    `through_flow`: a Studio flow stands in front of the functions.
     """
 
     engage_url: str
@@ -87,6 +88,8 @@ class Deployment:
     numbers: Mapping[str, str] = field(default_factory=dict)
     fallback_url: str = ""
     fallback_method: str = "POST"
+    own_hosts: frozenset[str] = frozenset()
+    through_flow: bool = False
 
     def choose(self, step: Step, facts: Mapping[str, str]) -> Destination | None:
         """Return the listed destination that a `send` leads to with these facts, if it leads anywhere."""

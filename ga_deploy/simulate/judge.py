@@ -108,7 +108,7 @@ def judge(
     all_closed: bool = False,
     title: str = "",
 ) -> Verdict:
-    """Return the verdict on a call. `facts` as for `course.compare`."""
+    """Return the verdict on a call. `facts` as for `course.compare`; `flow.branch` among them, if a flow was taken."""
     measures = measure(record)
     failings = [
         *_judge_answers(record, expected),
@@ -116,9 +116,18 @@ def judge(
         *_judge_times(measures, expected, handling),
         *_judge_streams(record, expected, handling, facts),
         *_judge_way(record, expected, deployment),
+        *_judge_branch(expected, facts),
         *_judge_course(record, expected, deployment, handling, facts, all_closed=all_closed),
     ]
     return Verdict(record, tuple(failings), measures, title)
+
+
+def _judge_branch(expected: Expectation, facts: Mapping[str, str]) -> list[Failing]:
+    """Compare the branch that a Studio flow took with the outcome that should follow."""
+    branch = facts.get("flow.branch")
+    if branch is None or expected.outcome is None or branch == expected.outcome:
+        return []
+    return [Failing("branch", f"the flow took the branch `{branch}`, not `{expected.outcome}`")]
 
 
 def measure(record: CallRecord) -> dict[str, float]:

@@ -94,6 +94,8 @@ def _is_wanted(scenario: Scenario, deployment: Deployment) -> bool:
             return bool(deployment.destinations)
         case "profiles":
             return len(deployment.handlings) > 1
+        case "direct":
+            return not deployment.through_flow
         case "greeting":
             return bool(deployment.handlings[""].greeting)
         case _:
@@ -165,6 +167,7 @@ def make_plan(scenario: Scenario, deployment: Deployment, call_sid: str) -> Call
         repeat_webhooks=scenario.repeat_webhooks,
         fallback_url=deployment.fallback_url,
         fallback_method=deployment.fallback_method,
+        own_hosts=deployment.own_hosts,
     )
     to_number = scenario.to_number or numbers.get(scenario.profile)
     if to_number:

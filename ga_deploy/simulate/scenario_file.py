@@ -28,7 +28,7 @@ PHASES = ("ringing", "greeting", "stream", "result", "transfer")
 RESULTS = ("answered", "busy", "no-answer", "failed", "canceled")
 OUTCOMES = ("agent", "system", "completed", "dropped", "unknown", "failed", "bypass", "exhausted")
 ENDINGS = ("hung-up", "caller-hung-up", "transferred", "rejected", "application-error", "endless")
-FEATURES = ("destinations", "profiles", "hours", "greeting", "hooks")
+FEATURES = ("destinations", "profiles", "hours", "greeting", "hooks", "direct")
 
 
 def list_shipped() -> tuple[Path, ...]:

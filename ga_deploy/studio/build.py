@@ -20,7 +20,7 @@ from ga_deploy.studio import widgets
 from ga_deploy.studio.attach import ENTRY, attach
 from ga_deploy.studio.branches import ENGAGE, OUTCOMES, TRANSFER, Branches, Scope, safe_name
 from ga_deploy.studio.definition import PREFIX, parse_definition
-from ga_deploy.studio.liquid import TRANSFER_RESULT, engage_query, query_names, transfer_fields
+from ga_deploy.studio.liquid import TRANSFER_RESULT, engage_query, query_parameters, transfer_fields
 
 if TYPE_CHECKING:
     from ga_deploy.config.schema import Config
@@ -146,7 +146,7 @@ def _transfer(config: Config, target: FlowTarget, decide: str | None, lost: str 
         # Only there while the result is pending: a second conversation of the same call starts counting anew.
         "attempt": f"{{{{{TRANSFER_RESULT}.attempt}}}}",
         "seen": f"{{{{{TRANSFER_RESULT}.seen}}}}",
-        **{f"q.{name}": f"{{{{flow.variables.{name}}}}}" for name in query_names(config)},
+        **query_parameters(config),
     }
     url = f"https://{target.domain_name}{config.flow.call_transfer.path}"
     return widgets.run_function(TRANSFER, url, sids, parameters, success=decide or ENGAGE, fail=lost)

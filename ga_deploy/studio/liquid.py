@@ -32,11 +32,15 @@ def find_variable(value: From) -> str | None:
     if value.root == "call":
         return f"trigger.call.{value.key}"
     if value.root == "query":
-        # A flow has no query: what an earlier widget set as a variable stands in for it, see engage_query.
-        return f"flow.variables.{value.key}"
+        return _query_variable(value.key)
     if value.root == "outcome":
         return f"{TRANSFER_RESULT}.{_RETURNED.get(value.key, value.key)}"
     return f"{TRANSFER_RESULT}.{value.root}.{value.key}"
+
+
+def _query_variable(name: str) -> str:
+    """Return where a flow finds what is `query.NAME` without one: set by an earlier widget, or in the flow's own URL."""
+    return f"flow.variables.{name} | default: trigger.call.{name}"
 
 
 def is_plain(text: str) -> bool:
@@ -68,11 +72,11 @@ def engage_query(config: Config) -> str:
 
     `FlowSid` is how the function finds its way back, `transfer` is there only to go on with a conversation whose stream
     broke. A `query.X` of the config is the flow variable X, so that a flow that we are attached to can tell the agent
-    something; `profile` may be such a variable too, else it is the one that the number's webhook names.
+    something; so is `profile`.
     """
     parts = [
         "FlowSid={{flow.flow_sid}}",
-        "profile={{flow.variables.profile | default: trigger.call.profile | url_encode}}",
+        f"profile={{{{{_query_variable('profile')} | url_encode}}}}",
         f"transfer={{{{{TRANSFER_RESULT}.reconnect | url_encode}}}}",
         *carried_query(config),
     ]
@@ -81,7 +85,12 @@ def engage_query(config: Config) -> str:
 
 def carried_query(config: Config) -> list[str]:
     """Return the pairs that hand the flow's variables to a function as the query it would have had without a flow."""
-    return [f"q.{name}={{{{flow.variables.{name} | url_encode}}}}" for name in query_names(config)]
+    return [f"q.{name}={{{{{_query_variable(name)} | url_encode}}}}" for name in query_names(config)]
+
+
+def query_parameters(config: Config) -> dict[str, str]:
+    """Return the same as parameters of a Run Function widget."""
+    return {f"q.{name}": f"{{{{{_query_variable(name)}}}}}" for name in query_names(config)}
 
 
 def query_names(config: Config) -> list[str]:
