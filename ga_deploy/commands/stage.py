@@ -317,14 +317,12 @@ class FunctionStage:
         bundle = render(config)
         broken = {path for name in fault.broken for path in self._paths_of(config, name)}
         instead = f"exports.handler = (context, event, callback) => {{ {_BROKEN[fault.how]} }};"
+        functions = [
+            replace(function, content=instead) if function.path in broken else function for function in bundle.functions
+        ]
         handlers = [
-            Handler(
-                function.path,
-                function.visibility,
-                instead if function.path in broken else self._rewrite(function),
-                f"ZN{index:032x}",
-            )
-            for index, function in enumerate(bundle.functions)
+            Handler(function.path, function.visibility, self._rewrite(function), f"ZN{index:032x}")
+            for index, function in enumerate(functions)
         ]
         host = FunctionHost(
             node_modules=self._packages,

@@ -49,7 +49,7 @@ def test_a_whole_call_from_stream_to_transfer():
     after = site.fields("/done")
     assert (after["DialCallStatus"], after["DialCallDuration"], after["CallStatus"]) == (
         "completed",
-        "30",
+        "8",
         "in-progress",
     )
 

@@ -1,0 +1,114 @@
+"""Whole calls through the rendered functions in Node, a media stream and the mock ASAPP: every shipped scenario.
+
+And the judge on trial: for every scenario the functions are broken in a matching way, and it has to notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from ga_deploy.commands.stage import FunctionStage
+from ga_deploy.config.load import LocalStandIn, load_config
+from ga_deploy.local import npm_cache
+from ga_deploy.redact import Secret
+from ga_deploy.simulate.runner import expand, run_scenarios
+from ga_deploy.simulate.scenario_file import find_scenarios, list_shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ga_deploy.config.schema import Config
+    from ga_deploy.model import FunctionFile
+    from ga_deploy.simulate.judge import Verdict
+
+HERE = Path(__file__).parent
+SHIPPED = [path.stem for path in list_shipped()]
+MUTATIONS: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "simulate_mutations.yaml").read_text())
+# One of each kind in every test run; `make test-long` tries them all.
+USUAL = ["agent", "destinations-busy", "asapp-401", "stream-reconnected"]
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    stand_in = LocalStandIn("AC" + "0" * 32, Secret("t" * 32), "http://127.0.0.1:9", Secret("id" * 8), Secret("s" * 16))
+    return load_config(HERE.parents[1] / "config.example.yaml", None, local=stand_in, environ={})
+
+
+async def run(config: Config, names: Sequence[str], **options: Any) -> list[Verdict]:
+    async with FunctionStage(config, npm_cache=npm_cache(), **options) as stage:
+        return await run_scenarios(expand(find_scenarios(names), stage.deployment), stage, concurrency=6)
+
+
+def explain(verdicts: Sequence[Verdict]) -> str:
+    return "\n".join(f"{one.record.name}: {failing}" for one in verdicts for failing in one.failings)
+
+
+def test_every_shipped_scenario_passes(config: Config) -> None:
+    verdicts = asyncio.run(run(config, SHIPPED))
+    assert not explain(verdicts)
+    assert len(verdicts) >= len(SHIPPED)
+
+
+def break_functions(config: Config, mutation: dict[str, Any]) -> Any:
+    """Wrap a function's handler in the mutation, whatever the function is made of."""
+    path = getattr(config.functions, mutation["in"]).path
+    after = mutation.get("after", "body")
+    wrapper = f"""
+;{{
+  const whole = exports.handler;
+  exports.handler = (context, event, callback) => {{
+    const began = Date.now();
+    const done = (error, answer) => {{
+      const took = Date.now() - began;
+      if (answer && typeof answer.body === 'string') {{
+        const body = answer.body;
+        answer.setBody({after});
+      }}
+      callback(error, answer);
+    }};
+    {mutation.get("before", "")};
+    return whole(context, event, done);
+  }};
+}}
+"""
+    if mutation.get("swallow"):
+        wrapper = (
+            "\n;exports.handler = (context, event, callback) => callback(null, new Twilio.twiml.VoiceResponse());\n"
+        )
+
+    def rewrite(function: FunctionFile) -> str:
+        return function.content + wrapper if function.path == path else function.content
+
+    return rewrite
+
+
+async def try_mutations(config: Config, names: Sequence[str]) -> dict[str, set[str]]:
+    """Return, for the scenarios that did not notice what is broken, the checks that failed instead."""
+    gate = asyncio.Semaphore(4)
+
+    async def find_failed(name: str) -> set[str]:
+        async with gate:
+            verdicts = await run(config, [name], rewrite=break_functions(config, MUTATIONS[name]))
+            return set.intersection(*({failing.check for failing in verdict.failings} for verdict in verdicts))
+
+    failed = await asyncio.gather(*(find_failed(name) for name in names))
+    return {name: checks for name, checks in zip(names, failed, strict=True) if MUTATIONS[name]["check"] not in checks}
+
+
+def test_every_scenario_has_a_mutation() -> None:
+    assert sorted(MUTATIONS) == sorted(SHIPPED)
+
+
+def test_broken_functions_are_noticed(config: Config) -> None:
+    assert asyncio.run(try_mutations(config, USUAL)) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_every_kind_of_broken_function_is_noticed(config: Config) -> None:
+    assert asyncio.run(try_mutations(config, sorted(set(SHIPPED) - set(USUAL)))) == {}
