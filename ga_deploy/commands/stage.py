@@ -31,9 +31,9 @@ from ga_deploy.emulator.runtime import FunctionHost, Handler, HttpCall
 from ga_deploy.errors import ConfigInvalid, Finding, Place
 from ga_deploy.redact import Secret
 from ga_deploy.render import render
-from ga_deploy.simulate.audio import read_wav
 from ga_deploy.simulate.leg import make_opener
 from ga_deploy.simulate.runner import Setting
+from ga_deploy.simulate.voices import read_voice
 from ga_deploy.simulate.world import WebReply, WebRequest
 
 if TYPE_CHECKING:
@@ -152,8 +152,8 @@ def _lead_home(bundle: Bundle, mock: str) -> dict[str, str]:
 
 
 def read_wav_named(name: str) -> bytes:
-    """Return the µ-law audio of a WAV file. Raises WavUnusable for what is none."""
-    return read_wav(Path(name))
+    """Return a shipped voice or a WAV file as µ-law. Raises DeployError for what is neither."""
+    return read_voice(name, Path())
 
 
 @dataclass(frozen=True)
@@ -378,7 +378,13 @@ def _ask_witness(mock: MockAsapp | None, call_sid: str) -> dict[str, str]:
     calls = mock.calls.conversation(call_sid) if mock else []
     digits = "".join(call.performance.heard.digits for call in calls)
     interruptions = sum(call.performance.heard.interruptions for call in calls)
-    return {"agent.digits": digits, "agent.interruptions": str(interruptions)}
+    # Frames of 20 ms in which the agent took the caller for speaking.
+    heard = sum(call.performance.heard.loud_frames for call in calls) * 0.02
+    return {
+        "agent.digits": digits,
+        "agent.interruptions": str(interruptions),
+        **({"agent.heard_seconds": f"{heard:.2f}"} if mock else {}),
+    }
 
 
 def _fetch_from(host: FunctionHost) -> Any:

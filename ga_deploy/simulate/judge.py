@@ -30,7 +30,8 @@ class Expectation:
     `outcome` names the config's steps that must follow the conversation (or the failed attempt at one).
     `went` lists destinations by name in the order in which they were tried. `errors` are Twilio's codes
     that belong to the scenario; every other error fails the call. `waits`: the config's own silent waiting for a
-    result is no dead air. `told` are stream parameters with their values.
+    result is no dead air. `told` are stream parameters with their values. `hears_caller`: the share of what the
+    caller says that has to reach the agent.
     """
 
     outcome: str | None = None
@@ -44,6 +45,7 @@ class Expectation:
     told: Mapping[str, str] = field(default_factory=dict)
     pressed: str = ""
     barge_in_within: float | None = None
+    hears_caller: float | None = None
     waits: bool = False
     max_dead_air: float = 4.0
     max_first_twiml: float = 5.0
@@ -259,6 +261,11 @@ def _judge_streams(
     ids = [event.detail.get("told", {}).get("asapp_callTransferId") for event in record.of("stream")]
     if len(set(ids)) != len(ids):
         failings.append(Failing("told", "two streams of the call have the same asapp_callTransferId"))
+    if expected.hears_caller is not None and "agent.heard_seconds" in facts:
+        spoken = sum(span.end - span.start for _, leg in record.streams for span in leg.caller)
+        got = float(facts["agent.heard_seconds"])
+        if got < expected.hears_caller * spoken or not spoken:
+            failings.append(Failing("heard", f"of {spoken:.1f} s that the caller spoke the agent heard {got:.1f} s"))
     pressed = facts.get("agent.digits", "")
     if expected.pressed and pressed != expected.pressed:
         failings.append(Failing("keys", f"the agent got the keys {pressed!r}, not {expected.pressed!r}"))

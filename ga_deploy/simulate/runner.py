@@ -15,6 +15,7 @@ from ga_deploy.simulate.call import place_call
 from ga_deploy.simulate.clock import FastClock, RealClock
 from ga_deploy.simulate.judge import Verdict, judge
 from ga_deploy.simulate.plan import CallPlan, Reaction, Target, list_parameters
+from ga_deploy.simulate.voices import list_voices
 from ga_deploy.simulate.webhook import add_query
 from ga_deploy.simulate.world import World
 
@@ -41,7 +42,7 @@ class Setting:
 
     `token` signs the webhooks. `result` is what ASAPP will report of the conversation, under the names that configs
     use (`outcome.status`, `transferVariables.reason` …), as far as it is known beforehand. `witness` tells after the
-    call what reached ASAPP: `agent.digits`, `agent.interruptions`, as far as that is known.
+    call what reached ASAPP: `agent.digits`, `agent.interruptions`, `agent.heard_seconds`, as far as that is known.
     """
 
     deployment: Deployment
@@ -64,7 +65,7 @@ class Stage(Protocol):
 
 
 def expand(scenarios: Iterable[Scenario], deployment: Deployment) -> tuple[Scenario, ...]:
-    """Return the calls to make: one per destination or profile where a scenario asks for each.
+    """Return the calls to make: one per destination, profile or shipped voice where a scenario asks for each.
 
     A scenario that the deployment has no use for (no destinations, no profiles, no opening hours) is left
     out.
@@ -83,6 +84,11 @@ def expand(scenarios: Iterable[Scenario], deployment: Deployment) -> tuple[Scena
             for profile in sorted(deployment.handlings.keys() - {""}):
                 title = f"{scenario.title}: {profile}"
                 calls.append(replace(scenario, name=f"{scenario.name}[{profile}]", title=title, profile=profile))
+        elif scenario.for_each == "voice":
+            for voice in list_voices():
+                title = f"{scenario.title}: {voice.accent}"
+                caller = replace(scenario.caller, says=voice.name)
+                calls.append(replace(scenario, name=f"{scenario.name}[{voice.name}]", title=title, caller=caller))
         else:
             calls.append(scenario)
     return tuple(calls)

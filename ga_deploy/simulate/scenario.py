@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Json = Any
 Pace = Literal["fast", "real"]
-ForEach = Literal["", "destination", "profile"]
+ForEach = Literal["", "destination", "profile", "voice"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class AsappScript:
 class CallerScript:
     """What the caller does.
 
-    `voice` is a WAV file or the name of a shipped voice; seconds count from the stream's start.
+    `says` is a WAV file or the name of a shipped voice. `barge_in_after`: it is said when the agent has been speaking
+    for so many seconds; else when the agent has finished. Noise, loss and jitter are the line's.
     """
 
     hang_up: HangUp | None = None

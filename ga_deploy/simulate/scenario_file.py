@@ -263,7 +263,7 @@ def _read(section: _Section, name: str, file: str) -> Scenario:
         title=section.text("title", name.replace("-", " ")),
         file=file,
         tags=section.texts("tags") or (),
-        for_each=section.choice("for_each", ("destination", "profile"), ""),  # type: ignore[arg-type]
+        for_each=section.choice("for_each", ("destination", "profile", "voice"), ""),  # type: ignore[arg-type]
         only_if=section.choice("only_if", FEATURES, ""),
         asapp=section.section("asapp", _read_asapp, AsappScript()),
         caller=section.section("caller", _read_caller, CallerScript()),
@@ -373,6 +373,7 @@ def _read_expectation(section: _Section) -> Expectation:
         told=section.table("told"),
         pressed=section.text("pressed"),
         barge_in_within=section.optional_number("barge_in_within", 0, 60),
+        hears_caller=section.optional_number("hears_caller", 0, 1),
         waits=bool(section.flag("waits")),
         max_dead_air=section.number("max_dead_air", usual.max_dead_air, 0, 600),
         max_first_twiml=section.number("max_first_twiml", usual.max_first_twiml, 0, 60),
