@@ -11,12 +11,13 @@ from ga_deploy.config.destinations import (
     ReferDestination,
     SipDestination,
 )
-from ga_deploy.config.steps import From, Hangup, Notify, Pause, Play, Say, Send
+from ga_deploy.config.steps import Hangup, Notify, Pause, Play, Say, Send
+from ga_deploy.config.values import From
 from ga_deploy.simulate.deployment import Deployment, Destination, Handling, Lookup, Step, Value
 
 if TYPE_CHECKING:
     from ga_deploy.config.schema import Config, Profile
-    from ga_deploy.config.steps import Strict
+    from ga_deploy.config.values import Strict
 
 
 def describe(config: Config, engage_url: str, account_sid: str) -> Deployment:

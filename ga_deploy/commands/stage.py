@@ -24,7 +24,7 @@ from ga_deploy.asapp_mock.script import SHIPPED, Ending, Script, read_script
 from ga_deploy.asapp_mock.server import MockAsapp
 from ga_deploy.commands.describe import describe
 from ga_deploy.commands.flow_stage import FlowDoor, enable_flow, flow_url
-from ga_deploy.config.destinations import Hours
+from ga_deploy.config.hours import Hours
 from ga_deploy.config.steps import Notify, Send
 from ga_deploy.emulator.npm import NodePackages
 from ga_deploy.emulator.runtime import FunctionHost, Handler, HttpCall

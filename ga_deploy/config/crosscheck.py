@@ -2,6 +2,7 @@
 
 Each check is a generator of findings about one merged config. What is wrong in itself has been left out before; the
 names that are defined at all are taken from the tree, so that one mistake does not bring others with it.
+Longer than most modules, being a list of checks.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from difflib import get_close_matches
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from ga_deploy.config.destinations import RedirectDestination
 from ga_deploy.config.explain import dotted, place_of
+from ga_deploy.config.outcomes import all_outcomes, check_outcomes, defined, no_such
 from ga_deploy.config.schema import Asapp, Input, Language, Outcomes
-from ga_deploy.config.steps import From, Hangup, Notify, Pause, Play, Say, Send
-from ga_deploy.config.tree import Section
+from ga_deploy.config.steps import Notify, Pause, Play, Say, Send
+from ga_deploy.config.values import From
 from ga_deploy.config.variables import LARGEST_TOTAL
 from ga_deploy.errors import Finding
 from ga_deploy.redact import Secret
@@ -23,8 +24,9 @@ from ga_deploy.redact import Secret
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ga_deploy.config.steps import GreetingStep, Step, Value
-    from ga_deploy.config.tree import Keys
+    from ga_deploy.config.steps import GreetingStep
+    from ga_deploy.config.tree import Keys, Section
+    from ga_deploy.config.values import Value
 
 # Twilio: name and value of a stream's <Parameter> together have fewer than 500 characters.
 LARGEST_PARAMETER = 500
@@ -56,8 +58,7 @@ def check_language(language: Language, root: Section) -> list[Finding]:
         _functions(language, root),
         _inputs(language, root),
         _greetings(language, root),
-        *(_steps(outcomes, keys, language, root) for keys, outcomes in _all_outcomes(language)),
-        _outcomes_that_help_nobody(language, root),
+        check_outcomes(language, root),
         _names_at_call_time(language, root),
         _flow(language, root),
         _files(language, root),
@@ -65,30 +66,6 @@ def check_language(language: Language, root: Section) -> list[Finding]:
         _numbers(language, root),
     )
     return list(chain(*checks))
-
-
-def defined(root: Section, section: str) -> list[str]:
-    """Return the names that a section of the tree defines, valid or not."""
-    node = root.get(section)
-    return list(node.entries) if isinstance(node, Section) else []
-
-
-def no_such(kind: str, name: str, known: list[str], root: Section, keys: Keys) -> Finding:
-    """Return the finding for a name that nothing defines, with the nearest one that something does."""
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    section = f"{kind}s"
-    return Finding(
-        f"there is no {kind} `{name[:60]}`",
-        f"`{section}` has " + ", ".join(known) if known else f"`{section}` lists none",
-        f"did you mean `{near[0]}`?" if near else f"add it under `{section}:`",
-        place_of(root, keys),
-    )
-
-
-def _all_outcomes(language: Language) -> Iterator[tuple[Keys, Outcomes]]:
-    yield ("outcomes",), language.outcomes
-    for name, profile in language.profiles.items():
-        yield ("profiles", name, "outcomes"), profile.outcomes
 
 
 def _all_asapp(language: Language) -> Iterator[tuple[Keys, Asapp]]:
@@ -217,84 +194,6 @@ def _seconds(step: Say | Play | Pause) -> int:
     return len(step.text) // CHARACTERS_A_SECOND if isinstance(step, Say) else 5
 
 
-def _steps(outcomes: Outcomes, keys: Keys, language: Language, root: Section) -> Iterator[Finding]:
-    known = defined(root, "destinations")
-    for name in Outcomes.model_fields:
-        steps: tuple[Step, ...] = getattr(outcomes, name)
-        ended_by = ""
-        for index, step in enumerate(steps):
-            at: Keys = (*keys, name, index)
-            if ended_by:
-                yield Finding(
-                    f"step {index + 1} of `{name}` can never be reached",
-                    ended_by,
-                    "remove it, or move it up",
-                    place_of(root, at),
-                )
-                break
-            if isinstance(step, Send):
-                yield from _targets(step, known, root, (*at, "send"))
-            ended_by = _why_final(step, language)
-        goes_on = steps and not ended_by and not any(isinstance(step, Send) for step in steps)
-        if goes_on and name not in {"agent", "failed", "exhausted"}:
-            yield Finding(
-                f"`outcomes.{name}` neither sends the caller anywhere nor hangs up",
-                "when its steps are over, those of `exhausted` follow",
-                "end it with `- hangup`, or with `- send: NAME`",
-                place_of(root, (*keys, name)),
-                "warning",
-            )
-
-
-def _targets(send: Send, known: list[str], root: Section, keys: Keys) -> Iterator[Finding]:
-    if send.to is not None and send.to not in known:
-        yield no_such("destination", send.to, known, root, keys)
-    for value, target in (send.map or {}).items():
-        if target not in known:
-            yield no_such("destination", target, known, root, (*keys, "map", value))
-    if send.default is not None and send.default not in known:
-        yield no_such("destination", send.default, known, root, (*keys, "default"))
-    if send.by and not known:
-        yield Finding(
-            "there is no destination to choose from",
-            "`destinations` lists none",
-            "add some under `destinations:`",
-            place_of(root, keys),
-        )
-
-
-def _why_final(step: Step, language: Language) -> str:
-    """Return why nothing after `step` can be reached, or nothing if it can.
-
-    A number, a SIP address, a queue and a SIP transfer report back when they fail, and what has hours may be closed.
-    Only a redirect hands the call over without return (Twilio: what follows a `<Redirect>` is never run).
-    """
-    if isinstance(step, Hangup):
-        return "the step before it hangs up"
-    if not isinstance(step, Send) or step.targets is None or (step.by and step.default is None):
-        return ""
-    for name in step.targets:
-        destination = language.destinations.get(name)
-        if not isinstance(destination, RedirectDestination) or destination.hours is not None:
-            return ""
-    return "the step before it redirects the call, which never comes back" if step.targets else ""
-
-
-def _outcomes_that_help_nobody(language: Language, root: Section) -> Iterator[Finding]:
-    if language.hooks.after_call:
-        return
-    for name, who in (("agent", "who asks for a person"), ("failed", "whom ASAPP cannot serve")):
-        steps: tuple[Step, ...] = getattr(language.outcomes, name)
-        if not any(isinstance(step, (Send, Hangup)) for step in steps):
-            yield Finding(
-                f"`outcomes.{name}` sends the caller nowhere",
-                f"a caller {who} gets the steps of `exhausted`",
-                f"add `{name}: [{{send: NAME}}]` under `outcomes:`",
-                place_of(root, ("outcomes", name)),
-                "warning",
-            )
-
-
 def _names_at_call_time(language: Language, root: Section) -> Iterator[Finding]:
     for keys, value in _all_values(language):
         if not isinstance(value, From) or value.root != "call" or value.key in CALL_FIELDS:
@@ -326,7 +225,7 @@ def _all_values(language: Language) -> Iterator[tuple[Keys, Value | None]]:
         }
         for inner, values in held.items():
             yield from ((("destinations", name, *inner, key), value) for key, value in values.items())
-    for where, outcomes in _all_outcomes(language):
+    for where, outcomes in all_outcomes(language):
         for name in Outcomes.model_fields:
             for index, step in enumerate(getattr(outcomes, name)):
                 if isinstance(step, Send):
@@ -385,7 +284,7 @@ def _variables(language: Language, root: Section) -> Iterator[Finding]:
     for destination in language.destinations.values():
         password = getattr(destination, "password", None)
         values += [password.reveal()] if password else []
-    for _, outcomes in _all_outcomes(language):
+    for _, outcomes in all_outcomes(language):
         for name in Outcomes.model_fields:
             notifies = (step for step in getattr(outcomes, name) if isinstance(step, Notify))
             values += [step.secret.reveal() for step in notifies if step.secret]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from ga_deploy.config import destinations, steps
+from ga_deploy.config import destinations, steps, values
 from ga_deploy.config.scalars import kind_of, show
 from ga_deploy.config.tree import Entry, Items, Keys, Node, Scalar, Section
 from ga_deploy.errors import Finding, Place
@@ -205,7 +205,7 @@ def _below(annotation: Any, key: str | int) -> Any:
         return typing.get_args(annotation)[1 if origin is dict else 0]
     # A choice: the key is the tag of a branch.
     if key == "(from)":
-        return steps.From
+        return values.From
     if isinstance(key, str) and key in steps.KINDS:
         return steps.KINDS[key]
     if isinstance(key, str) and is_tag(key):

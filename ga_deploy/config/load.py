@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,21 +11,20 @@ from typing import TYPE_CHECKING, Any
 from dotenv.parser import parse_stream
 from pydantic import ValidationError
 
+from ga_deploy.config.composer import read_tree
 from ga_deploy.config.crosscheck import check_language
-from ga_deploy.config.destinations import KINDS
 from ga_deploy.config.environments import check_environments, no_such_environment
-from ga_deploy.config.explain import explain, is_tag, place_of
+from ga_deploy.config.explain import explain, place_of
 from ga_deploy.config.merge import is_null, merge_environment
+from ga_deploy.config.prune import Pruning
 from ga_deploy.config.references import Referenced, Surroundings, Unresolved, resolve
 from ga_deploy.config.schema import Config, Language, SelectedEnvironment
-from ga_deploy.config.tree import Items, Keys, Node, Scalar, Section, read_tree
+from ga_deploy.config.tree import Items, Node, Scalar, Section
 from ga_deploy.errors import ConfigInvalid, Finding, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from pydantic_core import ErrorDetails
 
     from ga_deploy.redact import Secret
 
@@ -35,12 +33,6 @@ NOT_AVAILABLE_YET: dict[str, str] = {}
 
 # In the place of a value that cannot be had, so that nothing else is said about it.
 _STAND_IN = Referenced("local-value", ("...",), stand_in=True)
-
-# Keys that are compared with each other: when one is wrong, nothing is said about the other.
-COMPARED = (("timeout_ms", "budget_ms"), ("api_key", "api_key_secret"), ("attach_to", "after"))
-
-# Where the kind of a destination stands: destinations.NAME.KIND.
-DESTINATION_KEY = 3
 
 # Each round of validation takes out what is wrong; what hid behind it shows in the next.
 ROUNDS = 12
@@ -209,7 +201,7 @@ class _Loading:
         _drop_made_up_times(plain)
         context = {"local": self._local, "folder": self._folder}
         language: Language | None = None
-        pruning = _Pruning(plain)
+        pruning = Pruning(plain)
         for _ in range(ROUNDS):
             try:
                 language = Language.model_validate(plain, context=context)
@@ -291,72 +283,6 @@ def _suffixes(root: Section, selected: str, around: Surroundings, values: _Value
             value = reader.of(suffix.node) if suffix and not is_null(suffix.node) else reader.absent
             plain[name] = {} if value is reader.absent else {"domain_suffix": value}
     return plain
-
-
-class _Pruning:
-    """Takes out of the values what is wrong and fills in what is missing, so that the rest can be cross-checked."""
-
-    def __init__(self, plain: dict[str, Any]) -> None:
-        self._plain = plain
-        self._removed: set[Keys] = set()
-        self._tries: Counter[tuple[Keys, str]] = Counter()
-        self._count = 0
-        # Destinations that are wrong in part: nothing is concluded from what is left of them.
-        self.broken: set[str] = set()
-
-    def knows(self, error: ErrorDetails) -> bool:
-        """Tell whether something is wrong only because it, or what was in it, was taken out."""
-        keys = self._keys(error)
-        if error["type"] == "too_short":
-            return any(removed[: len(keys)] == keys for removed in self._removed)
-        return keys in self._removed
-
-    @staticmethod
-    def _keys(error: ErrorDetails) -> Keys:
-        """Return what goes as a whole when this is wrong: the value, or the step or the list that it is part of."""
-        keys: Keys = tuple(key for key in error["loc"] if not is_tag(key))
-        index = next((index for index, key in enumerate(keys) if isinstance(key, int)), len(keys))
-        if keys[:1] == ("phone_numbers",):
-            return keys
-        return keys[:index] if keys[:1] == ("destinations",) else keys[: index + 1]
-
-    def prune(self, errors: list[ErrorDetails]) -> None:
-        for keys, kind in dict.fromkeys((self._keys(error), error["type"]) for error in errors):
-            if keys[:1] == ("destinations",):
-                self.broken |= set(map(str, keys[1:2]))
-            # What is wrong again although it was taken out goes with what is around it.
-            depth = len(keys) - self._tries[keys, kind]
-            self._tries[keys, kind] += 1
-            self._take_out(keys[: max(depth, 1)])
-
-    def _take_out(self, keys: Keys) -> None:
-        parent: Any = self._plain
-        for key in keys[:-1]:
-            inside = isinstance(parent, dict) or (isinstance(parent, list) and isinstance(key, int))
-            parent = (parent.get(key) if isinstance(parent, dict) else parent[key]) if inside else None
-        if isinstance(parent, list) and isinstance(keys[-1], int):
-            # The places of the others depend on their numbers, so something harmless takes its place.
-            parent[keys[-1]] = {"number": self._made_up()} if keys[0] == "phone_numbers" else {"pause": 1}
-        elif isinstance(parent, dict):
-            self._remove(parent, keys)
-
-    def _remove(self, parent: dict[str, Any], keys: Keys) -> None:
-        key = str(keys[-1])
-        # Without its kind, a destination would be no destination at all.
-        is_kind = keys[0] == "destinations" and key in KINDS and len(keys) == DESTINATION_KEY
-        if key in parent and not is_kind:
-            del parent[key]
-        else:
-            parent[key] = {} if key in {"twilio", "asapp", "enqueue"} else self._made_up()
-        self._removed.add(keys)
-        for pair in COMPARED:
-            if key in pair:
-                for one in pair:
-                    parent.pop(one, None)
-
-    def _made_up(self) -> Referenced:
-        self._count += 1
-        return Referenced(f"local-value-{self._count}", ("...",), stand_in=True)
 
 
 def _in_order(findings: list[Finding]) -> tuple[Finding, ...]:

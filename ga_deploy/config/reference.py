@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from ga_deploy.config import destinations, steps
 from ga_deploy.config.editor_schema import alias_of
-from ga_deploy.config.schema import COMPLETED, EnvironmentOverrides, FunctionAt, Hours, Language, Queue
+from ga_deploy.config.schema import COMPLETED, EnvironmentOverrides, From, FunctionAt, Hours, Language, Queue
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ def make_page() -> str:
         if name == "outcomes":
             parts += [_section(f"Step: `{kind}`", step, _STEPS[kind]) for kind, step in steps.KINDS.items()]
     parts.append(_section("`environments.NAME`", EnvironmentOverrides))
-    parts.append(_section("Value at call time", steps.From, "A literal, or a mapping:"))
+    parts.append(_section("Value at call time", From, "A literal, or a mapping:"))
     return "\n".join([*parts, _TAIL])
 
 
@@ -164,7 +164,7 @@ def _options(annotation: Any) -> Iterator[Any]:
 def _model(annotation: Any) -> type[BaseModel] | None:
     """Return the one section that a field holds, if it holds one."""
     models = [one for one in _options(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
-    return models[0] if len(models) == 1 and models[0] is not steps.From else None
+    return models[0] if len(models) == 1 and models[0] is not From else None
 
 
 def _choices(annotation: Any) -> list[str]:

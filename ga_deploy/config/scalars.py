@@ -1,10 +1,8 @@
-"""The kinds of value in the config: phone numbers, URLs, SIDs, paths, secrets, numbers, texts.
+"""The kinds of value in the config: texts, whole numbers, switches, choices, secrets.
 
 Each kind is a validator for pydantic that raises a finding in our words, with a reason and a fix. A value that
 stands in for a missing one (`Referenced.stand_in`: local mode, or an environment that is not selected) is replaced by
 a plausible value of its kind, so that only what the user wrote is judged.
-
-Longer than most modules since the kinds belong together; each is a few lines.
 """
 
 from __future__ import annotations
@@ -12,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, PlainValidator, ValidationError, ValidationInfo, WithJsonSchema
+from pydantic import BeforeValidator, PlainValidator, ValidationError, WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticUseDefault
 
 from ga_deploy.config.references import Referenced
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 # A secret below this length could not be masked without masking half of every sentence (see `redact`).
 SHORTEST_SECRET = 6
 
-_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 _LOOKS_SECRET = re.compile(r"[0-9a-fA-F]{32,}|eyJ[\w-]{5,}\..*")
 REFERENCE_PATTERN = r"\$\{"
 
@@ -70,11 +66,13 @@ def show(value: object) -> str:
     return f"`{text}`" if text else "the empty text"
 
 
-def _is_made_up(value: object) -> bool:
+def is_made_up(value: object) -> bool:
+    """Tell whether a value stands in for one that is not there."""
     return isinstance(value, Referenced) and value.stand_in
 
 
-def _digest(value: str, length: int) -> str:
+def digest(value: str, length: int) -> str:
+    """Return hex digits that are the same for the same text, for stand-ins."""
     return hashlib.sha256(value.encode()).hexdigest()[:length]
 
 
@@ -122,7 +120,7 @@ Truth = Annotated[bool, BeforeValidator(_truth)]
 
 
 def _choice(value: Any) -> Any:
-    if _is_made_up(value):
+    if is_made_up(value):
         raise PydanticUseDefault
     return str(value) if isinstance(value, str) else value
 
@@ -203,159 +201,6 @@ def kind_of(value: object) -> str:
     return "a text"
 
 
-def check_phone_number(value: Any) -> str:
-    """Return a number in E.164 form; raise a finding otherwise."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        raise finding(
-            f"the number {value} has no quotes",
-            "YAML reads it as a whole number and drops the +",
-            f'write "+{value}", in quotes',
-        )
-    require_text(value)
-    if re.fullmatch(r"\+[1-9]\d{6,14}", value):
-        return str(value)
-    if _is_made_up(value):
-        return "+1500555" + str(int(_digest(value, 8), 16) % 10_000).zfill(4)
-    raise finding(
-        f"{show(value)} is not a phone number in E.164 form",
-        "Twilio needs a plus sign, the country code and the number, 7 to 15 digits without blanks or dashes",
-        'write it like "+15550100001"',
-    )
-
-
-PhoneNumber = Annotated[
-    str, BeforeValidator(check_phone_number), WithJsonSchema({"type": "string", "pattern": r"^\+[1-9]\d{6,14}$"})
-]
-
-
-def check_url(value: Any, info: ValidationInfo) -> str:
-    """Return an https URL without user and password; http only to loopback and only in local mode."""
-    require_text(value)
-    problem = _url_problem(value, local=bool((info.context or {}).get("local")))
-    if problem is None:
-        return str(value)
-    if _is_made_up(value):
-        return f"https://{_digest(value, 12)}.invalid/"
-    raise problem
-
-
-def _url_problem(value: str, *, local: bool) -> PydanticCustomError | None:
-    if re.search(r"[\s<>\"{}|\\^`\x00-\x1f]", value) or len(value) > 2048:
-        return finding(
-            f"{show(value)} is not a URL",
-            "it has blanks or characters that a URL cannot have, or is too long",
-            "percent-encode them",
-        )
-    try:
-        parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        return finding(f"{show(value)} is not a URL", str(error), "write it like https://host/path")
-    if parts.username is not None or parts.password is not None:
-        return finding(
-            "a URL has a user or password in it",
-            "they would stand in TwiML and in Twilio's logs",
-            "authenticate in another way",
-        )
-    if parts.scheme == "http" and not (local and _LOOPBACK.fullmatch(host or "")):
-        return finding(
-            f"{show(value)} is not encrypted",
-            "http:// would carry callers' data in clear",
-            "use https:// (http:// to this machine works with --local)",
-        )
-    if parts.scheme not in {"https", "http"} or not host:
-        return finding(
-            f"{show(value)} is not an https URL",
-            "a whole URL is expected here",
-            "write it like https://host/path",
-        )
-    return None
-
-
-HttpsUrl = Annotated[str, BeforeValidator(check_url), WithJsonSchema({"type": "string", "pattern": "^https://"})]
-
-
-def _api_host(value: Any, info: ValidationInfo) -> str:
-    require_text(value)
-    written = value.strip().rstrip("/")
-    url = written if "://" in written else f"https://{written}"
-    problem = _url_problem(url, local=bool((info.context or {}).get("local"))) or _host_problem(url, value)
-    if problem is None:
-        return url.lower()
-    if _is_made_up(value):
-        return f"https://{_digest(value, 12)}.invalid"
-    raise problem
-
-
-def _host_problem(url: str, value: str) -> PydanticCustomError | None:
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc
-    if re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9a-f:]+\]", host) and url == f"{parts.scheme}://{parts.netloc}":
-        return None
-    return finding(
-        f"{show(value)} is not a host",
-        "only ASAPP's host belongs here; ga-deploy adds the paths",
-        "write it like https://api.asapp.com",
-    )
-
-
-ApiHost = Annotated[
-    str,
-    BeforeValidator(_api_host),
-    WithJsonSchema({"type": "string", "minLength": 1, "not": {"pattern": "^http://"}}),
-]
-
-
-def _sip_uri(value: Any) -> str:
-    require_text(value)
-    if re.fullmatch(r"sips?:[^\s@:/<>\"?]+@[A-Za-z0-9.\-\[\]:]+(;[^\s?<>\"]*)?", value) and len(value) <= 255:
-        return str(value)
-    if _is_made_up(value):
-        return f"sip:local@{_digest(value, 12)}.invalid"
-    if re.match(r"sips?:[^@]*:[^@]*@", value):
-        raise finding(
-            "a SIP address has a password in it",
-            "it would stand in TwiML and in logs",
-            "use `username` and `password` beside `sip`",
-        )
-    if "?" in value:
-        raise finding(f"{show(value)} has headers in it", "an address has none", "use `headers` beside `sip`")
-    raise finding(
-        f"{show(value)} is not a SIP address",
-        "it needs a user and a host",
-        'write it like "sip:queue@pbx.example.com"',
-    )
-
-
-SipUri = Annotated[str, BeforeValidator(_sip_uri), WithJsonSchema({"type": "string", "pattern": "^sips?:[^@]+@.+"})]
-
-
-def _sid(prefix: str, name: str) -> BeforeValidator:
-    def check(value: Any) -> str:
-        require_text(value)
-        if re.fullmatch(prefix + r"[0-9a-fA-F]{32}", value):
-            return str(value)
-        if _is_made_up(value):
-            return prefix + _digest(value, 32)
-        raise finding(
-            f"{show(value)} is not the SID of {name}",
-            f"it has to be {prefix} and 32 hexadecimal digits",
-            "copy it from the Twilio Console",
-        )
-
-    return BeforeValidator(check)
-
-
-def _sid_schema(prefix: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": f"^{prefix}[0-9a-fA-F]{{32}}$"})
-
-
-AccountSid = Annotated[str, _sid("AC", "an account"), _sid_schema("AC")]
-ApiKeySid = Annotated[str, _sid("SK", "an API key"), _sid_schema("SK")]
-WorkflowSid = Annotated[str, _sid("WW", "a TaskRouter workflow"), _sid_schema("WW")]
-FlowSidText = Annotated[str, _sid("FW", "a Studio flow"), _sid_schema("FW")]
-
-
 def pattern(
     regex: str, what: str, why: str, fix: str, *, stand_in: str = "local"
 ) -> tuple[BeforeValidator, WithJsonSchema]:
@@ -365,7 +210,7 @@ def pattern(
         require_text(value)
         if re.fullmatch(regex, value):
             return str(value)
-        if _is_made_up(value):
+        if is_made_up(value):
             return stand_in
         raise finding(f"{show(value)} {what}", why, fix)
 

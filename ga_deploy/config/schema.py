@@ -1,5 +1,7 @@
 """The config language as types: one frozen model a section, attribute names as the keys in YAML.
 
+Longer than most modules: it is a list of every key, with its default and its meaning.
+
 `Language` is what a config says once its environment and its profiles are merged; `Config` adds what the loader knows
 besides. The descriptions here are the reference page and what editors show (`ga-deploy schema`).
 """
@@ -14,26 +16,21 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, WithJsonSchema
 
 from ga_deploy.config import dependencies as npm
+from ga_deploy.config.addresses import AccountSid, ApiHost, ApiKeySid, FlowSidText, HttpsUrl, PhoneNumber
 from ga_deploy.config.destinations import (
     AnyDestination,
     Destination,
     EnqueueDestination,
-    Hours,
     NumberDestination,
     Queue,
     RedirectDestination,
     ReferDestination,
     SipDestination,
 )
+from ga_deploy.config.hours import Hours
 from ga_deploy.config.scalars import (
-    AccountSid,
-    ApiHost,
     ApiId,
-    ApiKeySid,
     Choice,
-    FlowSidText,
-    HttpsUrl,
-    PhoneNumber,
     SecretText,
     Text,
     Truth,
@@ -44,22 +41,11 @@ from ga_deploy.config.scalars import (
     require_text,
     show,
 )
-from ga_deploy.config.steps import (
-    From,
-    GreetingStep,
-    Hangup,
-    Notify,
-    Pause,
-    Play,
-    Say,
-    Send,
-    Step,
-    Strict,
-    Value,
-)
+from ga_deploy.config.steps import GreetingStep, Hangup, Notify, Pause, Play, Say, Send, Step
+from ga_deploy.config.values import From, Strict, Value
 from ga_deploy.config.variables import check_variables
-from ga_deploy.errors import Finding, Place  # noqa: TC001 - pydantic reads the annotations
-from ga_deploy.redact import Secret  # noqa: TC001 - as above
+from ga_deploy.errors import Finding, Place
+from ga_deploy.redact import Secret
 
 __all__ = [
     "COMPLETED",

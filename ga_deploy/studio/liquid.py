@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ga_deploy.config.destinations import EnqueueDestination, RedirectDestination, SipDestination
-from ga_deploy.config.steps import From, Send
+from ga_deploy.config.steps import Send
+from ga_deploy.config.values import From
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ga_deploy.config.schema import Config, Profile
-    from ga_deploy.config.steps import Value
+    from ga_deploy.config.values import Value
 
 TRANSFER_RESULT = "widgets.ga_transfer.parsed"
 

@@ -1,0 +1,88 @@
+"""Taking out of a config what is wrong, so that the rest can still be cross-checked and all findings come at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ga_deploy.config.destinations import KINDS
+from ga_deploy.config.explain import is_tag
+from ga_deploy.config.references import Referenced
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from ga_deploy.config.tree import Keys
+
+# Keys that are compared with each other: when one is wrong, nothing is said about the other.
+COMPARED = (("timeout_ms", "budget_ms"), ("api_key", "api_key_secret"), ("attach_to", "after"))
+
+# Where the kind of a destination stands: destinations.NAME.KIND.
+DESTINATION_KEY = 3
+
+
+class Pruning:
+    """Takes out of the values what is wrong and fills in what is missing, so that the rest can be cross-checked."""
+
+    def __init__(self, plain: dict[str, Any]) -> None:
+        self._plain = plain
+        self._removed: set[Keys] = set()
+        self._tries: Counter[tuple[Keys, str]] = Counter()
+        self._count = 0
+        # Destinations that are wrong in part: nothing is concluded from what is left of them.
+        self.broken: set[str] = set()
+
+    def knows(self, error: ErrorDetails) -> bool:
+        """Tell whether something is wrong only because it, or what was in it, was taken out."""
+        keys = self._keys(error)
+        if error["type"] == "too_short":
+            return any(removed[: len(keys)] == keys for removed in self._removed)
+        return keys in self._removed
+
+    @staticmethod
+    def _keys(error: ErrorDetails) -> Keys:
+        """Return what goes as a whole when this is wrong: the value, or the step or the list that it is part of."""
+        keys: Keys = tuple(key for key in error["loc"] if not is_tag(key))
+        index = next((index for index, key in enumerate(keys) if isinstance(key, int)), len(keys))
+        if keys[:1] == ("phone_numbers",):
+            return keys
+        return keys[:index] if keys[:1] == ("destinations",) else keys[: index + 1]
+
+    def prune(self, errors: list[ErrorDetails]) -> None:
+        """Take out what the errors are about, or fill it in."""
+        for keys, kind in dict.fromkeys((self._keys(error), error["type"]) for error in errors):
+            if keys[:1] == ("destinations",):
+                self.broken |= set(map(str, keys[1:2]))
+            # What is wrong again although it was taken out goes with what is around it.
+            depth = len(keys) - self._tries[keys, kind]
+            self._tries[keys, kind] += 1
+            self._take_out(keys[: max(depth, 1)])
+
+    def _take_out(self, keys: Keys) -> None:
+        parent: Any = self._plain
+        for key in keys[:-1]:
+            inside = isinstance(parent, dict) or (isinstance(parent, list) and isinstance(key, int))
+            parent = (parent.get(key) if isinstance(parent, dict) else parent[key]) if inside else None
+        if isinstance(parent, list) and isinstance(keys[-1], int):
+            # The places of the others depend on their numbers, so something harmless takes its place.
+            parent[keys[-1]] = {"number": self._made_up()} if keys[0] == "phone_numbers" else {"pause": 1}
+        elif isinstance(parent, dict):
+            self._remove(parent, keys)
+
+    def _remove(self, parent: dict[str, Any], keys: Keys) -> None:
+        key = str(keys[-1])
+        # Without its kind, a destination would be no destination at all.
+        is_kind = keys[0] == "destinations" and key in KINDS and len(keys) == DESTINATION_KEY
+        if key in parent and not is_kind:
+            del parent[key]
+        else:
+            parent[key] = {} if key in {"twilio", "asapp", "enqueue"} else self._made_up()
+        self._removed.add(keys)
+        for pair in COMPARED:
+            if key in pair:
+                for one in pair:
+                    parent.pop(one, None)
+
+    def _made_up(self) -> Referenced:
+        self._count += 1
+        return Referenced(f"local-value-{self._count}", ("...",), stand_in=True)
