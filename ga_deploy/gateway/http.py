@@ -6,30 +6,27 @@ does not: it has no timeouts, loses the status of failed lists, and follows a ne
 
 from __future__ import annotations
 
-import logging
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import urllib3
-from twilio.http import HttpClient
-from twilio.http.response import Response
-from twilio.rest import Client
 
-from ga_deploy import __version__
-from ga_deploy.errors import NotFound, Unreachable
+from ga_deploy.errors import NotFound
 from ga_deploy.gateway.answers import Answer
 from ga_deploy.gateway.endpoints import Endpoints, Product
-from ga_deploy.gateway.problems import AccessDenied, describe_request, make_problem
-from ga_deploy.gateway.transport import Reply, Request, Transport
+from ga_deploy.gateway.problems import AccessDenied, describe_request
+from ga_deploy.gateway.sdk import CheckedResponse, open_client, version_of
 
 if TYPE_CHECKING:
     import builtins
     from collections.abc import Iterator, Mapping
 
-    from twilio.base.version import Version
+    from twilio.http.response import Response
 
     from ga_deploy.gateway.credentials import Credentials
+    from ga_deploy.gateway.transport import Reply, Transport
 
 
 # More pages than any account can fill: a server that never stops saying "there is more".
@@ -46,57 +43,8 @@ class Attachment:
     content_type: str = "application/javascript"
 
 
-class CheckedResponse(Response):  # type: ignore[misc]  # the SDK has no types
-    """What the SDK gets to see of an answer; ours have a status below 300 and a JSON object (empty after DELETE)."""
-
-    def __init__(self, reply: Reply, fields: Mapping[str, object]) -> None:
-        super().__init__(reply.status, reply.body.decode(errors="replace"), dict(reply.headers))
-        self.reply = reply
-        self.fields = fields
-
-
-class TransportClient(HttpClient):  # type: ignore[misc]
-    """The SDK's HTTP client, sending through our transport; every answer that is not a success is raised as ours."""
-
-    def __init__(self, transport: Transport, endpoints: Endpoints, *, repeats_posts: bool) -> None:
-        super().__init__(logging.getLogger(__name__), is_async=False)
-        self._transport = transport
-        self._endpoints = endpoints
-        self._repeats_posts = repeats_posts
-
-    def request(
-        self,
-        method: str,
-        uri: str,
-        params: dict[str, object] | None = None,
-        data: Any = None,
-        headers: dict[str, str] | None = None,
-        auth: tuple[str, str] | None = None,
-        timeout: float | None = None,
-        allow_redirects: bool = False,
-    ) -> CheckedResponse:
-        """Send one request of the SDK's. `timeout` and `allow_redirects` are not its decision: the transport's hold."""
-        what = describe_request(method, urlsplit(uri).path)
-        reply = self._transport.send(
-            Request(
-                method,
-                uri,
-                params=params,
-                body=data or None,
-                headers=headers or {},
-                auth=auth,
-                repeatable=method != "POST" or self._repeats_posts,
-                wants_json=method != "DELETE",
-                upload=isinstance(data, bytes),
-                what=what,
-            )
-        )
-        if reply.status >= 300:
-            raise make_problem(method, uri, reply.status, reply.headers, reply.body, self._endpoints)
-        fields = reply.fields
-        if fields is None and method != "DELETE":
-            raise _unreadable(reply, what)
-        return CheckedResponse(reply, fields or {})
+class WrongAccount(AccessDenied):
+    """The credentials are good, but another account's."""
 
 
 class TwilioHttp:
@@ -109,8 +57,11 @@ class TwilioHttp:
         self.credentials = credentials
         self.endpoints = endpoints
         self.transport = transport
-        self._client = self._open(repeats_posts=False)
-        self._repeating = self._open(repeats_posts=True)
+        self._client = open_client(credentials, endpoints, transport, repeats_posts=False)
+        self._repeating = open_client(credentials, endpoints, transport, repeats_posts=True)
+        # With the account's own SID for a user name it cannot be another's; what an API key opens is only seen.
+        self._is_confirmed = not credentials.is_api_key
+        self._confirming = threading.Lock()
 
     @property
     def account_sid(self) -> str:
@@ -119,7 +70,9 @@ class TwilioHttp:
 
     def get(self, product: Product, path: str, params: Mapping[str, object] | None = None) -> Answer:
         """Read one resource."""
-        return self._read(_version(self._client, product).request("GET", path, params=dict(params or {})), "GET", path)
+        return self._read(
+            version_of(self._client, product).request("GET", path, params=dict(params or {})), "GET", path
+        )
 
     def find(self, product: Product, path: str, params: Mapping[str, object] | None = None) -> Answer | None:
         """Read one resource; None if there is none."""
@@ -130,7 +83,8 @@ class TwilioHttp:
 
     def create(self, product: Product, path: str, form: Mapping[str, object]) -> Answer:
         """POST something that must not happen twice: repeated only where the first was certainly not processed."""
-        return self._read(_version(self._client, product).request("POST", path, data=dict(form)), "POST", path)
+        self.confirm_account()
+        return self._read(version_of(self._client, product).request("POST", path, data=dict(form)), "POST", path)
 
     def update(
         self,
@@ -140,26 +94,47 @@ class TwilioHttp:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """POST something that may safely happen twice."""
-        version = _version(self._repeating, product)
+        self.confirm_account()
+        version = version_of(self._repeating, product)
         response = version.request("POST", path, data=dict(form), headers=dict(headers) if headers else None)
         return self._read(response, "POST", path)
 
     def delete(self, product: Product, path: str) -> bool:
         """Delete a resource; False if there was none, as after a first try whose answer was lost."""
+        self.confirm_account()
         try:
-            _version(self._client, product).request("DELETE", path)
+            version_of(self._client, product).request("DELETE", path)
         except NotFound:
             return False
         return True
 
     def upload(self, path: str, fields: Mapping[str, str], attachment: Attachment) -> Answer:
         """POST a multipart form to the upload host, for which the SDK has no resource."""
+        self.confirm_account()
         parts: dict[str, Any] = dict(fields)
         parts[attachment.field_name] = (attachment.file_name, attachment.content, attachment.content_type)
         body, content_type = urllib3.encode_multipart_formdata(parts)
         url = f"{self.endpoints.base(Product.UPLOAD)}/v1{path}"
         options: dict[str, Any] = {"data": body, "headers": {"Content-Type": content_type}}
         return self._read(self._client.request("POST", url, **options), "POST", path)
+
+    def confirm_account(self) -> None:
+        """Return once it is seen that the credentials act for the config's account; nothing is written before.
+
+        An API key may be another account's, and a service created with it would be created there. Any answer that
+        names an account settles it. If none has come yet, Sync is asked, whose default service every account has, or,
+        where the key has no access to Sync, for the services. Raises AccessDenied for another account.
+        """
+        with self._confirming:
+            if self._is_confirmed:
+                return
+            try:
+                self.get(Product.SYNC, "/Services/default")
+            except (AccessDenied, NotFound) as problem:
+                if isinstance(problem, WrongAccount):
+                    raise
+                self.get(Product.SERVERLESS, "/Services", {"PageSize": 1})
+            self._is_confirmed = True
 
     def pages(
         self, product: Product, path: str, key: str, params: Mapping[str, object] | None = None
@@ -194,22 +169,6 @@ class TwilioHttp:
                 return found[:limit]
         return found
 
-    def _open(self, *, repeats_posts: bool) -> Client:
-        client = Client(
-            self.credentials.username,
-            self.credentials.password.reveal(),
-            self.credentials.account_sid,
-            http_client=TransportClient(self.transport, self.endpoints, repeats_posts=repeats_posts),
-            # Not empty, or the SDK would read os.environ: it puts TWILIO_REGION into every host, an address too.
-            environment={"TWILIO_REGION": "", "TWILIO_EDGE": ""},
-            user_agent_extensions=[f"ga-deploy/{__version__}"],
-        )
-        client.serverless.base_url = self.endpoints.base(Product.SERVERLESS)
-        client.studio.base_url = self.endpoints.base(Product.STUDIO)
-        client.sync.base_url = self.endpoints.base(Product.SYNC)
-        client.api.base_url = self.endpoints.base(Product.API)
-        return client
-
     def _read(self, response: Response, method: str, path: str) -> Answer:
         """Return the checked answer. Raises AccessDenied if it speaks of another account than the config's."""
         if not isinstance(response, CheckedResponse):
@@ -219,10 +178,12 @@ class TwilioHttp:
         for account_sid in _accounts_of(response.fields):
             if account_sid != self.account_sid:
                 raise self._other_account(account_sid, reply)
+            # The 2010 API names the account in its paths: there a parent account's key acts for the config's.
+            self._is_confirmed = self._is_confirmed or not path.startswith("/Accounts/")
         return answer
 
-    def _other_account(self, account_sid: str, reply: Reply) -> AccessDenied:
-        return AccessDenied(
+    def _other_account(self, account_sid: str, reply: Reply) -> WrongAccount:
+        return WrongAccount(
             f"these credentials belong to another account, {account_sid}",
             status=reply.status,
             why=f"the config is for account {self.account_sid}; nothing may be changed in another one",
@@ -234,16 +195,6 @@ class TwilioHttp:
 def quoted(part: str) -> str:
     """Return a name or SID as one part of a path."""
     return quote(part, safe="")
-
-
-def _version(client: Client, product: Product) -> Version:
-    versions: dict[Product, Version] = {
-        Product.SERVERLESS: client.serverless.v1,
-        Product.STUDIO: client.studio.v2,
-        Product.SYNC: client.sync.v1,
-        Product.API: client.api.v2010,
-    }
-    return versions[product]
 
 
 def _accounts_of(fields: Mapping[str, object]) -> Iterator[str]:
@@ -263,17 +214,3 @@ def _next_link(answer: Answer) -> str | None:
         return answer.optional_text("next_page_uri")
     meta = answer.mapping("meta")
     return Answer(meta, answer.request_id, answer.asked).optional_text("next_page_url")
-
-
-def _unreadable(reply: Reply, what: str) -> Unreachable:
-    kind = reply.headers.get("content-type", "").split(";")[0] or "nothing"
-    found = f"{len(reply.body)} bytes of {kind}" if reply.body else "an empty answer"
-    problem = Unreachable(
-        f"Twilio's answer cannot be understood (to {what})",
-        status=reply.status,
-        why=f"{found} came instead of a JSON object (HTTP {reply.status})",
-        fix="run the command again; if it stays so, check what answers for Twilio's hosts on this network",
-        request_id=reply.request_id,
-    )
-    problem.maybe_processed = True
-    return problem

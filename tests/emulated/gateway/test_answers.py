@@ -12,10 +12,18 @@ import pytest
 
 from ga_deploy.errors import ApiProblem, Denied, DeployError, ExitCode, NotFound, Throttled, Unreachable
 from ga_deploy.gateway import AccessDenied, Credentials, Endpoints, Gateway, Retries, Timeouts
-from ga_deploy.model import EnvironmentSid, NumberSettings, NumberSid, ServiceSid, VariableSid
+from ga_deploy.model import (
+    EnvironmentSid,
+    FunctionFile,
+    FunctionSid,
+    NumberSettings,
+    NumberSid,
+    ServiceSid,
+    VariableSid,
+)
 from ga_deploy.redact import Secret
 
-from .conftest import ACCOUNT, OTHER_ACCOUNT, PatientClock
+from .conftest import ACCOUNT, KEY, OTHER_ACCOUNT, PatientClock
 from .scripted import Asked, Said, ScriptedServer
 
 if TYPE_CHECKING:
@@ -46,10 +54,12 @@ class Lab:
         self.clock = PatientClock()
         self._opened: list[Any] = []
 
-    def serve(self, script: Callable[[Asked], Said], **retries: Any) -> tuple[Gateway, ScriptedServer]:
+    def serve(
+        self, script: Callable[[Asked], Said], *, username: str = ACCOUNT, **retries: Any
+    ) -> tuple[Gateway, ScriptedServer]:
         server = ScriptedServer(script).__enter__()
         gateway = Gateway(
-            Credentials(ACCOUNT, ACCOUNT, Secret(TOKEN)),
+            Credentials(ACCOUNT, username, Secret(TOKEN)),
             endpoints=Endpoints.local(server.url),
             retries=Retries(**{"attempts": 3, "throttled": 3, "jitter": lambda: 1.0, **retries}),
             timeouts=Timeouts(connect=2, read=2, upload=2),
@@ -147,6 +157,43 @@ class TestOtherAccounts:
         with pytest.raises(Denied):
             gateway.create_service("Name")
         assert [asked.method for asked in server.asked] == ["POST"]
+
+    def test_a_key_of_another_account_writes_nothing(self, lab: Lab) -> None:
+        """A service that is not found says nothing about whose account was searched."""
+        default = {"sid": "IS1", "account_sid": OTHER_ACCOUNT}
+        gateway, server = lab.serve(
+            lambda asked: Said(200, default) if asked.target.endswith("/Services/default") else Said(404, {}),
+            username=KEY,
+        )
+        assert gateway.find_service("Name") is None
+        for write in (
+            lambda: gateway.create_service("Name"),
+            lambda: gateway.delete_service(SERVICE),
+            lambda: gateway.upload_version(SERVICE, FunctionSid("ZH1"), FunctionFile("/x", "public", "")),
+            lambda: gateway.put_item("record", "k", {}),
+        ):
+            with pytest.raises(Denied, match="another account"):
+                write()
+        assert {asked.method for asked in server.asked} == {"GET"}
+
+    def test_a_key_without_sync_is_seen_by_the_services(self, lab: Lab) -> None:
+        services = {"services": [service_json(account_sid=OTHER_ACCOUNT)], "meta": {"key": "services"}}
+
+        def script(asked: Asked) -> Said:
+            if "/sync/" in asked.target:
+                return Said(403, {"code": 20403, "message": "Forbidden", "status": 403})
+            return Said(200, services) if "PageSize=1" in asked.target else Said(404, {})
+
+        gateway, server = lab.serve(script, username=KEY)
+        with pytest.raises(Denied, match="another account"):
+            gateway.create_service("Name")
+        assert {asked.method for asked in server.asked} == {"GET"}
+
+    def test_an_answer_that_names_the_account_saves_asking(self, lab: Lab) -> None:
+        gateway, server = lab.serve(lambda asked: Said(200, service_json()), username=KEY)
+        gateway.find_service("Name")
+        gateway.update_service(SERVICE, ui_editable=True)
+        assert [asked.method for asked in server.asked] == ["GET", "POST"]
 
 
 class TestLists:
