@@ -48,11 +48,15 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds to wait: for a connection, for the next bytes of an answer, and for those of an upload's."""
+    """Seconds to wait: for a connection, and for the next bytes of an answer, to an upload, or of a deployed function.
+
+    A function has 10 s (Twilio docs), and Twilio itself gives a webhook 15 s.
+    """
 
     connect: float = 10.0
     read: float = 30.0
     upload: float = 60.0
+    site: float = 15.0
 
 
 @dataclass(frozen=True)

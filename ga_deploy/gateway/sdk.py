@@ -94,7 +94,7 @@ class TransportClient(HttpClient):  # type: ignore[misc]
                 auth=auth,
                 repeatable=method != "POST" or self._repeats_posts,
                 wants_json=method != "DELETE",
-                upload=isinstance(data, bytes),
+                patience="upload" if isinstance(data, bytes) else "read",
                 what=what,
             )
         )

@@ -38,7 +38,7 @@ class SiteCalls:
     def probe(self, url: str) -> int:
         """Return the status of an unsigned request: 403 from a protected path, 404 where nothing is deployed.
 
-        Raises Unreachable if the site does not answer.
+        Asked once, for whoever probes looks again by itself. Raises Unreachable if the site does not answer.
         """
         return self._ask("GET", url, None, {}).status
 
@@ -58,7 +58,8 @@ class SiteCalls:
                 address,
                 body=dict(form) if form is not None else None,
                 headers={**headers, **host},
-                repeatable=method == "GET",
+                repeatable=False,
+                patience="site",
                 what=f"ask {url}",
             )
         )

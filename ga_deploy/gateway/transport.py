@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 LARGEST_ANSWER = 64 * 2**20
 
 
+# Which of the `Timeouts` holds for an answer.
+Patience = Literal["read", "upload", "site"]
+
+
 @dataclass(frozen=True)
 class Request:
     """One HTTP request. `repeatable`: sending it twice leaves the world as sending it once does."""
@@ -47,7 +51,7 @@ class Request:
     auth: tuple[str, str] | None = field(default=None, repr=False)
     repeatable: bool = True
     wants_json: bool = False
-    upload: bool = False
+    patience: Patience = "read"
     what: str = "send a request"
 
 
@@ -202,7 +206,7 @@ class Transport:
                 auth=request.auth,
             )
         )
-        read = self._timeouts.upload if request.upload else self._timeouts.read
+        read: float = getattr(self._timeouts, request.patience)
         until = self._clock.monotonic() + max(1.0, left)
         response = self._session.send(
             prepared,

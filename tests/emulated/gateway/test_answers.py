@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import logging
@@ -410,6 +411,14 @@ def test_site_requests_carry_no_credentials(lab: Lab) -> None:
     assert {asked.headers["host"] for asked in server.asked} == {"generativeagent-1234.twil.io"}
     assert server.asked[1].headers["x-twilio-signature"]
     assert TOKEN not in str(server.asked)
+
+
+@pytest.mark.parametrize("said", [Said(503, b"<html>"), Said(drop=True)])
+def test_a_site_is_asked_once(lab: Lab, said: Said) -> None:
+    gateway, server = lab.always(said)
+    with contextlib.suppress(Unreachable):
+        assert gateway.probe("https://generativeagent-1234.twil.io/engage") == 503
+    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize(
