@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ga_deploy.model import Bundle
 
 ACCOUNT = "AC" + "0" * 32
+MOST_HOSTS = 5  # each is a Node process of some 45 MB
 TOKEN = "0123456789abcdef0123456789abcdef"
 DOMAIN = "ga-1234.twil.io"
 CALL = "CA" + "5" * 32
@@ -544,6 +545,9 @@ def hosts(
     """Served configs by their content: equal ones share a host."""
     made: dict[str, tuple[Bundle, FunctionHost]] = {}
 
+    def stop(host: FunctionHost) -> None:
+        asyncio.run_coroutine_threadsafe(host.stop(), loop).result(30)
+
     def serve(content: str) -> tuple[Bundle, FunctionHost]:
         if content not in made:
             wanted = json.loads(content)
@@ -555,11 +559,14 @@ def hosts(
             host = host_of(bundle, packages)
             asyncio.run_coroutine_threadsafe(host.start(), loop).result(30)
             made[content] = (bundle, host)
+            if len(made) > MOST_HOSTS:
+                stop(made.pop(next(iter(made)))[1])
+        made[content] = made.pop(content)  # the one that was used last goes last
         return made[content]
 
     yield serve
     for _, host in made.values():
-        asyncio.run_coroutine_threadsafe(host.stop(), loop).result(30)
+        stop(host)
 
 
 @pytest.fixture
@@ -587,12 +594,12 @@ def deploy(
 @pytest.fixture
 def deploy_bundle(
     loop: asyncio.AbstractEventLoop, packages: Path, fault_server: FaultServer, asapp: Script
-) -> Callable[[Bundle], AbstractContextManager[Deployment]]:
+) -> Callable[..., AbstractContextManager[Deployment]]:
     """Serve a bundle for the length of a `with`, with the test's ASAPP."""
 
     @contextmanager
-    def serve(bundle: Bundle) -> Iterator[Deployment]:
-        host = host_of(bundle, packages)
+    def serve(bundle: Bundle, other_packages: Path | None = None) -> Iterator[Deployment]:
+        host = host_of(bundle, other_packages or packages)
         asyncio.run_coroutine_threadsafe(host.start(), loop).result(30)
         try:
             made = Deployment(bundle, host, loop, asapp)

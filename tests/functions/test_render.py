@@ -8,12 +8,14 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
+from ga_deploy.config.load import load_config
 from ga_deploy.errors import ConfigInvalid, DeployError
 from ga_deploy.lint import find_node
 from ga_deploy.model import MARKER, Bundle
 from ga_deploy.redact import Secret
-from ga_deploy.render import built_in_templates, template_hashes, write_project
+from ga_deploy.render import built_in_templates, render, template_hashes, write_project
 from ga_deploy.render.javascript import to_literal
 
 if TYPE_CHECKING:
@@ -219,6 +221,24 @@ def test_a_profile_with_its_own_asapp_has_its_own_variables(bundle_of: Any) -> N
         "ASAPP_API_ID",
         "ASAPP_API_SECRET",
     ]
+
+
+def test_another_app_of_a_profile_is_kept_apart(bench: Any, tmp_path: Path) -> None:
+    config = bench.base_config("https://crm.example.com")
+    config["profiles"]["es"]["asapp"] = {"api_id": "${PBX}", "url_cache_seconds": 60}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    environ = {
+        "ID": "api-id-for-tests",
+        "SECRET": "api-secret-for-tests",
+        "HOOK": "hook-secret-1",
+        "PBX": "pbx-password-1",
+    }
+    bundle = render(load_config(tmp_path / "config.yaml", environ=environ))
+    held = {name: value.reveal() for name, value in bundle.variables.items() if isinstance(value, Secret)}
+    (own,) = (name for name in held if name.startswith("GA_ASAPP_ID_"))
+    assert held[own] == "pbx-password-1"
+    assert held["ASAPP_API_ID"] == "api-id-for-tests"
+    assert f'idVariable: "{own}"' in sources(bundle)["/lib/settings"]
 
 
 def test_the_hashes_of_templates_tell_every_file() -> None:
