@@ -246,7 +246,7 @@ def simulate(
     ] = None,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="XML", help="Write a JUnit file.")] = None,
     asapp: Annotated[Literal["mock", "live"], typer.Option("--asapp", help="Who answers for ASAPP.")] = "mock",
-    flow: Annotated[bool, typer.Option("--flow", help="Through the Studio flow instead of straight to engage.")] = False,
+    flow: Annotated[bool, typer.Option("--flow", help="Through the Studio flow.")] = False,
 ) -> None:
     """Play whole calls through the functions on this machine, and judge what the caller went through."""
     from ga_deploy.commands import simulate as command
@@ -255,6 +255,51 @@ def simulate(
         tuple(scenarios or ()), every, listed, calls, concurrency, audio, record, report, junit, asapp, flow
     )
     _run.code = command.run(_context(), options)
+
+
+app.add_typer(flow_app)
+
+
+@flow_app.command("show", epilog=_EPILOG)
+def flow_show(
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid diagram.")] = False,
+) -> None:
+    """Show the flow: its widgets and where their exits lead."""
+    from ga_deploy.commands import flow as command
+
+    _run.code = command.show(_context(), mermaid=mermaid)
+
+
+@flow_app.command("diff", epilog=_EPILOG)
+def flow_diff() -> None:
+    """Show what is in the account against what the config asks for."""
+    from ga_deploy.commands import flow as command
+
+    _run.code = command.diff(_context())
+
+
+@flow_app.command("push", epilog=_EPILOG)
+def flow_push() -> None:
+    """Publish the flow (or save a draft) if it differs; the functions must be live."""
+    from ga_deploy.commands import flow as command
+
+    _run.code = command.push(_context())
+
+
+@flow_app.command("attach", epilog=_EPILOG)
+def flow_attach() -> None:
+    """Insert our widgets into the flow that `flow.attach_to` names, or bring them up to date."""
+    from ga_deploy.commands import flow as command
+
+    _run.code = command.attach(_context())
+
+
+@flow_app.command("detach", epilog=_EPILOG)
+def flow_detach() -> None:
+    """Take our widgets out of that flow; its exits lead where they did before."""
+    from ga_deploy.commands import flow as command
+
+    _run.code = command.detach(_context())
 
 
 @app.command(epilog=_EPILOG)

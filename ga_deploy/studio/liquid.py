@@ -40,7 +40,7 @@ def find_variable(value: From) -> str | None:
 
 
 def _query_variable(name: str) -> str:
-    """Return where a flow finds what is `query.NAME` without one: set by an earlier widget, or in the flow's own URL."""
+    """Return what stands for `query.NAME` in a flow: a variable set by an earlier widget, or the flow's own URL."""
     return f"flow.variables.{name} | default: trigger.call.{name}"
 
 

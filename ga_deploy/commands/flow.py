@@ -1,0 +1,143 @@
+"""`flow show`, `diff`, `push`, `attach`, `detach`: the Studio flow by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ga_deploy.commands.target import make_target
+from ga_deploy.engine.flow_steps import (
+    detach_flow,
+    look_at_flow,
+    push_flow,
+    require_attached,
+    require_enabled,
+)
+from ga_deploy.errors import ExitCode
+from ga_deploy.studio import draw_mermaid, parse_definition
+
+if TYPE_CHECKING:
+    from ga_deploy.commands.context import Context
+    from ga_deploy.engine.flow_steps import FlowLook
+    from ga_deploy.model import Flow
+    from ga_deploy.studio import Definition, FlowDiff, Transition
+
+
+def show(ctx: Context, *, mermaid: bool = False) -> ExitCode:
+    """Show the flow that is in the account, or, while there is none, the one that the config asks for."""
+    config = ctx.load()
+    require_enabled(config)
+    look = look_at_flow(make_target(ctx, config, command="flow show"), config)
+    live = look.live
+    definition = (
+        parse_definition(live.definition, where=f"flow {live.sid}") if live is not None else look.decision.definition
+    )
+    if live is None:
+        ctx.ui.note("There is no flow yet; this is the one that `ga-deploy flow push` would make.")
+    drawn = draw_mermaid(definition)
+    payload = {"flow": _to_json(live), "definition": definition, "mermaid": drawn}
+    ctx.ui.result(payload, drawn if mermaid else "\n".join([_headline(live), *_list_widgets(definition)]))
+    return ExitCode.OK
+
+
+def diff(ctx: Context) -> ExitCode:
+    """Show what is in the account against what would be."""
+    config = ctx.load()
+    require_enabled(config)
+    look = look_at_flow(make_target(ctx, config, command="flow diff"), config)
+    ctx.ui.result({**_change(look), "diff": _diff_json(look.decision.diff)}, _describe(look))
+    return ExitCode.OK
+
+
+def push(ctx: Context) -> ExitCode:
+    """Publish the flow (or save a draft), if it differs."""
+    config = ctx.load()
+    look = push_flow(make_target(ctx, config, command="flow push"), config, lambda seen: ctx.ui.note(_describe(seen)))
+    return _tell(ctx, look)
+
+
+def attach(ctx: Context) -> ExitCode:
+    """Insert our widgets into the flow that `flow.attach_to` names, or bring them up to date."""
+    config = ctx.load()
+    require_attached(config)
+    target = make_target(ctx, config, command="flow attach")
+    return _tell(ctx, push_flow(target, config, lambda seen: ctx.ui.note(_describe(seen))))
+
+
+def detach(ctx: Context) -> ExitCode:
+    """Take our widgets out again."""
+    config = ctx.load()
+
+    def agree(live: Flow, changes: FlowDiff) -> None:
+        ctx.ui.note("\n".join([f"{live.friendly_name} ({live.sid}), revision {live.revision}", *changes.lines()]))
+
+    flow, changes = detach_flow(make_target(ctx, config, command="flow detach"), config, agree)
+    payload = {"changed": True, "flow": _to_json(flow), "diff": _diff_json(changes)}
+    ctx.ui.result(
+        payload, f"Detached from {flow.friendly_name} ({flow.sid}); revision {flow.revision} is {flow.status}"
+    )
+    return ExitCode.OK
+
+
+def _tell(ctx: Context, look: FlowLook) -> ExitCode:
+    flow = look.live
+    changed = look.decision.change.is_write
+    payload = {**_change(look), "changed": changed, "flow": _to_json(flow), "diff": _diff_json(look.decision.diff)}
+    ctx.ui.result(payload, _headline(flow) if changed else f"Nothing to do. {_headline(flow)}")
+    return ExitCode.OK
+
+
+def _change(look: FlowLook) -> dict[str, object]:
+    return {"change": look.decision.change.to_json()}
+
+
+def _to_json(flow: Flow | None) -> dict[str, object] | None:
+    if flow is None:
+        return None
+    return {
+        "sid": flow.sid,
+        "friendly_name": flow.friendly_name,
+        "status": flow.status,
+        "revision": flow.revision,
+        "commit_message": flow.commit_message,
+        "webhook_url": flow.webhook_url,
+    }
+
+
+def _diff_json(changes: FlowDiff) -> dict[str, object]:
+    return {
+        "added": list(changes.added),
+        "removed": list(changes.removed),
+        "changed": {name: list(lines) for name, lines in changes.changed.items()},
+        "settings": list(changes.settings),
+    }
+
+
+def _describe(look: FlowLook) -> str:
+    lines = look.decision.diff.lines()
+    if not look.decision.change.is_write:
+        return f"No changes. {_headline(look.live)}"
+    return "\n".join([_headline(look.live), *(lines or ["~ status or name"])])
+
+
+def _headline(flow: Flow | None) -> str:
+    if flow is None:
+        return "No flow yet"
+    return f"{flow.friendly_name} ({flow.sid}), revision {flow.revision}, {flow.status}\n{flow.webhook_url}"
+
+
+def _list_widgets(definition: Definition) -> list[str]:
+    width = max(len(state["name"]) for state in definition["states"])
+    lines = []
+    for state in definition["states"]:
+        exits = [
+            f"{_exit_name(transition)} → {transition['next']}"
+            for transition in state["transitions"]
+            if transition.get("next")
+        ]
+        lines.append(f"  {state['name']:<{width}}  {state['type']:<19} {', '.join(exits) or 'ends the call'}")
+    return lines
+
+
+def _exit_name(transition: Transition) -> str:
+    conditions = transition.get("conditions")
+    return conditions[0]["friendly_name"] if conditions else transition["event"]
