@@ -37,57 +37,39 @@ DEEPEST = 40
 MOST_NODES = 100_000
 
 
-def read_tree(path: Path, name: str) -> tuple[Section | None, list[Finding]]:
+Outcome = tuple[Section | None, list[Finding]]
+
+
+def read_tree(path: Path, name: str) -> Outcome:
     """Read a config file into a tree; `name` is what findings call it. None when there is nothing to go on with."""
-    top = Place(name)
+    other = "name another with `--config PATH`"
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_CONFIG + 1)
     except FileNotFoundError:
-        return None, [
-            Finding(
-                f"there is no config file `{name}`",
-                "nothing is there to read",
-                "run `ga-deploy init`, or name the file with `--config PATH`",
-                top,
-            )
-        ]
+        fix = "run `ga-deploy init`, or name the file with `--config PATH`"
+        return _stopped(f"there is no config file `{name}`", "nothing is there to read", fix, Place(name))
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        return None, [
-            Finding(
-                f"the config file `{name}` cannot be read",
-                reason,
-                "make it a readable file, or name another with `--config PATH`",
-                top,
-            )
-        ]
+        why = getattr(error, "strerror", None) or str(error)
+        return _stopped(f"the config file `{name}` cannot be read", why, f"make it readable, or {other}", Place(name))
     if len(content) > LARGEST_CONFIG:
-        return None, [
-            Finding(
-                f"the config file `{name}` is too large",
-                "it has more than 1 MB",
-                "is it the right file? Name it with `--config PATH`",
-                top,
-            )
-        ]
+        what = f"the config file `{name}` is too large"
+        return _stopped(what, "it has more than 1 MB", f"is it the right file? If not, {other}", Place(name))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start]
         place = Place(name, before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1)
-        return None, [
-            Finding(
-                "the config file is not UTF-8",
-                f"byte 0x{content[error.start]:02x} begins no character",
-                "save it as UTF-8",
-                place,
-            )
-        ]
+        why = f"byte 0x{content[error.start]:02x} begins no character"
+        return _stopped("the config file is not UTF-8", why, "save it as UTF-8", place)
     return parse(text, name)
 
 
-def parse(text: str, name: str) -> tuple[Section | None, list[Finding]]:
+def _stopped(what: str, why: str, fix: str, place: Place) -> Outcome:
+    return None, [Finding(what, why, fix, place)]
+
+
+def parse(text: str, name: str) -> Outcome:
     """Parse YAML text; findings for what is not YAML, or not the YAML of a config."""
     try:
         composer = _Composer(text, name)
@@ -97,41 +79,20 @@ def parse(text: str, name: str) -> tuple[Section | None, list[Finding]]:
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = Place(name, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
-        return None, [
-            Finding(
-                "the config file has a character that YAML does not allow",
-                f"it is {text[error.position : error.position + 1]!r}",
-                "remove it",
-                place,
-            )
-        ]
+        why = f"it is {text[error.position : error.position + 1]!r}"
+        return _stopped("the config file has a character that YAML does not allow", why, "remove it", place)
     except yaml.MarkedYAMLError as error:
         return None, [_syntax(error, name, text)]
-    except RecursionError:
-        return None, [_too_deep(Place(name))]
-    findings = composer.findings
+    if isinstance(node, Section):
+        return node, composer.findings
+    fix = "run `ga-deploy init` for a starting point"
     if node is None or (isinstance(node, Scalar) and node.value is None):
-        return None, [
-            *findings,
-            Finding(
-                "the config file is empty",
-                "it holds no keys",
-                "run `ga-deploy init` for a starting point",
-                Place(name, 1, 1),
-            ),
-        ]
-    if not isinstance(node, Section):
+        finding = Finding("the config file is empty", "it holds no keys", fix, Place(name, 1, 1))
+    else:
         kind = "a list" if isinstance(node, Items) else "a single value"
-        return None, [
-            *findings,
-            Finding(
-                f"the config file holds {kind}",
-                "a mapping of keys such as `twilio:` is expected at the top",
-                "run `ga-deploy init` for a starting point",
-                node.place,
-            ),
-        ]
-    return node, findings
+        why = "a mapping of keys such as `twilio:` is expected at the top"
+        finding = Finding(f"the config file holds {kind}", why, fix, node.place)
+    return None, [*composer.findings, finding]
 
 
 def _syntax(error: yaml.MarkedYAMLError, name: str, text: str) -> Finding:

@@ -19,7 +19,7 @@ AXIOS_FLOOR = (1, 18, 0)
 COMPROMISED = {("axios", "1.14.1"), ("axios", "0.30.4")}
 
 _NAME = re.compile(r"(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*")
-_EXACT = re.compile(r"(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
+_EXACT = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
 _ELSEWHERE = re.compile(r"(file|link|git|git\+\w+|github|https?|ssh|npm|workspace):|^[\w-]+/[\w.-]+$|^\.{0,2}/")
 _OLDEST_NODE = 20
 
@@ -51,7 +51,11 @@ def check_dependencies(value: Any) -> Any:
 
 def check_dependency(name: str, version: Any) -> str:
     """Return the version; raise a finding when the package, or this version of it, must not go into a build."""
-    label = f"the dependency `{name}`"
+    _check_package(name, f"the dependency `{name}`")
+    return _check_version(name, version, f"the dependency `{name}`")
+
+
+def _check_package(name: str, label: str) -> None:
     if name == "@twilio/runtime-handler":
         raise finding(
             f"{label} cannot be chosen",
@@ -70,6 +74,9 @@ def check_dependency(name: str, version: Any) -> str:
             "npm names are lower case, e.g. axios or @scope/name",
             "correct the name",
         )
+
+
+def _check_version(name: str, version: Any, label: str) -> str:
     if isinstance(version, Referenced) and version.stand_in:
         return str(version)
     if not isinstance(version, str):

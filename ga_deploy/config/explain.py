@@ -95,54 +95,46 @@ def explain(error: ErrorDetails, root: Section, model: type[BaseModel]) -> Findi
         )
     if kind == "extra_forbidden":
         return _unknown_key(loc, root, model)
+    raw = node.raw if isinstance(node, Scalar) else None
+    what, why, fix = (
+        _shape(kind, value, raw) or _limit(kind, value, context) or ("is not valid", error["msg"], _COMPARE)
+    )
+    return Finding(f"{label} {what}", why, fix, place)
+
+
+Words = tuple[str, str, str]
+_COMPARE = "compare it with config.example.yaml"
+
+
+def _shape(kind: str, value: object, raw: str | None) -> Words | None:
+    """Return what is wrong with a value of another kind than was expected; `raw` is its text, if it has one."""
+    read = kind_of(value)
     if kind in {"string_type", "string_sub_type", "not_a_text"}:
-        raw = node.raw if isinstance(node, Scalar) else "..."
-        return Finding(
-            f"{label} has to be a text",
-            f"YAML reads it as {kind_of(value)}",
-            f'put quotes round it: "{raw}"' if isinstance(node, Scalar) else "write a text in quotes",
-            place,
-        )
+        fix = "write a text in quotes" if raw is None else f'put quotes round it: "{raw}"'
+        return "has to be a text", f"YAML reads it as {read}", fix
     if kind in {"model_type", "dict_type", "model_attributes_type"}:
-        return Finding(
-            f"{label} has to be a mapping",
-            f"it is {kind_of(value)}",
-            "write keys under it, indented, or in braces",
-            place,
-        )
+        return "has to be a mapping", f"it is {read}", "write keys under it, indented, or in braces"
     if kind in {"tuple_type", "list_type"}:
-        return Finding(
-            f"{label} has to be a list",
-            f"it is {kind_of(value)}",
-            "begin each line under it with a dash",
-            place,
-        )
+        return "has to be a list", f"it is {read}", "begin each line under it with a dash"
+    return None
+
+
+def _limit(kind: str, value: object, context: dict[str, Any]) -> Words | None:
+    """Return what is wrong with a value that is not among those that may be."""
     if kind == "literal_error":
         choices = context.get("expected", "").replace("'", "`").replace(" or ", ", ").split(", ")
         near = get_close_matches(f"`{value}`", choices, n=1)
-        return Finding(
-            f"{label} cannot be {show(value)}",
-            "it is one of " + ", ".join(choices),
-            f"did you mean {near[0]}?" if near else "use one of these",
-            place,
-        )
+        fix = f"did you mean {near[0]}?" if near else "use one of these"
+        return f"cannot be {show(value)}", "it is one of " + ", ".join(choices), fix
     if kind in {"greater_than_equal", "less_than_equal"}:
         limit = context.get("ge", context.get("le"))
         side = "at least" if "ge" in context else "at most"
-        return Finding(
-            f"{label} is out of range",
-            f"it has to be {side} {limit}",
-            f"write a number of {side} {limit}",
-            place,
-        )
-    if kind in {"string_too_short", "string_too_long", "too_short"}:
-        limit = context.get("max_length", context.get("min_length"))
-        if "max_length" in context:
-            return Finding(f"{label} is too long", f"it may have {limit} characters", "shorten it", place)
-        return Finding(
-            f"{label} is empty", "nothing could be done with it", "write something, or remove the key", place
-        )
-    return Finding(f"{label} is not valid", error["msg"], "compare it with config.example.yaml", place)
+        return "is out of range", f"it has to be {side} {limit}", f"write a number of {side} {limit}"
+    if kind == "string_too_long":
+        return "is too long", f"it may have {context.get('max_length')} characters", "shorten it"
+    if kind in {"string_too_short", "too_short"}:
+        return "is empty", "nothing could be done with it", "write something, or remove the key"
+    return None
 
 
 def _with_place(why: str, label: str) -> str:

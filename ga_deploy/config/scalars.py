@@ -20,6 +20,9 @@ from ga_deploy.redact import MASK, Secret
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Bytes; secrets are kept in environment variables on Twilio (Twilio docs: Environment variables).
+LONGEST_SECRET = 450
+
 # A secret below this length could not be masked without masking half of every sentence (see `redact`).
 SHORTEST_SECRET = 6
 
@@ -146,6 +149,12 @@ def _secret(value: Any) -> Secret:
             f"{show(value)} is too short to be safe, and cannot be masked in logs",
             "use a longer secret",
         )
+    if len(value.encode()) > LONGEST_SECRET:
+        raise finding(
+            "a secret is too long",
+            f"{show(value)} has {len(value.encode())} bytes; a variable on Twilio holds {LONGEST_SECRET}",
+            "use a shorter secret",
+        )
     if any(ord(character) < 32 for character in value):
         raise finding(
             "a secret has a control character in it",
@@ -155,28 +164,35 @@ def _secret(value: Any) -> Secret:
     return Secret(str(value))
 
 
-SecretText = Annotated[
-    Secret,
-    PlainValidator(_secret),
-    WithJsonSchema({"type": "string", "pattern": r"^(\$\{[^}]*\})*$", "writeOnly": True}),
-]
+def _header_value(value: Any) -> Secret:
+    """A secret that is sent as an HTTP header, where only visible ASCII can stand."""
+    secret = _secret(value)
+    _check_header(secret.reveal(), value)
+    return secret
 
 
 def _identifier(value: Any) -> Secret:
     """An id that is sent like a secret but may be written in clear (ASAPP's API id)."""
     if isinstance(value, Secret):
         return value
-    if not isinstance(value, str):
-        raise finding(f"{show(value)} is not a text", "an id is expected here", f'put quotes round it: "{value}"')
-    if not value.strip() or any(ord(character) < 33 for character in value):
-        raise finding(
-            "an id is empty or has blanks in it",
-            "it is sent as an HTTP header",
-            "write the id as ASAPP gave it",
-        )
+    require_text(value)
+    _check_header(value, value)
     return Secret(str(value))
 
 
+def _check_header(text: str, written: Any) -> None:
+    if not re.fullmatch(r"[!-~]{1,450}", text):
+        whose = f"{show(written)} has" if isinstance(written, Referenced) else "it has"
+        raise finding(
+            "an ASAPP credential cannot be sent",
+            f"it is an HTTP header of 1 to 450 letters, digits and signs of ASCII; {whose} others",
+            "write it as ASAPP gave it",
+        )
+
+
+_SECRET_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^(\$\{[^}]*\})*$", "writeOnly": True})
+SecretText = Annotated[Secret, PlainValidator(_secret), _SECRET_SCHEMA]
+ApiSecret = Annotated[Secret, PlainValidator(_header_value), _SECRET_SCHEMA]
 ApiId = Annotated[Secret, PlainValidator(_identifier), WithJsonSchema({"type": "string", "minLength": 1})]
 
 

@@ -30,6 +30,7 @@ from ga_deploy.config.destinations import (
 from ga_deploy.config.hours import Hours
 from ga_deploy.config.scalars import (
     ApiId,
+    ApiSecret,
     Choice,
     SecretText,
     Text,
@@ -101,7 +102,7 @@ class Asapp(Strict):
 
     api_host: ApiHost = Field(description="a bare host is accepted; http:// is refused")
     api_id: ApiId = Field(description="the API id that ASAPP gave you")
-    api_secret: SecretText = Field(description="the API secret that ASAPP gave you; a ${NAME} reference")
+    api_secret: ApiSecret = Field(description="the API secret that ASAPP gave you; a ${NAME} reference")
     voice_agent_mode: Annotated[typing.Literal["cascade", "s2s"], Choice] | None = Field(
         None, description="cascade or s2s; left to ASAPP when empty"
     )
