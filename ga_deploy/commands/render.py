@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ga_deploy.commands.context import Context
+    from ga_deploy.config.schema import Config
 
 
 def run(ctx: Context, out: Path) -> ExitCode:
@@ -23,7 +24,8 @@ def run(ctx: Context, out: Path) -> ExitCode:
     findings = lint(bundle, find_node())
     ctx.ui.findings(findings)
     name = re.sub(r"[^a-z0-9-]+", "-", config.service.name.lower()).strip("-") or "ga-deploy-functions"
-    files = write_project(bundle, out, name=name, runtime=config.service.runtime)
+    flow = _write_flow(config) if config.flow.enabled else None
+    files = write_project(bundle, out, name=name, runtime=config.service.runtime, flow=flow)
     payload = {
         "out": str(out),
         "environment": config.environment.name,
@@ -38,3 +40,12 @@ def run(ctx: Context, out: Path) -> ExitCode:
     )
     ctx.ui.result(payload, human)
     return ExitCode.OK
+
+
+def _write_flow(config: Config) -> str:
+    """Return the flow's definition for a deployment that is not made yet: its domain and SIDs are to be filled in."""
+    from ga_deploy.studio.build import FlowTarget, build_flow, read_base
+    from ga_deploy.studio.definition import dump_definition
+
+    target = FlowTarget("DOMAIN_NAME", service_sid="", environment_sid="", call_transfer_sid="")
+    return dump_definition(build_flow(config, target, read_base(config)), indent=2) + "\n"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.model import Bundle
 
+FLOW = "studio/flow.json"
 MANIFEST = ".ga-deploy.json"
 # A project is installed in full, so it says which `twilio` it was tested with. Deployed builds get the platform's own.
 TWILIO = "5.13.1"
@@ -34,19 +35,30 @@ _README = """# Functions rendered by ga-deploy
 
 `twilio-run start` serves protected functions without asking for Twilio's signature, and private ones too: it is for
 trying things out on your own machine.
+
+`studio/flow.json`, if it is there, is the Studio flow: put your deployment's domain in the place of `DOMAIN_NAME`, and
+import it in the Console (new flow, Import from JSON).
 """
 _IGNORED = "node_modules/\n.env\n.twiliodeployinfo\n"
 
 
 def write_project(
-    bundle: Bundle, out: Path, *, name: str = "ga-deploy-functions", runtime: str | None = None
+    bundle: Bundle,
+    out: Path,
+    *,
+    name: str = "ga-deploy-functions",
+    runtime: str | None = None,
+    flow: str | None = None,
 ) -> tuple[str, ...]:
     """Write `bundle` to the folder `out`, made if need be, and return the paths of all files relative to it, sorted.
 
-    `runtime` is Twilio's name of the Node version, e.g. `node22`. No file holds a secret. Raises `DeployError` when
+    `runtime` is Twilio's name of the Node version, e.g. `node22`; `flow` the definition of a Studio flow, as JSON,
+    which is put beside the functions. No file holds a secret. Raises `DeployError` when
     `out` holds anything else than an earlier, unchanged output; nothing is written then.
     """
     files = _project_files(bundle, name, runtime or "node22")
+    if flow is not None:
+        files[FLOW] = flow.encode()
     before = _read_manifest(out)
     try:
         for stale in before.keys() - files.keys():

@@ -268,6 +268,30 @@ def test_a_project_is_written_read_and_written_again(bundle_of: Any, tmp_path: P
     assert (out / ".env").read_text() == "ASAPP_API_SECRET=mine\n"
 
 
+def test_the_command_writes_the_flow_beside_the_functions(ga_deploy: Any, bench: Any, tmp_path: Path) -> None:
+    config = bench.lay(bench.base_config("https://crm.example.com"), {"flow": {"enabled": True}})
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    environ = {
+        "ID": "api-id-for-tests",
+        "SECRET": "api-secret-for-tests",
+        "HOOK": "hook-secret-1",
+        "PBX": "pbx-password-1",
+    }
+    done = ga_deploy("--json", "render", "--out", "out", env=environ)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["findings"] == []
+    assert "studio/flow.json" in told["files"]
+    flow = json.loads((tmp_path / "out/studio/flow.json").read_text())
+    assert flow["initial_state"] == "Trigger"
+    assert "https://DOMAIN_NAME/flow/engage" in json.dumps(flow)
+    for path in (tmp_path / "out").rglob("*"):
+        assert path.is_dir() or not [secret for secret in environ.values() if secret in path.read_text()], path
+    refused = ga_deploy("render", "--out", ".", env=environ)
+    assert refused.returncode == 1
+    assert "not empty" in refused.stderr
+
+
 def test_what_others_wrote_is_never_overwritten(bundle_of: Any, tmp_path: Path) -> None:
     bundle, out = bundle_of(), tmp_path / "out"
     out.mkdir()

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from ga_deploy.render import built_in_templates
+
 
 def complete(bench: Any, **query: str) -> str:
     return f"/call-complete?transfer={bench.transfer}" + "".join(f"&{name}={value}" for name, value in query.items())
@@ -188,6 +190,14 @@ def test_hours(deploy: Any, bench: Any, now: str, is_open: bool) -> None:
     functions.clock(now=now)
     number = functions.post(complete(bench)).find("Dial/Number").text
     assert number == ("+15550100002" if is_open else "+15550100008")
+
+
+def test_a_zone_that_node_does_not_know_counts_as_open(deploy: Any, bench: Any) -> None:
+    settings = (built_in_templates()["functions/lib/settings.private.js.j2"]).read_text(encoding="utf-8")
+    older = "\nmodule.exports.destinations.night_desk.hours.timezone = 'Moon/Tycho';\n"
+    files = {"templates/functions/lib/settings.private.js.j2": settings + older}
+    functions = deploy({"templates": "./templates", **agent({"send": "night_desk"}, "hangup")}, files=files)
+    assert functions.post(complete(bench)).verbs == ["Dial"]
 
 
 def test_a_web_hook_is_told_with_a_signature(functions: Any, asapp: Any, bench: Any) -> None:
