@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ga_deploy.errors import Usage
+from ga_deploy.errors import ConfigInvalid, Usage
 
 # A deployment makes some twenty functions; one round trip each for creating and for uploading all of them at once. The
 # gateway halves this with every 429, which Twilio answers before it processes anything (docs: error 20429).
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ga_deploy.commands.context import Context
     from ga_deploy.config.schema import Config
     from ga_deploy.engine.deployment import Target
+    from ga_deploy.model import Bundle
 
 
 def make_target(ctx: Context, config: Config, *, lock_timeout: float = 90.0, command: str = "up") -> Target:
@@ -29,7 +30,10 @@ def make_target(ctx: Context, config: Config, *, lock_timeout: float = 90.0, com
     from ga_deploy.engine.wish import make_desired
     from ga_deploy.render import render
 
-    desired = make_desired(config, render(config))
+    bundle = render(config)
+    if config.templates or config.hooks.before_engage or config.hooks.after_call:
+        _check_own_code(bundle)
+    desired = make_desired(config, bundle)
     return Target(
         platform=ctx.gateway(config, concurrency=CONCURRENCY),
         desired=desired,
@@ -45,6 +49,15 @@ def make_target(ctx: Context, config: Config, *, lock_timeout: float = 90.0, com
         command=command,
         flow=config if config.flow.enabled else None,
     )
+
+
+def _check_own_code(bundle: Bundle) -> None:
+    """Raise `ConfigInvalid` for JavaScript of the user's that cannot run: Twilio's builds fail without a reason."""
+    from ga_deploy.lint import find_node, lint
+
+    errors = tuple(finding for finding in lint(bundle, find_node()) if finding.level == "error")
+    if errors:
+        raise ConfigInvalid(errors)
 
 
 def _read_region(ctx: Context) -> str | None:

@@ -53,7 +53,9 @@ def _agree(ctx: Context, plan: Plan) -> None:
 
         ctx.ui.note(ctx.ui.render(draw_plan(plan), sys.stderr))
     for change in plan.changes:
-        if change.consent:
+        if change.consent and change.kind == "number":
+            ctx.ui.confirm(f"Take over {change.name}?", why=change.consent)
+        elif change.consent:
             ctx.ui.confirm(f"{change.consent[:1].upper()}{change.consent[1:]}?")
 
 

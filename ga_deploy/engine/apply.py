@@ -5,6 +5,9 @@
 
 The live build is read again right before activation, and the deployments right after it: Twilio has no compare-and-set,
 so this is what keeps two deployers from dropping each other's functions.
+
+Long because the order of the steps is the point, and it is read best in one place; the steps' own work is in `builds`,
+`check`, `merging`, `binder` and `flows`.
 """
 
 from __future__ import annotations

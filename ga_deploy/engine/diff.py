@@ -1,4 +1,7 @@
-"""The comparison: what is wanted, what is there, hence what changes and why. Pure: no I/O, no clock, no chance."""
+"""The comparison: what is wanted, what is there, hence what changes and why. Pure: no I/O, no clock, no chance.
+
+Long because each kind of thing has its few rules, and a plan is all of them.
+"""
 
 from __future__ import annotations
 

@@ -66,6 +66,7 @@ def observe(
         build = _read_build(platform, service.sid, environment)
         variables = variables_read.result()
     record = _trust(record_read.result(), service.sid if service else None)
+    records.announce()
     live: tuple[LiveFunction, ...] = ()
     resources: tuple[FunctionResource, ...] = ()
     if service:

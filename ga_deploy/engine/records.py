@@ -7,6 +7,8 @@ Keys, newest first when sorted backwards:
     release.000012     a release
     numbers.000        what numbers had before ga-deploy bound them, many to an item
     bindings.000012.0  the numbers of a release that has too many for its own item
+
+Sync, file, and the fall-back from one to the other are one contract, so they stand together.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from ga_deploy.errors import ApiProblem, Denied, DeployError, NotFound
+from ga_deploy.errors import ApiProblem, Denied, DeployError, NotFound, Unreachable
 from ga_deploy.events import Report, Warned
 from ga_deploy.model import SyncItem
 
@@ -47,6 +49,9 @@ class Records(Protocol):
 
     def starting_with(self, prefix: str) -> list[SyncItem]:
         """Return every item whose key starts with `prefix`, keys sorted forwards."""
+
+    def announce(self) -> None:
+        """Say aloud where the record is kept, if not where it was asked for; called once reading went well."""
 
     def prepare(self) -> None:
         """Make sure that items can be put; called once there is something to write."""
@@ -95,6 +100,9 @@ class SyncRecords:
             whole = self._platform.list_items(self._name, prefix=prefix)
         return sorted((item for item in whole if item.key.startswith(prefix)), key=lambda item: item.key)
 
+    def announce(self) -> None:
+        """Nothing to say: it is where it was asked for."""
+
     def prepare(self) -> None:
         """Create the map unless it is known to exist."""
         if not self._exists:
@@ -137,6 +145,9 @@ class FileRecords:
         """Return every item whose key starts with `prefix`."""
         found = (item for item in self._read().values() if item.key.startswith(prefix))
         return sorted(found, key=lambda item: item.key)
+
+    def announce(self) -> None:
+        """Nothing to say: it is where it was asked for."""
 
     def prepare(self) -> None:
         """Create the folder; raises `DeployError` if that is not possible."""
@@ -200,7 +211,11 @@ class FileRecords:
 
 
 class ForgivingRecords:
-    """The record on Sync as long as that works, else in a file: said once, and why."""
+    """The record on Sync as long as that works, else in a file: said once, and why.
+
+    A fall-back while reading is told by `announce`, once the rest of the account has answered: with wrong credentials
+    everything is refused, and Sync is not the news.
+    """
 
     def __init__(self, on_sync: SyncRecords, in_file: FileRecords, report: Report) -> None:
         self._on_sync = on_sync
@@ -208,6 +223,7 @@ class ForgivingRecords:
         self._report = report
         self._chosen: SyncRecords | FileRecords = on_sync
         self._guard = threading.Lock()
+        self._unsaid: Warned | None = None
 
     @property
     def where(self) -> str:
@@ -230,6 +246,13 @@ class ForgivingRecords:
             self._fall_back(problem)
             return self._chosen.starting_with(prefix)
 
+    def announce(self) -> None:
+        """Say that the record is in a file, and why, if that has not been said."""
+        with self._guard:
+            unsaid, self._unsaid = self._unsaid, None
+        if unsaid:
+            self._report(unsaid)
+
     def prepare(self) -> None:
         """Make sure that items can be put."""
         try:
@@ -237,6 +260,7 @@ class ForgivingRecords:
         except ApiProblem as problem:
             self._fall_back(problem)
             self._chosen.prepare()
+        self.announce()
 
     def put(self, key: str, content: Mapping[str, object], *, if_match: str | None = None) -> SyncItem:
         """Create or overwrite an item."""
@@ -244,6 +268,7 @@ class ForgivingRecords:
             return self._chosen.put(key, content, if_match=if_match)
         except ApiProblem as problem:
             self._fall_back(problem)
+            self.announce()
             return self._chosen.put(key, content)
 
     def clear(self) -> None:
@@ -252,23 +277,21 @@ class ForgivingRecords:
 
     def _fall_back(self, problem: ApiProblem) -> None:
         # Only a refusal of Sync itself is forgiven: a restricted key answers 401 or 403 there, an account without Sync
-        # 404. Whatever else fails (no network, 5xx after all retries) may be over in a moment, and two records of one
-        # environment would contradict each other.
-        if not isinstance(problem, Denied) and problem.status not in {401, 403, 404}:
+        # 404, and a network may not let its host through. What may be over in a moment (a stall, a 5xx) is not: two
+        # records of one environment would contradict each other.
+        cut_off = isinstance(problem, Unreachable) and not problem.maybe_processed
+        if not (isinstance(problem, Denied) or problem.status in {401, 403, 404, 501} or cut_off):
             raise problem
         with self._guard:
             if self._chosen is self._in_file:
                 raise problem
             self._chosen = self._in_file
-        self._report(
-            Warned(
+            code = f" (code {problem.code})" if problem.code else ""
+            self._unsaid = Warned(
                 "the record of releases is kept in a local file",
-                why=f"Twilio Sync refused: {problem.what}"
-                + (f" (code {problem.code})" if problem.code else "")
-                + f"; the file is {self._in_file.where}",
+                why=f"Twilio Sync cannot be used: {problem.what}{code}; the file is {self._in_file.where}",
                 fix="give the API key access to Sync, or set `state: local` to agree",
             )
-        )
 
 
 def open_records(platform: Platform, desired: Desired, *, state: str, folder: Path, report: Report) -> Records:

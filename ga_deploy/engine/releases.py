@@ -1,4 +1,7 @@
-"""Releases in the record: reading the newest ones, writing the next, and the intent of one that has not ended."""
+"""Releases in the record: reading the newest ones, writing the next, and the intent of one that has not ended.
+
+Long because what is read was written by any version, or by hand, so each field is checked on its way in.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -454,3 +454,44 @@ def test_build_that_never_ends_is_given_up(stage: Stage, monkeypatch: pytest.Mon
     stage.ok("up")
     monkeypatch.setenv("GA_DEPLOY_BUILD_TIMEOUT", "soon")
     assert stage.run("up").code == 64
+
+
+def test_wrong_credentials_are_the_only_news(stage: Stage) -> None:
+    stage.emulator.faults.add(Fault("status", status=401, times=None))
+    refused = stage.run("up")
+    assert refused.code == 4
+    assert "local file" not in refused.err
+
+
+def test_suffix_of_another_environment_is_told_before_anything_is_written(stage: Stage) -> None:
+    adopt(stage, environment="production")
+    refused = stage.run("up")
+    assert refused.code == 1
+    assert "`production`" in refused.err
+    assert not stage.requests(only="POST")["requests"]
+
+
+def test_own_code_that_cannot_run_is_told_before_anything_is_sent(stage: Stage) -> None:
+    (stage.folder / "hook.js").write_text("module.exports = (call) => {\n  return {;\n};\n")
+    stage.configure(hooks="{before_engage: ./hook.js}")
+    refused = stage.run("up")
+    assert refused.code == 3
+    assert "hook.js" in refused.err
+    assert stage.requests()["count"] == 0
+
+
+def test_number_in_use_elsewhere_needs_consent(stage: Stage) -> None:
+    with stage.gateway() as gateway:
+        number = gateway.list_numbers([NUMBER])[NUMBER]
+        theirs = replace(number.settings, voice_url="https://pbx.example.com/voice")
+        gateway.update_number(number.sid, theirs, ["voice_url"])
+    refused = stage.run("up")
+    assert refused.code == 1
+    assert "https://pbx.example.com/voice" in refused.err
+    stage.ok("up", "--yes")
+    bound = stage.state()["numbers"][NUMBER]
+    assert bound["voice_url"].endswith("/engage")
+    assert bound["voice_fallback_url"] == "https://pbx.example.com/voice"
+    stage.ok("destroy", "--yes")
+    assert stage.state()["numbers"][NUMBER]["voice_url"] == "https://pbx.example.com/voice"
+    assert stage.state()["numbers"][NUMBER]["voice_fallback_url"] == ""

@@ -356,7 +356,7 @@ def play_wish(world: World, wish: Desired, folder: Path, state: str) -> None:
     assert world.writes == writes, "a second run writes nothing"
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(steps, st.sampled_from(("sync", "local")))
 def test_wish_is_live_and_foreign_parts_survive(history: list[object], state: str) -> None:
     play(history, state)
