@@ -99,7 +99,8 @@ class _Steps:
     def place_calls(self) -> list[Verdict]:
         """Ring the number once for every ending."""
         from ga_deploy.commands.deployed_stage import DeployedStage
-        from ga_deploy.commands.stage import FAST, describe
+        from ga_deploy.commands.describe import describe
+        from ga_deploy.commands.stage import FAST
         from ga_deploy.local import AUTH_TOKEN
         from ga_deploy.simulate.runner import run_scenarios
         from ga_deploy.simulate.scenario_file import find_scenarios

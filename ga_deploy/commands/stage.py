@@ -271,9 +271,7 @@ class FunctionStage:
             record_to=(lambda number: record_to(scenario.name, number)) if record_to else None,
         )
         config = vary(self._config, scenario.deployment, self._hooks)
-        deployment = replace(
-            describe(config, self.deployment.engage_url, ACCOUNT_SID), own_hosts=frozenset({DOMAIN})
-        )
+        deployment = replace(describe(config, self.deployment.engage_url, ACCOUNT_SID), own_hosts=frozenset({DOMAIN}))
         result = {} if self._live else read_result(script)
         fetch = _fetch_from(lane.host)
         door = FlowDoor(config, fetch, domain_name=DOMAIN, account_sid=ACCOUNT_SID, token=TOKEN) if self._flow else None

@@ -17,7 +17,8 @@ from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Protocol
 
 from ga_deploy.engine.holder import Holder, read_holder
-from ga_deploy.errors import ApiProblem, Conflict, Denied, DeployError, Locked, NotFound
+from ga_deploy.engine.records import lacks_sync
+from ga_deploy.errors import ApiProblem, Conflict, DeployError, Locked, NotFound
 from ga_deploy.events import Report, StepDone, StepProgress, StepStarted, Warned
 
 if TYPE_CHECKING:
@@ -249,13 +250,13 @@ def hold_lock(
         try:
             lock = _take(platform, name, holder, timeout, report)
         except ApiProblem as problem:
-            if not isinstance(problem, Denied) and problem.status not in {401, 403, 404}:
+            if not lacks_sync(problem):
                 raise
             report(
                 Warned(
                     "the lock only guards against other deployments from this machine",
-                    why=f"Twilio Sync refused: {problem.what}",
-                    fix="give the API key access to Sync",
+                    why=f"there is no access to Twilio Sync: {problem.what}",
+                    fix="give the credentials and the network access to Sync",
                 )
             )
         else:

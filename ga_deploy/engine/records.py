@@ -276,11 +276,7 @@ class ForgivingRecords:
         self._chosen.clear()
 
     def _fall_back(self, problem: ApiProblem) -> None:
-        # Only a refusal of Sync itself is forgiven: a restricted key answers 401 or 403 there, an account without Sync
-        # 404, and a network may not let its host through. What may be over in a moment (a stall, a 5xx) is not: two
-        # records of one environment would contradict each other.
-        cut_off = isinstance(problem, Unreachable) and not problem.maybe_processed
-        if not (isinstance(problem, Denied) or problem.status in {401, 403, 404, 501} or cut_off):
+        if not lacks_sync(problem):
             raise problem
         with self._guard:
             if self._chosen is self._in_file:
@@ -288,10 +284,22 @@ class ForgivingRecords:
             self._chosen = self._in_file
             code = f" (code {problem.code})" if problem.code else ""
             self._unsaid = Warned(
-                "the record of releases is kept in a local file",
+                "the record of releases is kept in a local file, and deployments from elsewhere are not locked out",
                 why=f"Twilio Sync cannot be used: {problem.what}{code}; the file is {self._in_file.where}",
-                fix="give the API key access to Sync, or set `state: local` to agree",
+                fix="give the credentials and the network access to Sync, or set `state: local` to agree",
             )
+
+
+def lacks_sync(problem: ApiProblem) -> bool:
+    """Whether there is no access to Sync, so that a file has to do.
+
+    A restricted key is answered 401 or 403 there, an account without Sync 404; where a network does not let Sync's host
+    through, no connection comes about. Whatever else fails (a connection that broke, 5xx after all retries) may be over
+    in a moment, and two records of one environment would contradict each other.
+    """
+    if isinstance(problem, Unreachable):
+        return not problem.status and not problem.maybe_processed
+    return isinstance(problem, Denied) or problem.status in {401, 403, 404, 405, 501}
 
 
 def open_records(platform: Platform, desired: Desired, *, state: str, folder: Path, report: Report) -> Records:

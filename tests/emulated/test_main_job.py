@@ -59,7 +59,9 @@ class Office:
 
 
 @pytest.fixture
-def office(ga_deploy: Run, tmp_path: Path, contract: Contract, npm_cache: Path) -> Iterator[Office]:
+def office(
+    ga_deploy: Run, tmp_path: Path, contract: Contract, npm_cache: Path, request: pytest.FixtureRequest
+) -> Iterator[Office]:
     folder = tmp_path / "network"
     folder.mkdir()
     ca = PrivateCa(folder)
@@ -71,7 +73,11 @@ def office(ga_deploy: Run, tmp_path: Path, contract: Contract, npm_cache: Path) 
         contract.observe(exchange)
 
     emulator = Emulator(accounts=[ACCOUNT], npm_cache=npm_cache, certificate=certificate, on_exchange=on_exchange)
-    with EmulatorThread(emulator) as url, ConnectProxy(("127.0.0.1", urlsplit(url).port or 0)) as proxy:
+    refused: tuple[str, ...] = getattr(request, "param", ())
+    with (
+        EmulatorThread(emulator) as url,
+        ConnectProxy(("127.0.0.1", urlsplit(url).port or 0), refuse=refused) as proxy,
+    ):
         environ = {
             "HTTPS_PROXY": proxy.url,
             "SSL_CERT_FILE": str(ca.file),
@@ -113,6 +119,13 @@ def test_from_nothing_to_a_bound_number(office: Office) -> None:
     second = json.loads(office("up", "--json").stdout)
     assert second["changed"] is False
     assert sum(exchange.method != "GET" for exchange in office.exchanges) == writes, "a second `up` wrote something"
+
+
+@pytest.mark.parametrize("office", [("sync.twilio.com",)], indirect=True)
+def test_a_network_without_sync_is_said_aloud_and_no_obstacle(office: Office) -> None:
+    first = office("up")
+    assert "kept in a local file, and deployments from elsewhere are not locked out" in first.stderr
+    assert json.loads(office("up", "--json").stdout)["changed"] is False
 
 
 def test_nothing_rendered_holds_a_secret(office: Office) -> None:

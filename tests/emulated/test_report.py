@@ -85,7 +85,13 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     page.write_text(write_report(make_verdicts(), seconds=1.0), encoding="utf-8")
     modules = asyncio.run(NodePackages(npm_cache()).install(PACKAGES))
     script = Path(__file__).with_name("open_report.mjs")
-    command = [str(NodeTools.find().node), str(script), str(modules / "node_modules"), str(page), str(folder / "shot.png")]
+    command = [
+        str(NodeTools.find().node),
+        str(script),
+        str(modules / "node_modules"),
+        str(page),
+        str(folder / "shot.png"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

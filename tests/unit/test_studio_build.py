@@ -235,7 +235,10 @@ destinations:
       attributes: {c: {from: query.campaign}, city: {from: call.FromCity}}
 outcomes: {agent: [{send: flex}], dropped: [{send: flex}]}
 """)
-    assert "&q.campaign={{flow.variables.campaign | default: trigger.call.campaign | url_encode}}" in states(flow)["ga_engage"]["properties"]["url"]
+    assert (
+        "&q.campaign={{flow.variables.campaign | default: trigger.call.campaign | url_encode}}"
+        in states(flow)["ga_engage"]["properties"]["url"]
+    )
     passed = {one["key"]: one["value"] for one in states(flow)["ga_transfer"]["properties"]["parameters"]}
     assert passed["q.campaign"] == "{{flow.variables.campaign | default: trigger.call.campaign}}"
     assert passed["FromCity"] == "{{trigger.call.FromCity}}"
