@@ -239,7 +239,9 @@ def simulate(
     listed: Annotated[bool, typer.Option("--list", help="List the shipped scenarios.")] = False,
     calls: Annotated[int, typer.Option("--calls", metavar="N", min=0, help="So many calls in all.")] = 0,
     concurrency: Annotated[int, typer.Option("--concurrency", metavar="M", min=0, help="So many at a time.")] = 0,
-    audio: Annotated[Path | None, typer.Option("--audio", metavar="WAV", help="What every caller says.")] = None,
+    audio: Annotated[
+        Path | None, typer.Option("--audio", metavar="WAV", help="What every caller says; or `microphone`.")
+    ] = None,
     record: Annotated[Path | None, typer.Option("--record", metavar="DIR", help="Keep both sides as WAVs.")] = None,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="HTML", help="Write a page to see and hear.")

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from ga_deploy.config.schema import Config
     from ga_deploy.simulate.judge import Verdict
     from ga_deploy.simulate.scenario import Scenario
+    from ga_deploy.simulate.stream import Person
 
+# What `--audio` is called with for somebody at this machine instead of a file.
+MICROPHONE = "microphone"
 # What runs when no scenario is named: one call for each way a conversation ends.
 USUAL = ("agent", "system", "completed", "caller-hangs-up", "asapp-down")
 
@@ -66,8 +69,8 @@ def run(ctx: Context, options: Options) -> ExitCode:
         if path is not None and not path.resolve().parent.is_dir():
             raise Usage(f"{path} cannot be written", why="its folder does not exist", fix="name a folder that exists")
     began = time.monotonic()
-    with _recordings(options) as folder:
-        verdicts, load = asyncio.run(_place_calls(ctx, options, scenarios, folder))
+    with _recordings(options) as folder, _open_microphone(options) as person:
+        verdicts, load = asyncio.run(_place_calls(ctx, options, scenarios, folder, person))
     seconds = time.monotonic() - began
     _write_files(ctx, options, verdicts, seconds)
     failed = [verdict for verdict in verdicts if not verdict.passed]
@@ -164,8 +167,26 @@ def _recordings(options: Options) -> Iterator[Path | None]:
         yield None
 
 
+@contextmanager
+def _open_microphone(options: Options) -> Iterator[Person | None]:
+    """Give the person at this machine, with `--audio microphone`."""
+    if str(options.audio) != MICROPHONE:
+        yield None
+        return
+    from ga_deploy.simulate.microphone import Microphone
+
+    if options.calls:
+        raise Usage(
+            "`--audio microphone` and `--calls` are given together",
+            why="one person cannot make many calls",
+            fix="give a WAV, or drop `--calls`",
+        )
+    with Microphone() as person:
+        yield person
+
+
 async def _place_calls(
-    ctx: Context, options: Options, scenarios: Sequence[Scenario], folder: Path | None
+    ctx: Context, options: Options, scenarios: Sequence[Scenario], folder: Path | None, person: Person | None
 ) -> tuple[list[Verdict], dict[str, float]]:
     from ga_deploy.commands.stage import FunctionStage
     from ga_deploy.local import npm_cache
@@ -178,12 +199,13 @@ async def _place_calls(
         config,
         npm_cache=npm_cache(),
         live=live,
-        speed=1.0 if options.calls else None,
+        speed=1.0 if options.calls or person else None,
         record_to=(lambda name, number: folder / f"{_file_name(name)}-{number}.wav") if folder else None,
-        caller_says=str(options.audio) if options.audio else "",
+        caller_says=str(options.audio) if options.audio and not person else "",
+        person=person,
         flow=options.flow,
     )
-    if options.audio:
+    if options.audio and not person:
         from ga_deploy.commands.stage import read_wav_named
 
         read_wav_named(str(options.audio))
@@ -197,7 +219,7 @@ async def _place_calls(
         if options.calls:
             verdicts, load = await _place_load(calls, stage, options.concurrency or 10, progress)
         else:
-            concurrency = options.concurrency or (1 if live else 6)
+            concurrency = 1 if person else options.concurrency or (1 if live else 6)
             verdicts, load = await run_scenarios(calls, stage, concurrency=concurrency, on_verdict=progress.take), {}
         progress.end()
     return verdicts, load

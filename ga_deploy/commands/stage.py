@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ga_deploy.config.schema import Config, Outcomes
     from ga_deploy.model import Bundle, FunctionFile
     from ga_deploy.simulate.scenario import DeploymentFault, Scenario
+    from ga_deploy.simulate.stream import Person
 
 DOMAIN = "ga-deploy-0000-simulated.twil.io"
 ACCOUNT_SID = "AC51511a7ed51511a7ed51511a7ed51511"
@@ -196,6 +197,7 @@ class FunctionStage:
         rewrite: Callable[[FunctionFile], str] | None = None,
         record_to: Callable[[str, int], Path] | None = None,
         caller_says: str = "",
+        person: Person | None = None,
         flow: bool = False,
     ) -> None:
         self._config = enable_flow(config) if flow else config
@@ -207,6 +209,7 @@ class FunctionStage:
         self._read_voice = read_voice
         self._record_to = record_to
         self._caller_says = caller_says
+        self._person = person
         self._shared: dict[_Variant, _Lane] = {}
         self._spare: dict[_Variant, list[_Lane]] = {}
         self._lanes: list[_Lane] = []
@@ -269,6 +272,7 @@ class FunctionStage:
             speed=self._speed or (1.0 if scenario.pace == "real" or self._live else FAST),
             read_voice=self._read_voice,
             record_to=(lambda number: record_to(scenario.name, number)) if record_to else None,
+            person=self._person,
         )
         config = vary(self._config, scenario.deployment, self._hooks)
         deployment = replace(describe(config, self.deployment.engage_url, ACCOUNT_SID), own_hosts=frozenset({DOMAIN}))
