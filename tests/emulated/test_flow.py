@@ -1,0 +1,378 @@
+"""The Studio flow as users deploy it: published with `up`, attached by hand, found again, never saved over others' work."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ga_deploy import cli
+from ga_deploy.emulator.accounts import Account
+from ga_deploy.emulator.control import dump
+from ga_deploy.emulator.faults import Fault
+from ga_deploy.emulator.server import Emulator, EmulatorThread
+from ga_deploy.gateway import Credentials, Endpoints, Gateway
+from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN
+from ga_deploy.redact import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+NUMBER = "+15550100000"
+MENU = json.loads((ROOT / "tests" / "unit" / "flows" / "menu.json").read_text())
+CONFIG = """\
+version: 1
+twilio: {account_sid: "${TWILIO_ACCOUNT_SID}", auth_token: "${TWILIO_AUTH_TOKEN}"}
+asapp: {api_host: https://api.sandbox.asapp.com, api_id: "${ASAPP_API_ID}", api_secret: "${ASAPP_API_SECRET}"}
+destinations: {support: {number: "+15550100001"}}
+outcomes:
+  agent: [{say: GREETING}, {send: support}]
+  dropped: [{send: support}]
+  unknown: [{send: support}]
+  failed: [{send: support}]
+  bypass: [{send: support}]
+flow: {enabled: true, MORE}
+phone_numbers: [NUMBERS]
+"""
+
+
+@dataclass
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.out)
+
+
+class Stage:
+    """A folder with a config, an emulator that tests can look into, and the command line between them."""
+
+    def __init__(self, folder: Path, emulator: Emulator, base_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.emulator, self.base_url, self._capsys = folder, emulator, base_url, capsys
+        self.gateway = Gateway(
+            Credentials(ACCOUNT_SID, ACCOUNT_SID, Secret(AUTH_TOKEN)), endpoints=Endpoints.local(base_url)
+        )
+
+    def configure(self, greeting: str = "One moment.", more: str = "", numbers: bool = True) -> None:
+        text = CONFIG.replace("GREETING", greeting).replace("MORE", more)
+        text = text.replace("NUMBERS", f'{{number: "{NUMBER}", to: flow}}' if numbers else "")
+        (self.folder / "config.yaml").write_text(text)
+
+    def run(self, *argv: str) -> Answer:
+        self._capsys.readouterr()
+        code = cli.run(["--local", "-c", str(self.folder / "config.yaml"), *argv])
+        shown = self._capsys.readouterr()
+        return Answer(code, shown.out, shown.err)
+
+    def ok(self, *argv: str) -> Answer:
+        answer = self.run(*argv)
+        assert answer.code == 0, answer.err
+        return answer
+
+    def flows(self) -> list[Any]:
+        return [self.gateway.find_flow(flow.sid) for flow in self.gateway.list_flows()]
+
+    def flow(self) -> Any:
+        (flow,) = self.flows()
+        return flow
+
+    def voice_url(self) -> str:
+        return self.gateway.list_numbers([NUMBER])[NUMBER].settings.voice_url
+
+    def requests(self, only: str = "") -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self.emulator.journal.report(only=only, exclude=r"/Status$")["requests"]
+        return listed
+
+    def post(self, path: str, **form: str) -> tuple[int, str]:
+        body = urllib.parse.urlencode(form).encode()
+        try:
+            with urllib.request.urlopen(f"{self.base_url}{path}", data=body, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as problem:
+            return problem.code, problem.read().decode()
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Stage]:
+    emulator = Emulator(None, accounts=[Account(ACCOUNT_SID, AUTH_TOKEN, numbers=[NUMBER])])
+    with EmulatorThread(emulator) as base_url:
+        monkeypatch.setenv("GA_DEPLOY_EMULATOR", base_url)
+        monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+        before = signal.getsignal(signal.SIGTERM)
+        made = Stage(tmp_path, emulator, base_url, capsys)
+        made.configure()
+        try:
+            yield made
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            made.gateway.close()
+
+
+def states(flow: Any) -> dict[str, Any]:
+    return {state["name"]: state for state in flow.definition["states"]}
+
+
+def attach_config(stage: Stage, **more: Any) -> str:
+    """Make a flow as somebody drew it, and a config that attaches to it."""
+    sid = stage.gateway.create_flow("Main menu", "published", MENU["flow"], "drawn by hand").sid
+    stage.configure(more=f"attach_to: {sid}, after: '{MENU['after']}'", numbers=False, **more)
+    return sid
+
+
+def test_up_publishes_the_flow_before_a_number_points_at_it(stage: Stage) -> None:
+    domain = stage.ok("up", "--json").json["domain_name"]
+    flow = stage.flow()
+    assert (flow.friendly_name, flow.status, flow.revision) == ("GenerativeAgent", "published", 1)
+    assert stage.voice_url() == flow.webhook_url
+    assert flow.webhook_url.startswith(f"https://webhooks.twilio.com/v1/Accounts/{ACCOUNT_SID}/Flows/FW")
+    live = dump(stage.emulator.world, ACCOUNT_SID)["services"]["GenerativeAgentService"]["environments"]["ui"]
+    assert "GA_FLOW_SID" in live["variables"]
+    assert {"/flow/engage", "/flow/call-transfer"} <= set(live["paths"])
+    function = states(flow)["ga_transfer"]["properties"]
+    assert function["url"] == f"https://{domain}/flow/call-transfer"
+    assert [function[name][:2] for name in ("service_sid", "environment_sid", "function_sid")] == ["ZS", "ZE", "ZH"]
+    assert set(function["function_sid"][2:]) != {"0"}
+    order = [request["target"] for request in stage.requests() if request["method"] == "POST"]
+    saved = next(i for i, target in enumerate(order) if target.endswith("/v2/Flows"))
+    assert order[saved - 1].endswith("/Flows/Validate"), "Twilio is asked before anything is saved"
+    assert saved < next(i for i, target in enumerate(order) if "IncomingPhoneNumbers" in target)
+
+
+def test_nothing_changed_means_no_new_revision(stage: Stage) -> None:
+    stage.ok("up")
+    stage.emulator.journal.reset()
+    assert not stage.ok("up", "--json").json["changed"]
+    assert not stage.ok("flow", "push", "--json").json["changed"]
+    assert {request["method"] for request in stage.requests()} == {"GET"}
+    assert stage.flow().revision == 1
+    assert stage.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_a_change_makes_one_revision_and_keeps_what_was_moved_on_the_canvas(stage: Stage) -> None:
+    stage.ok("up")
+    flow = stage.flow()
+    states(flow)["ga_engage"]["properties"]["offset"] = {"x": 7, "y": 8}
+    stage.gateway.update_flow(flow, "published", flow.definition, "tidied up")
+    assert not stage.ok("up", "--json").json["changed"], "a place on the canvas is nobody's business"
+    stage.configure(greeting="Just a second.")
+    planned = stage.ok("plan", "--json").json["changes"]
+    change = next(one for one in planned if one["address"] == "flow:GenerativeAgent")
+    assert (change["action"], change["reason"]) == ("update", "definition_differs")
+    stage.ok("up")
+    flow = stage.flow()
+    assert flow.revision == 3
+    assert states(flow)["ga_agent_1_say"]["properties"]["say"] == "Just a second."
+    assert states(flow)["ga_engage"]["properties"]["offset"] == {"x": 7, "y": 8}
+
+
+@pytest.mark.parametrize("processed", [False, True])
+def test_killed_between_flow_and_number_the_next_up_finishes(stage: Stage, processed: bool) -> None:
+    stage.emulator.faults.add(Fault("stall", "POST", "IncomingPhoneNumbers", processed=processed, seconds=30))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ga_deploy", "--local", "-c", str(stage.folder / "config.yaml"), "up"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "GA_DEPLOY_EMULATOR": stage.base_url},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: any("IncomingPhoneNumbers" in r["target"] and r["method"] == "POST" for r in stage.requests()))
+    finally:
+        process.kill()
+        process.wait()
+    assert stage.flow().revision == 1
+    stage.emulator.faults.clear()
+    stage.ok("up")
+    assert stage.flow().revision == 1
+    assert stage.voice_url() == stage.flow().webhook_url
+    assert not stage.ok("up", "--json").json["changed"]
+
+
+@pytest.mark.parametrize("action", ["drop", "malformed", "status"])
+def test_a_lost_answer_does_not_make_a_second_flow(stage: Stage, action: Any) -> None:
+    stage.emulator.faults.add(Fault(action, "POST", r"/v2/Flows$", processed=True, status=503))
+    stage.ok("up")
+    assert stage.flow().revision == 1
+    stage.emulator.faults.clear()
+    stage.configure(greeting="Just a second.")
+    stage.emulator.faults.add(Fault(action, "POST", r"/v2/Flows/FW\w+$", processed=True, status=503))
+    stage.ok("up")
+    assert stage.flow().revision == 2
+
+
+def test_a_stale_read_right_after_a_write_is_no_change(stage: Stage) -> None:
+    stage.emulator.world.change_rules({"studio_lag_ms": 1500})
+    stage.ok("up")
+    time.sleep(1.6)
+    assert stage.flow().revision == 1
+    assert not stage.ok("up", "--json").json["changed"]
+
+
+def test_a_draft_is_saved_as_one_and_callers_keep_what_is_published(stage: Stage) -> None:
+    stage.ok("up")
+    flow = stage.flow()
+    stage.configure(greeting="Just a second.", more="status: draft")
+    stage.ok("up")
+    assert (stage.flow().status, stage.flow().revision) == ("draft", 2)
+    stage.configure(greeting="Just a second.")
+    stage.ok("up")
+    assert (stage.flow().status, stage.flow().revision) == ("published", 3)
+    assert stage.gateway.get_flow_revision(flow.sid, "LatestPublished").revision == 3
+
+
+def test_attach_updates_in_place_and_detach_gives_back_the_very_same_flow(stage: Stage) -> None:
+    sid = attach_config(stage)
+    up = stage.ok("up")
+    assert "attached at main_menu_split.match:2" in up.err
+    flow = stage.gateway.find_flow(sid)
+    assert (flow.friendly_name, flow.revision) == ("Main menu", 2)
+    before = {state["name"]: state for state in MENU["flow"]["states"]}
+    after = states(flow)
+    changed = [name for name, state in before.items() if after[name] != state]
+    assert changed == ["main_menu_split"]
+    assert after["main_menu_split"]["transitions"][2]["next"] == "ga_engage"
+    assert not stage.ok("flow", "attach", "--json").json["changed"]
+
+    attach_again = stage.gateway.find_flow(sid).revision
+    assert attach_again == 2
+    stage.configure(more=f"attach_to: {sid}, after: greeting.audioComplete", numbers=False)
+    moved = stage.ok("flow", "attach", "--json").json
+    assert moved["diff"]["changed"].keys() == {"greeting", "main_menu_split", "ga_before"}
+
+    detached = stage.ok("flow", "detach", "--json").json
+    assert detached["flow"]["revision"] == 4
+    assert stage.gateway.find_flow(sid).definition == MENU["flow"]
+    assert stage.run("flow", "detach").code == 1
+
+
+def test_what_somebody_else_saves_meanwhile_is_not_overwritten(stage: Stage) -> None:
+    sid = attach_config(stage)
+    stage.ok("up")
+    stage.configure(greeting="Just a second.", more=f"attach_to: {sid}, after: '{MENU['after']}'", numbers=False)
+
+    def intrude(exchange: Any) -> None:
+        if exchange.url.endswith("/Flows/Validate"):
+            store = stage.emulator.world.store
+            row = store.one("revisions", flow=sid)
+            store.insert("revisions", {**{k: v for k, v in row.items() if k != "seq"}, "revision": row["revision"] + 1})
+
+    stage.emulator._front_door._on_exchange = intrude
+    refused = stage.run("flow", "attach")
+    assert refused.code == 1
+    assert "changed since it was read" in refused.err
+    stage.emulator._front_door._on_exchange = None
+    assert stage.gateway.find_flow(sid).revision == 3
+    assert stage.ok("flow", "attach", "--json").json["flow"]["revision"] == 4
+
+
+def test_a_draft_that_somebody_works_on_is_not_published(stage: Stage) -> None:
+    sid = attach_config(stage)
+    flow = stage.gateway.find_flow(sid)
+    stage.gateway.update_flow(flow, "draft", MENU["flow"], "half done")
+    refused = stage.run("up")
+    assert refused.code == 1
+    assert "not published" in refused.err
+    assert stage.gateway.find_flow(sid).revision == 2
+
+
+def test_a_flow_that_is_not_there_and_an_exit_that_is_not_there(stage: Stage) -> None:
+    stage.configure(more=f"attach_to: FW{'0' * 32}, after: a.b", numbers=False)
+    missing = stage.run("up")
+    assert (missing.code, "there is no flow" in missing.err) == (1, True)
+    sid = attach_config(stage)
+    stage.configure(more=f"attach_to: {sid}, after: main_meny.keypress", numbers=False)
+    wrong = stage.run("plan")
+    assert wrong.code == 1
+    assert "did you mean `main_menu`?" in wrong.err
+
+
+def test_push_needs_functions_and_attach_needs_a_flow(stage: Stage) -> None:
+    assert "not deployed" in stage.run("flow", "push").err
+    attach = stage.run("flow", "attach")
+    assert (attach.code, "flow.attach_to" in attach.err) == (3, True)
+
+
+def test_a_definition_that_twilio_refuses_is_explained(stage: Stage) -> None:
+    details = {"errors": [{"message": "is required", "property_path": "#/states/4/properties/to"}], "warnings": []}
+    body = json.dumps({"code": 81022, "message": "invalid", "status": 400, "details": details})
+    stage.emulator.faults.add(Fault("status", "POST", "/Flows/Validate", status=400, body=body))
+    refused = stage.run("up")
+    assert refused.code == 1
+    assert "#/states/4/properties/to: is required" in refused.err
+    assert stage.flows() == []
+    assert not stage.voice_url().startswith("https://webhooks")
+    stage.ok("up")
+    assert stage.voice_url() == stage.flow().webhook_url
+
+
+def test_a_flow_from_the_console_can_be_the_base(stage: Stage) -> None:
+    (stage.folder / "menu.json").write_text(json.dumps(MENU["flow"]))
+    stage.configure(more=f"base: ./menu.json, after: '{MENU['after']}'")
+    stage.ok("up")
+    assert states(stage.flow())["main_menu_split"]["transitions"][2]["next"] == "ga_engage"
+    assert "help_desk" in states(stage.flow())
+    assert not stage.ok("up", "--json").json["changed"]
+    (stage.folder / "menu.json").write_text("{}")
+    assert "is not a Studio flow definition" in stage.run("plan").err
+
+
+def test_what_the_commands_say(stage: Stage, golden: Callable[[str, str], None]) -> None:
+    stage.ok("up")
+    golden("flow/show.txt", stage.ok("flow", "show").out)
+    stage.configure(greeting="Just a second.")
+    golden("flow/diff.txt", stage.ok("flow", "diff").out)
+    shown = stage.ok("flow", "show", "--json").json
+    assert shown["format_version"] == 1
+    assert stage.ok("flow", "show", "--mermaid").out.strip() == shown["mermaid"].strip()
+
+
+def test_the_emulator_runs_calls_through_flows_as_studio_does(stage: Stage) -> None:
+    stage.ok("up")
+    flow = stage.flow()
+    path = f"/webhooks/v1/Accounts/{ACCOUNT_SID}/Flows/{flow.sid}"
+    call = {"CallSid": "CA" + "1" * 32, "From": "+15550100009", "To": NUMBER, "AccountSid": ACCOUNT_SID}
+    status, twiml = stage.post(path, **call)
+    assert status == 200
+    assert f"/flow/engage?FlowSid={flow.sid}&amp;profile=&amp;transfer=</Redirect>" in twiml
+    assert stage.post(f"{path}?FlowEvent=return", **{**call, "CallSid": "CA" + "2" * 32})[0] == 404
+    # The function is not there to answer without npm: the widget's fail exit leads to `unknown`.
+    status, twiml = stage.post(f"{path}?FlowEvent=return&outcome=engaged&transferId=x", **call)
+    assert (status, "<Number>+15550100001</Number>" in twiml) == (200, True)
+    way_back = twiml.split('action="')[1].split('"')[0].replace("https://webhooks.twilio.com", "").replace("&amp;", "&")
+    assert "We are sorry" in stage.post(f"/webhooks{way_back}", **call, DialCallStatus="busy")[1]
+    executions = stage.gateway._http.list("studio", f"/Flows/{flow.sid}/Executions", "executions")
+    steps = stage.gateway._http.list(
+        "studio", f"/Flows/{flow.sid}/Executions/{executions[0].text('sid')}/Steps", "steps"
+    )
+    assert [step.text("transitioned_to") for step in reversed(steps)] == [
+        "ga_engage",
+        "ga_transfer",
+        "ga_unknown_1_to_support",
+        "ga_unknown_1_status_support",
+        "ga_exhausted_1_say",
+    ]
+    draft = json.loads(json.dumps(flow.definition))
+    draft["states"][0]["transitions"][1]["next"] = "ga_exhausted_1_say"
+    stage.gateway.update_flow(flow, "draft", draft, "trying something")
+    assert "/flow/engage" in stage.post(path, **{**call, "CallSid": "CA" + "3" * 32})[1]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
