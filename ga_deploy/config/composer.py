@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from ga_deploy.config.references import is_whole
 from ga_deploy.config.tree import Entry, Items, Keys, Node, Plain, Scalar, Section
 from ga_deploy.errors import Finding, Place
 
@@ -225,6 +226,9 @@ class _Composer:
 
     def _scalar(self, event: yaml.ScalarEvent, stack: list[_Open], root: Node | None) -> Node | None:
         place = self._place(event.start_mark)
+        if not is_whole(event.value):
+            what = "a text has half a character in it"
+            raise _Stop(Finding(what, "an escape such as \\ud83d stands alone", "write the character itself", place))
         if stack and stack[-1].is_mapping and stack[-1].key is None:
             stack[-1].key, stack[-1].key_place = event.value, place
             if event.anchor:

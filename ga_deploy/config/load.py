@@ -285,7 +285,12 @@ def _suffixes(root: Section, selected: str, around: Surroundings, values: _Value
     return plain
 
 
+def _visible(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def _in_order(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Return the findings by place, each once."""
-    unique = {(finding.at, finding.what): finding for finding in reversed(findings)}
+    """Return the findings by place, each once, and nothing in them that a terminal would obey."""
+    lines = [replace(one, what=_visible(one.what), why=_visible(one.why), fix=_visible(one.fix)) for one in findings]
+    unique = {(finding.at, finding.what): finding for finding in reversed(lines)}
     return tuple(sorted(unique.values(), key=lambda one: (one.at or Place(""), one.level, one.what)))

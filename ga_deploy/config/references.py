@@ -73,6 +73,11 @@ class Surroundings:
     blind: bool = False
 
 
+def is_whole(text: str) -> bool:
+    """Tell whether a text can be encoded: no half of a surrogate pair, which is also how undecodable bytes come in."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def resolve(text: str, around: Surroundings) -> str:
     """Return `text` with its references replaced: a `Referenced`, or `text` itself when it has none.
 
@@ -140,6 +145,8 @@ def _look_up(inner: str | None, around: Surroundings) -> tuple[str, bool, bool]:
     if around.blind:
         return (default, in_clear, True) if default else (f"local-{name}", in_clear, True)
     value = around.environ.get(name, around.dotenv.get(name))
+    if value and not is_whole(value):
+        raise Unresolved(Problem(f"`{name}` is not UTF-8", "its bytes make no text", f"set `{name}` to a text"))
     if value:
         return value, in_clear, False
     if default is not None:

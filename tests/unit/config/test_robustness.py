@@ -31,6 +31,7 @@ def load(content: bytes, *, environment: str | None = None, local: bool = False)
         except ConfigInvalid as problem:
             findings = problem.findings
     assert all(finding.what and finding.why and finding.fix and finding.at for finding in findings)
+    assert all((finding.what + finding.why + finding.fix).isprintable() for finding in findings)
     assert list(findings) == sorted(findings, key=lambda one: (one.at, one.level, one.what))
     return None
 
@@ -44,6 +45,10 @@ def load(content: bytes, *, environment: str | None = None, local: bool = False)
 @example(b"%YAML 9.9\n---\na: 1")
 @example(b"? [a, b]\n: c")
 @example(b"&a [*a]")
+@example(rb'{"\ud800": 1}')
+@example(rb'{a: "\ud83d"}')
+@example(rb'{"a\nb\e[31m": 1}')
+@example(rb'{templates: "a\0b", greeting: [{say: "\0"}], hooks: {after_call: "\0"}}')
 @example(b"a: &b {c: *b}")
 def test_any_bytes(content: bytes) -> None:
     load(content)
