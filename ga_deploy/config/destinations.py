@@ -55,7 +55,7 @@ class NumberDestination(_Destination):
 
     number: PhoneNumber = Field(description="E.164, in quotes")
     caller_id: CallerId = Field("called", description='what the callee sees: called, caller, or a number "+1..."')
-    timeout: Annotated[Whole, Field(ge=5, le=600)] = Field(20, description="seconds it may ring")
+    timeout: Annotated[Whole, Field(ge=1, le=600)] = Field(20, description="seconds it may ring")
 
 
 class SipDestination(_Destination):
@@ -68,7 +68,7 @@ class SipDestination(_Destination):
         default_factory=dict, description="X-... headers and their values"
     )
     caller_id: CallerId = Field("called", description="as for a number")
-    timeout: Annotated[Whole, Field(ge=5, le=600)] = Field(20, description="seconds it may ring")
+    timeout: Annotated[Whole, Field(ge=1, le=600)] = Field(20, description="seconds it may ring")
 
 
 class Queue(Strict):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
+import sys
 from collections.abc import Callable
-from pathlib import Path  # noqa: TC003 - a test module, read as a whole
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -161,3 +164,41 @@ def test_schema_is_the_schema_itself(ga_deploy: Run) -> None:
     assert (plain.returncode, plain.stderr) == (0, "")
     assert plain.stdout == as_json.stdout
     jsonschema.Draft202012Validator.check_schema(json.loads(plain.stdout))
+
+
+def answer(folder: Path, *answers: str) -> tuple[int, str]:
+    """Run `init` at a terminal and type the answers; return the exit code and what was asked."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, "".join(f"{one}\n" for one in answers).encode())
+        done = subprocess.run(
+            [sys.executable, "-m", "ga_deploy", "init"],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "TERM": "dumb"},
+            stdin=theirs,
+            stderr=theirs,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_init_asks_at_a_terminal(tmp_path: Path) -> None:
+    account = "AC" + "0123456789abcdef" * 2
+    code, asked = answer(tmp_path, "not an account", account, "+1 (555) 010-0000", "+15550100009")
+    assert code == 0, asked
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))
+    assert config["twilio"]["account_sid"] == account
+    assert config["phone_numbers"] == [{"number": "+15550100000", "to": "engage"}]
+    assert config["destinations"]["support"] == {"number": "+15550100009"}
+    assert "does not look right" in asked
+
+
+def test_init_gives_up_on_answers_that_stay_wrong(tmp_path: Path) -> None:
+    code, _ = answer(tmp_path, "one", "two", "three")
+    assert code == 64
+    assert list(tmp_path.iterdir()) == []
