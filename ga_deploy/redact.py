@@ -101,14 +101,15 @@ class _KnownSecrets:
 
 _known = _KnownSecrets()
 
+# None of the shapes reaches over a backslash: in JSON text that is the beginning of an escaped quote, which has to stay.
 # What is secret by its shape, whoever made it: a stream URL is a bearer credential (ASAPP: the token is in the path),
 # so is a JWT, a Basic or Bearer header, and a password inside a URL.
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(wss?://[^\s\"'<>/]+)/[^\s\"'<>]+"), rf"\1/{MASK}"),
+    (re.compile(r"(wss?://[^\s\"'<>/\\]+)/[^\s\"'<>\\]+"), rf"\1/{MASK}"),
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"), MASK),
     (re.compile(r"(?i)\b(basic|bearer) +[A-Za-z0-9+/=._~-]{8,}"), rf"\1 {MASK}"),
-    (re.compile(r"(?i)(asapp-api-(?:id|secret)[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]+"), rf"\1{MASK}"),
-    (re.compile(r"(\w+://[^\s/:@\"'<>]+):[^\s/@\"'<>]+@"), rf"\1:{MASK}@"),
+    (re.compile(r"(?i)(asapp-api-(?:id|secret)[\"']?\s*[:=]\s*[\"']?)[^\s\"',}\\]+"), rf"\1{MASK}"),
+    (re.compile(r"(\w+://[^\s/:@\"'<>\\]+):[^\s/@\"'<>\\]+@"), rf"\1:{MASK}@"),
 )
 
 

@@ -92,3 +92,18 @@ def test_what_is_secret_by_its_shape(text: str, kept: str, gone: str) -> None:
     shown = redact(text)
     assert kept in shown
     assert gone not in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<Stream url="wss://api.example.com/twilio-media/token" track="inbound_track"/>',
+        'curl -H "asapp-api-secret: very-secret-indeed" x',
+        'proxy "https://user:password-of-it@proxy.example.com:8080"',
+        "wss://host/path",
+    ],
+)
+def test_redacted_json_is_still_json(text: str) -> None:
+    redacted = json.loads(redact(json.dumps({"body": text, "after": 1})))
+    assert redacted == {"body": redact(text), "after": 1}
+    assert MASK in redacted["body"]
