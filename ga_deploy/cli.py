@@ -305,6 +305,16 @@ def flow_detach() -> None:
 
 
 @app.command(epilog=_EPILOG)
+def smoke(
+    media: Annotated[bool, typer.Option("--media", help="Also open the stream and expect to hear the agent.")] = False,
+) -> None:
+    """Ask what is deployed as Twilio would, and as an impostor would; makes no call."""
+    from ga_deploy.commands import smoke as command
+
+    _run.code = command.run(_context(), media=media)
+
+
+@app.command(epilog=_EPILOG)
 def schema() -> None:
     """Print the JSON Schema of the config, for editors."""
     from ga_deploy.commands import schema as command
