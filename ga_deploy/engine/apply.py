@@ -22,7 +22,15 @@ from ga_deploy.engine.binder import refuse_failures
 from ga_deploy.engine.builds import BuildTiming, choose_resources, create_resource, make_build, upload_all
 from ga_deploy.engine.check import CUT_OVER_SECONDS, check_paths
 from ga_deploy.engine.flows import FLOW_VARIABLE
-from ga_deploy.engine.merging import Intruder, find_intruder, has_ours, merge, refuse_to_chase
+from ga_deploy.engine.merging import (
+    Intruder,
+    LastLook,
+    find_intruder,
+    has_ours,
+    merge,
+    refuse_to_chase,
+    take_last_look,
+)
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, MADE_BY, Ownership
 from ga_deploy.engine.releases import (
     digest_variables,
@@ -237,11 +245,13 @@ class Deployer:
         while True:
             build, sent = make_build(self.platform, service.sid, recipe, uploaded, self.report, self.timing)
             looking = self.pool.start(lambda: self.platform.get_environment(service.sid, environment.sid))
+            listing = self.pool.start(lambda: self._list_deployments(service, environment))
             recording = recording or self.pool.start(lambda: self._record_numbers(environment))
             if not variables_set:
                 self._set_variables(service, environment)
                 variables_set = True
             now_live = looking.result().build_sid
+            last = take_last_look(now_live, listing.result())
             naming.result()
             if now_live not in (expected, build.sid):
                 intruder = Intruder(now_live, "", is_live=True)
@@ -253,7 +263,7 @@ class Deployer:
                 continue
             self.lease.check()
             deployment = self._activate(service, environment, build.sid)
-            slipped = self._look_after(service, environment, deployment, expected, build.sid, versions)
+            slipped = self._look_after(service, environment, deployment, last, build.sid, versions)
             if slipped is None:
                 break
             if merged_after:
@@ -284,17 +294,15 @@ class Deployer:
         service: Service,
         environment: Environment,
         deployment: Deployment,
-        expected: BuildSid | None,
+        last: LastLook,
         build: BuildSid,
         versions: Mapping[str, VersionSid],
     ) -> Intruder | None:
         """See whether somebody's deployment slipped in and, meanwhile, whether ours answers."""
-        listing = self.pool.start(
-            lambda: self.platform.list_deployments(service.sid, environment.sid, _LATEST_DEPLOYMENTS)
-        )
+        listing = self.pool.start(lambda: self._list_deployments(service, environment))
 
         def intruder() -> Intruder | None:
-            return find_intruder(listing.result(), deployment, expected, build)
+            return find_intruder(listing.result(), deployment, last, build)
 
         answers = self._check(environment, is_pointless=lambda: intruder() is not None)
         found = intruder()
@@ -306,6 +314,9 @@ class Deployer:
         if found is None and not answers:
             self._check(environment)
         return found
+
+    def _list_deployments(self, service: Service, environment: Environment) -> list[Deployment]:
+        return self.platform.list_deployments(service.sid, environment.sid, _LATEST_DEPLOYMENTS)
 
     def _check(self, environment: Environment, is_pointless: Callable[[], bool] = lambda: False) -> bool:
         return check_paths(

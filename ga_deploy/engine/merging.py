@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         BuildRecipe,
         BuildSid,
         Deployment,
+        DeploymentSid,
         Desired,
         Observed,
         ServiceSid,
@@ -47,13 +48,27 @@ class Intruder:
         return f"{build}, deployed {self.when}" if self.when else build
 
 
-def find_intruder(
-    deployments: Sequence[Deployment], ours: Deployment, expected: BuildSid | None, our_build: BuildSid
-) -> Intruder | None:
-    """Return the deployment that slipped in around `ours`, if any; `deployments` is newest first.
+@dataclass(frozen=True)
+class LastLook:
+    """What was live right before activation: the build, and the newest deployment if it is the one that made it so."""
 
-    `expected` is the build that was live at the last look before ours.
-    """
+    build_sid: BuildSid | None
+    newest: DeploymentSid | None
+    is_first: bool = False
+
+
+def take_last_look(build_sid: BuildSid | None, deployments: Sequence[Deployment]) -> LastLook:
+    """Return the last look from the environment's build and its deployments (newest first), read at the same time."""
+    newest = deployments[0] if deployments else None
+    # Read side by side, the two may tell of different moments; then only the build counts.
+    agrees = newest is not None and newest.build_sid == build_sid
+    return LastLook(build_sid, newest.sid if newest and agrees else None, is_first=newest is None)
+
+
+def find_intruder(
+    deployments: Sequence[Deployment], ours: Deployment, last: LastLook, our_build: BuildSid
+) -> Intruder | None:
+    """Return the deployment that slipped in around `ours`, if any; `deployments` is newest first."""
     places = [place for place, deployment in enumerate(deployments) if deployment.sid == ours.sid]
     if not places:
         newest = deployments[0] if deployments else None
@@ -63,9 +78,14 @@ def find_intruder(
     place = places[0]
     if place > 0 and deployments[0].build_sid != our_build:
         return Intruder(deployments[0].build_sid, deployments[0].date_created or "", is_live=True)
-    before = deployments[place + 1] if place + 1 < len(deployments) else None
-    if before is not None and before.build_sid not in (expected, our_build):
-        return Intruder(before.build_sid, before.date_created or "", is_live=False)
+    for before in deployments[place + 1 :]:
+        if before.sid == last.newest:
+            return None
+        if before.build_sid not in (last.build_sid, our_build):
+            return Intruder(before.build_sid, before.date_created or "", is_live=False)
+        if last.newest is None and not last.is_first:
+            # Nothing to recognise: what stood right before ours is all that can be judged.
+            return None
     return None
 
 

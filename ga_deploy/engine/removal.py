@@ -15,6 +15,7 @@ from ga_deploy.engine.binding_steps import restore_numbers
 from ga_deploy.engine.bindings import Binding, Verdict, plan_restorations
 from ga_deploy.engine.builds import make_build
 from ga_deploy.engine.diff import compose_build
+from ga_deploy.engine.flows import FlowKeeper
 from ga_deploy.engine.number_records import ItemNumberRecord
 from ga_deploy.engine.number_settings import Target as NumberTarget
 from ga_deploy.engine.observe import observe
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         BuildRecipe,
         BuildSid,
         Desired,
+        Flow,
         FunctionResource,
         IncomingNumber,
         Observed,
@@ -51,6 +53,7 @@ class Surroundings:
 
     numbers: Mapping[str, IncomingNumber]
     recorded: Mapping[str, RememberedNumber]
+    flow: Flow | None
     assets: tuple[FunctionResource, ...]
     releases: tuple[Release, ...]
 
@@ -75,6 +78,7 @@ class Removal:
     deletes_environment: bool
     deletes_service: bool
     clears_record: bool
+    flow: Flow | None
     stays: tuple[str, ...]
 
     @property
@@ -86,6 +90,7 @@ class Removal:
             or self.variables
             or self.resources
             or self.deletes_environment
+            or self.flow
             or self.clears_record
         )
 
@@ -96,6 +101,7 @@ class Removal:
             "numbers_left": [binding.number for binding in self.left_numbers],
             "functions": list(self.functions),
             "variables": [variable.key for variable in self.variables],
+            "flow": self.flow.sid if self.flow else None,
             "environment_deleted": self.deletes_environment,
             "service_deleted": self.deletes_service,
             "stays": list(self.stays),
@@ -143,7 +149,8 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
     if environment and not deletes_environment:
         stays.append(f"environment {environment.unique_name}")
     shows_foreign = bool(others) or bool(assets)
-    number_target = NumberTarget(environment.domain_name, desired.engage_path) if environment else None
+    flow_url = around.flow.webhook_url if around.flow else None
+    number_target = NumberTarget(environment.domain_name, desired.engage_path, flow_url) if environment else None
     restorations, left = _decide_numbers(around, number_target)
     builds = {r.build_sid for r in around.releases if r.function_set == desired.function_set} - {observed.build_sid}
     return Removal(
@@ -161,6 +168,7 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
         deletes_service=deletes_service,
         clears_record=bool(around.releases or observed.record.intent)
         and all(release.function_set == desired.function_set for release in around.releases),
+        flow=around.flow,
         stays=tuple(stays),
     )
 
@@ -173,6 +181,7 @@ def remove(target: Target, lease: Lease) -> Removal:
         refuse_stranded(removal)
         lease.check()
         _give_back_numbers(target, removal, records)
+        _remove_flow(target)
         service, environment = removal.observed.service, removal.observed.environment
         if service and environment and not removal.deletes_environment:
             _redeploy(target, removal)
@@ -214,7 +223,9 @@ def _look(target: Target, pool: Pool, records: Records) -> Removal:
         resources_read = pool.start(lambda: platform.list_functions(sid))
         assets = tuple(platform.list_assets(sid))
         resources = tuple(resources_read.result())
+    keeper = FlowKeeper(platform, target.flow, target.report) if target.flow else None
     around = Surroundings(
+        flow=_find_flow(keeper, target) if keeper else None,
         numbers=numbers_read.result(),
         recorded=ItemNumberRecord(records, target.report).recall(),
         assets=assets,
@@ -224,9 +235,10 @@ def _look(target: Target, pool: Pool, records: Records) -> Removal:
 
 
 def _is_our_variable(variable: Variable, owner: Ownership) -> bool:
-    if owner.made_variable(variable.key) or variable.key in SWITCHES:
+    latest = owner.observed.record.latest
+    if owner.made_variable(variable.key) or (variable.key in SWITCHES and (latest or owner.has_ours_live)):
         return True
-    if owner.observed.record.latest:
+    if latest:
         return False
     return owner.may_set_variable(variable.key) and (
         variable.key in owner.desired.variables or variable.key == DOMAIN_VARIABLE
@@ -291,6 +303,36 @@ def _give_back_numbers(target: Target, removal: Removal, records: Records) -> No
             why=told,
             fix="mend what is said there, then run `ga-deploy destroy` again",
         )
+
+
+def _remove_flow(target: Target) -> None:
+    """Delete our own flow; out of a flow that we are attached to, take our widgets."""
+    if target.flow is None:
+        return
+    keeper = FlowKeeper(target.platform, target.flow, target.report)
+    flow = _find_flow(keeper, target)
+    if flow is None:
+        return
+    target.report(StepStarted("flow", f"Removing from Studio: {flow.friendly_name}"))
+    if target.flow.flow.attach_to:
+        keeper.save_detached()
+        target.report(StepDone("flow", f"Detached from flow {flow.friendly_name}", flow.sid))
+    else:
+        target.platform.delete_flow(flow.sid)
+        target.report(StepDone("flow", f"Deleted flow {flow.friendly_name}", flow.sid))
+
+
+def _find_flow(keeper: FlowKeeper, target: Target) -> Flow | None:
+    """Return the flow that holds something of ours, if there is one."""
+    flow = keeper.look()
+    if flow is None or target.flow is None or not target.flow.flow.attach_to:
+        return flow
+    try:
+        keeper.detached()
+    except DeployError:
+        # None of our widgets are in it.
+        return None
+    return flow
 
 
 def _redeploy(target: Target, removal: Removal) -> None:

@@ -495,3 +495,20 @@ def test_number_in_use_elsewhere_needs_consent(stage: Stage) -> None:
     stage.ok("destroy", "--yes")
     assert stage.state()["numbers"][NUMBER]["voice_url"] == "https://pbx.example.com/voice"
     assert stage.state()["numbers"][NUMBER]["voice_fallback_url"] == ""
+
+
+def test_destroy_takes_the_flow_along(stage: Stage) -> None:
+    before = stage.state()
+    stage.configure(flow="{enabled: true}")
+    text = (
+        (stage.folder / "config.yaml")
+        .read_text()
+        .replace('{number: "+15550100000"}', '{number: "+15550100000", to: flow}')
+    )
+    (stage.folder / "config.yaml").write_text(text)
+    stage.ok("up")
+    assert stage.state()["flows"]
+    assert "/Flows/" in stage.state()["numbers"][NUMBER]["voice_url"]
+    assert not stage.ok("up", "--json").json["changed"]
+    assert stage.ok("destroy", "--yes", "--json").json["flow"]
+    assert stage.state() == before

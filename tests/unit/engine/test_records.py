@@ -1,0 +1,148 @@
+"""The record: releases there and back, whatever is in the way; files that are never half written."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ga_deploy.engine.records import FileRecords
+from ga_deploy.engine.releases import (
+    list_releases,
+    name_ci_run,
+    name_deployer,
+    read_record,
+    record_variable,
+    write_intent,
+    write_release,
+)
+from ga_deploy.errors import DeployError
+from ga_deploy.model import Intent, Release, ReleasedFunction, ReleasedVariable
+from ga_deploy.redact import Secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def make_release(number: int, function_set: str = "/", numbers: int = 0, value: str = "v") -> Release:
+    return Release(
+        number=number,
+        function_set=function_set,
+        service_sid="ZS1",
+        environment_sid="ZE1",
+        build_sid=f"ZB{number}",
+        fingerprint="f",
+        functions={
+            "/engage": ReleasedFunction("ZN1", "sha", "protected"),
+            "/old": ReleasedFunction("ZN2", "s", "public", True),
+        },
+        dependencies={"axios": "1.20.0"},
+        sent_dependencies={"axios": "1.20.0", "lodash": "4.17.21"},
+        variables={"A": ReleasedVariable(True, value), "S": record_variable(Secret("a-secret-value"), made=False)},
+        variables_digest="d",
+        runtime="node22",
+        numbers={
+            f"+1555{index:07d}": {"to": "engage", "profile": "es" if index % 2 else None} for index in range(numbers)
+        },
+        when="2026-11-22T00:00:00Z",
+        who="me@here",
+        domain_name="ga-1234.twil.io",
+    )
+
+
+@pytest.mark.parametrize("numbers", [0, 3, 200, 201, 3000])
+def test_release_comes_back_as_it_was(tmp_path: Path, numbers: int) -> None:
+    records = FileRecords(tmp_path / "record.json")
+    release = make_release(1, numbers=numbers)
+    write_release(records, release)
+    assert list_releases(records, "/") == [release]
+    assert all(len(json.dumps(item.data)) < 16_384 for item in records.starting_with("")), "Sync takes 16 KiB an item"
+    assert "a-secret-value" not in (tmp_path / "record.json").read_text()
+
+
+def test_large_values_give_way_to_fingerprints(tmp_path: Path) -> None:
+    records = FileRecords(tmp_path / "record.json")
+    release = make_release(1, value="x" * 20_000)
+    write_release(records, release)
+    assert read_record(records, "/").latest.variables["A"].value is None
+
+
+def test_newest_release_of_a_set_is_found_behind_those_of_others(tmp_path: Path) -> None:
+    records = FileRecords(tmp_path / "record.json")
+    write_release(records, make_release(1))
+    for number in range(2, 40):
+        write_release(records, make_release(number, "/sales/"))
+    record = read_record(records, "/")
+    assert record.latest.number == 1
+    assert record.last_number == 39
+    assert read_record(records, "/none/").latest is None
+
+
+def test_intent_counts_only_while_it_is_unfinished_and_ours(tmp_path: Path) -> None:
+    records = FileRecords(tmp_path / "record.json")
+    intent = Intent(2, "/", ("/engage",), ("A",), ("axios",), {"axios": "1.20.0"})
+    write_intent(records, intent)
+    write_release(records, make_release(1))
+    assert read_record(records, "/").intent == intent
+    assert read_record(records, "/sales/").intent is None
+    write_release(records, make_release(2))
+    assert read_record(records, "/").intent is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.dictionaries(
+        st.sampled_from(["set", "functions", "variables", "dependencies", "numbers", "service_sid", "build_sid"]),
+        json_values,
+    )
+)
+def test_any_garbage_is_skipped_aloud(tmp_path_factory: pytest.TempPathFactory, broken: dict[str, object]) -> None:
+    records = FileRecords(tmp_path_factory.mktemp("record") / "record.json")
+    write_release(records, make_release(1))
+    records.put("release.000002", broken)
+    records.put("unfinished", broken)
+    told: list[object] = []
+    record = read_record(records, "/", told.append)
+    assert record.latest.number == 1
+    assert record.last_number == 2
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"items": 1}', '{"items": {"release.000001": {"data": 1}}}', "\x00"])
+def test_garbled_file_is_an_absent_record(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "record.json"
+    file.write_text(text)
+    records = FileRecords(file)
+    assert records.newest(20) == []
+    write_release(records, make_release(1))
+    assert read_record(records, "/").last_number == 1
+
+
+def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(DeployError, match="cannot write the record"):
+        FileRecords(tmp_path / "taken" / "record.json").put("a", {})
+
+
+def test_who_deploys() -> None:
+    github = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_RUN_ID": "7",
+        "GITHUB_REPOSITORY": "acme/ivr",
+        "GITHUB_SERVER_URL": "https://github.example.com",
+        "GITHUB_ACTOR": "ann",
+    }
+    assert name_ci_run(github) == "https://github.example.com/acme/ivr/actions/runs/7"
+    assert name_deployer(github).startswith("ann@")
+    assert name_ci_run({"CI_JOB_URL": "https://gitlab.example.com/j/1"}) == "https://gitlab.example.com/j/1"
+    assert name_ci_run({}) == ""
