@@ -6,7 +6,7 @@ import asyncio
 import errno
 import ssl
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from aiohttp import web
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ga_deploy.emulator.accounts import Account
+
+T = TypeVar("T")
 
 LARGEST_BODY = 32 * 1024 * 1024
 
@@ -162,6 +164,16 @@ class EmulatorThread:
         except BaseException:
             self.stop()
             raise
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do something with the emulator's world in its own thread, where nothing else happens meanwhile."""
+        if self._loop is None:
+            raise RuntimeError("the emulator is not running")
+
+        async def do() -> T:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(do(), self._loop).result()
 
     def stop(self) -> None:
         """Stop and wait until everything has ended. Safe to call twice."""
