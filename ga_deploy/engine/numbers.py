@@ -12,9 +12,9 @@ from ga_deploy.engine.binding_steps import NumberResult, Outcome, bind_numbers, 
 from ga_deploy.engine.bindings import Binding, Verdict, plan_bindings, plan_restorations, refuse
 from ga_deploy.engine.holder import this_process
 from ga_deploy.engine.lock import hold_lock, lock_name
-from ga_deploy.engine.number_records import ItemNumberRecord
+from ga_deploy.engine.number_records import ItemNumberRecord, LayeredNumberRecord
 from ga_deploy.engine.number_settings import Target
-from ga_deploy.engine.records import open_records
+from ga_deploy.engine.records import open_file_records, open_records
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepStarted, ignore
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ga_deploy.engine.lock import Lease
+    from ga_deploy.engine.number_records import NumberRecord
     from ga_deploy.engine.platform import Platform
     from ga_deploy.engine.records import Records
     from ga_deploy.model import Desired, Environment, NumberWish
@@ -50,6 +51,13 @@ class NumberWork:
     def open_records(self) -> Records:
         """Return the environment's record; sends nothing."""
         return open_records(self.platform, self.desired, state=self.state, folder=self.folder, report=self.report)
+
+    def open_number_record(self, records: Records) -> NumberRecord:
+        """Return what is remembered of numbers: in `records`, and in the file that a run without Sync has left here."""
+        record = ItemNumberRecord(records, self.report)
+        if self.state == "local":
+            return record
+        return LayeredNumberRecord(record, ItemNumberRecord(open_file_records(self.desired, self.folder)))
 
     def hold_lock(self, records: Records) -> AbstractContextManager[Lease]:
         """Return the environment's lock, to be held while writing."""
@@ -91,7 +99,7 @@ def bind(
         return bind_numbers(
             work.platform,
             decided,
-            ItemNumberRecord(records, work.report),
+            work.open_number_record(records),
             report=work.report,
             concurrency=work.concurrency,
         )
@@ -121,7 +129,7 @@ def unbind(work: NumberWork, numbers: Sequence[str] | None, *, force: bool) -> R
         results = restore_numbers(
             work.platform,
             [binding for binding in decided if binding.verdict is not Verdict.REFUSED],
-            ItemNumberRecord(records, work.report),
+            work.open_number_record(records),
             report=work.report,
             concurrency=work.concurrency,
         )
@@ -171,7 +179,7 @@ def _decide_bindings(
     work: NumberWork, wishes: Sequence[NumberWish], target: Target, records: Records, *, force: bool
 ) -> tuple[Binding, ...]:
     owned = work.platform.list_numbers([wish.number for wish in wishes])
-    recorded = ItemNumberRecord(records, work.report).recall()
+    recorded = work.open_number_record(records).recall()
     decided = plan_bindings(wishes, owned, target, recorded, force=force)
     if any(binding.owned is None for binding in decided):
         # For the hint alone: which numbers there are that look like the one that is not.
@@ -184,7 +192,7 @@ def _decide_bindings(
 def _decide_restorations(
     work: NumberWork, numbers: Sequence[str] | None, records: Records, *, force: bool
 ) -> tuple[Binding, ...]:
-    recorded = ItemNumberRecord(records, work.report).recall()
+    recorded = work.open_number_record(records).recall()
     asked = sorted(recorded) if numbers is None else list(numbers)
     environment = _find_environment(work)
     target = (

@@ -304,10 +304,14 @@ def lacks_sync(problem: ApiProblem) -> bool:
 
 def open_records(platform: Platform, desired: Desired, *, state: str, folder: Path, report: Report) -> Records:
     """Return the record of the environment: on Sync unless `state` is `local`. Sends nothing."""
-    account = desired.account_sid
-    path = folder / "records" / account / f"{desired.service_name}.{desired.environment}.json"
-    in_file = FileRecords(path)
+    in_file = open_file_records(desired, folder)
     if state == "local":
         return in_file
     name = record_name(desired.service_name, desired.environment)
     return ForgivingRecords(SyncRecords(platform, name), in_file, report)
+
+
+def open_file_records(desired: Desired, folder: Path) -> FileRecords:
+    """Return the environment's record in a file below `folder`; there need not be one. Reads nothing yet."""
+    name = f"{desired.service_name}.{desired.environment}.json"
+    return FileRecords(folder / "records" / desired.account_sid / name)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
 from ga_deploy.events import ApiCall
 from ga_deploy.gateway.failures import Failure, classify
@@ -91,7 +92,8 @@ class Transport:
 
     Repeats what is safe to repeat: 429 always (Twilio never processed it), a connection that did not come about
     always, and for repeatable requests also 5xx, dropped connections, timeouts and unreadable answers.
-    Raises Unreachable when no answer came at all; every answer with a status is returned.
+    Raises Unreachable when no answer came at all, DeployError for an unusable CA variable; every answer with a status
+    is returned.
     """
 
     def __init__(
@@ -115,10 +117,11 @@ class Transport:
         # With trust_env requests would also add passwords from ~/.netrc and its own idea of the CA bundle.
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        context = open_tls_context(os.environ if environ is None else environ)
-        adapter = TrustingAdapter(context, pool_size=max(8, concurrency))
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._environ = os.environ if environ is None else environ
+        self._pool_size = max(8, concurrency)
+        self._session.mount("http://", HTTPAdapter(pool_connections=self._pool_size, pool_maxsize=self._pool_size))
+        self._mounting = threading.Lock()
+        self._speaks_tls = False
 
     def __enter__(self) -> Self:
         return self
@@ -196,6 +199,8 @@ class Transport:
     def _exchange(self, request: Request, left: float) -> Reply:
         if self._closed.is_set():
             raise requests.exceptions.InvalidURL("the connection to Twilio was closed")
+        if request.url.startswith("https:"):
+            self._learn_tls()
         prepared = self._session.prepare_request(
             requests.Request(
                 request.method,
@@ -224,6 +229,14 @@ class Transport:
         if reply.server_time is not None:
             self._ahead = reply.server_time - self._clock.wall()
         return reply
+
+    def _learn_tls(self) -> None:
+        """Load whom to trust, once, and only if TLS is spoken: it takes longer than a whole command to the emulator."""
+        with self._mounting:
+            if not self._speaks_tls:
+                context = open_tls_context(self._environ)
+                self._session.mount("https://", TrustingAdapter(context, self._pool_size))
+                self._speaks_tls = True
 
     def _read(self, response: requests.Response, until: float) -> bytes:
         """Return the body. An answer that trickles for ever, or never ends, is an error like one that never comes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -28,11 +28,19 @@ def open_tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
 
     Raises DeployError (exit 3) if a variable names something that is missing or holds no certificate.
     """
-    named = list_ca_sources(environ)
-    if not named:
-        return _trust_public_authorities()
-    context = _start_context()
-    for variable, path in named:
+    sources = list_ca_sources(environ)
+    # Often all variables name the same bundle, and reading one takes some 40 ms.
+    distinct = {path.resolve(): variable for variable, path in reversed(sources)}
+    return _trust(tuple((variable, path, _changed(path)) for path, variable in distinct.items()))
+
+
+@lru_cache(maxsize=16)
+def _trust(sources: tuple[tuple[str, Path, int], ...]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not sources:
+        context.load_verify_locations(cafile=certifi.where())
+    for variable, path, _ in sources:
         try:
             if path.is_dir():
                 context.load_verify_locations(capath=str(path))
@@ -49,17 +57,11 @@ def open_tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     return context
 
 
-@cache
-def _trust_public_authorities() -> ssl.SSLContext:
-    context = _start_context()
-    context.load_verify_locations(cafile=certifi.where())
-    return context
-
-
-def _start_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def list_ca_sources(environ: Mapping[str, str]) -> list[tuple[str, Path]]:

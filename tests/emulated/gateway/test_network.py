@@ -196,7 +196,7 @@ def test_a_ca_file_that_is_not_one_is_named(
     for path in (tmp_path / "absent.pem", empty):
         monkeypatch.setenv(variable, str(path))
         with pytest.raises(DeployError, match=variable) as caught:
-            open_gateway()
+            open_gateway().find_service("None")
         assert caught.value.exit_code is ExitCode.INVALID
 
 

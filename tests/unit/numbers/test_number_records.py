@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
+from ga_deploy.engine.number_records import ItemNumberRecord, LayeredNumberRecord, RememberedNumber
 from ga_deploy.engine.records import FileRecords
 from ga_deploy.events import Event, Warned
 from ga_deploy.model import NumberSettings, NumberSid, SyncItem
@@ -135,3 +135,16 @@ def test_it_is_a_dictionary(steps: list[tuple[str, list[tuple[int, str]]]]) -> N
             record.forget(entries.keys())
             expected = {number: each for number, each in expected.items() if number not in entries}
         assert record.recall() == expected
+
+
+def test_what_a_run_without_sync_has_left_is_known_and_forgotten_too() -> None:
+    upper, older = ItemNumberRecord(Items()), ItemNumberRecord(Items())
+    older.remember([entry(1, url="https://oldest.example/"), entry(2, url="https://oldest.example/")])
+    record = LayeredNumberRecord(upper, older)
+    record.remember([entry(2), entry(3)])
+    assert record.recall() == {
+        each.number: each for each in (entry(1, url="https://oldest.example/"), entry(2), entry(3))
+    }
+    record.forget([entry(number).number for number in (1, 2)])
+    assert set(record.recall()) == {entry(3).number}
+    assert older.recall() == {}
