@@ -101,7 +101,7 @@ class _KnownSecrets:
 
 _known = _KnownSecrets()
 
-# None of the shapes reaches over a backslash: in JSON text that is the beginning of an escaped quote, which has to stay.
+# None of the shapes reaches over a backslash: in JSON it is the beginning of an escaped quote, which has to stay.
 # What is secret by its shape, whoever made it: a stream URL is a bearer credential (ASAPP: the token is in the path),
 # so is a JWT, a Basic or Bearer header, and a password inside a URL.
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (

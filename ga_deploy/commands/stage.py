@@ -269,7 +269,7 @@ class FunctionStage:
         opener = make_opener(
             scenario,
             token,
-            speed=self._speed or (1.0 if scenario.pace == "real" or self._live else FAST),
+            speed=self._speed or (FAST if scenario.pace == "fast" and not self._live else 1.0),
             read_voice=self._read_voice,
             record_to=(lambda number: record_to(scenario.name, number)) if record_to else None,
             person=self._person,

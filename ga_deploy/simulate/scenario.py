@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ga_deploy.simulate.plan import HangUp, Page, Reaction
 
 Json = Any
-Pace = Literal["fast", "real"]
+# What takes its real time: nothing, the media streams, or everything (ringing and talking too).
+Pace = Literal["fast", "stream", "real"]
 ForEach = Literal["", "destination", "profile", "voice"]
 
 

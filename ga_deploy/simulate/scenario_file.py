@@ -271,7 +271,7 @@ def _read(section: _Section, name: str, file: str) -> Scenario:
         reactions_by_name=by_name,
         deployment=section.section("deployment", _read_deployment, DeploymentFault()),
         fallback=section.section("fallback", _read_page, None),
-        pace=section.choice("pace", ("fast", "real"), "fast"),  # type: ignore[arg-type]
+        pace=section.choice("pace", ("fast", "stream", "real"), "fast"),  # type: ignore[arg-type]
         expect=section.section("expect", _read_expectation, Expectation()),
     )
     no_call: dict[str, Any] = {}
