@@ -239,6 +239,24 @@ def test_a_call_that_names_no_transfer_asks_by_its_sid(functions: Any, asapp: An
     assert asapp.of("transfer")[0].path.endswith(f"/{bench.call}")
 
 
+def test_the_transfer_of_another_call_is_not_asked_for(functions: Any, asapp: Any, bench: Any) -> None:
+    functions.post("/call-complete?transfer=CA" + "9" * 32 + "-mb3k9x2c")
+    assert asapp.of("transfer")[0].path.endswith(f"/{bench.call}")
+
+
+def test_a_query_may_use_our_own_names(deploy: Any, asapp: Any, bench: Any) -> None:
+    params = {
+        "level": {"from": "query.outcome"},
+        "id": {"from": "query.transfer"},
+        "n": {"from": "query.step", "default": "-"},
+    }
+    functions = deploy({"destinations": {"ivr": {"params": params}}})
+    asapp.transfer = [bench.completed("SYSTEM")]
+    engaged = functions.post("/engage?outcome=gold&transfer=T-1")
+    query = bench.query(functions.post(engaged.action).find("Redirect").text)
+    assert query == {"a": "1", "account": "A-1", "level": "gold", "id": "T-1", "n": "-"}
+
+
 CRAFTED = [
     "transfer=../../v1/health",
     "transfer=CA1/../x",

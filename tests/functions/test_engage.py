@@ -85,6 +85,15 @@ def test_a_value_that_the_config_does_not_name_is_not_sent(functions: Any) -> No
     }
 
 
+def test_what_is_no_text_counts_as_absent(deploy: Any) -> None:
+    headers = {"from": "call.request", "default": "none"}
+    functions = deploy({"input": {"variables": {"headers": headers, "nested": {"from": "call.request.headers"}}}})
+    answer = functions.post("/engage?campaign=a&campaign=b")
+    assert answer.parameters["headers"] == "none"
+    assert "nested" not in answer.parameters
+    assert answer.parameters["campaign"] == "none", "a name that is there twice says nothing for certain"
+
+
 def test_a_profile_is_picked_by_the_url(functions: Any, bench: Any) -> None:
     answer = functions.post("/engage?profile=es")
     assert answer.parameters["taskName"] == "soporte"
@@ -218,6 +227,15 @@ def test_a_hanging_asapp_costs_the_budget_and_no_more(deploy: Any, asapp: Any, b
     assert answer.verbs == ["Say", "Dial"]
     assert answer.event("engage.failed")["ms"] <= 1400
     assert 2 <= len(asapp.of("stream")) <= 3
+
+
+def test_the_largest_budget_leaves_time_to_answer(deploy: Any, asapp: Any, bench: Any) -> None:
+    functions = deploy({"asapp": {"timeout_ms": 9000, "budget_ms": 9000}})
+    functions.clock(speed=10)
+    asapp.stream = [bench.reply(hang=True)]
+    answer = functions.post("/engage")
+    assert answer.verbs == ["Say", "Dial"]
+    assert answer.event("engage.failed")["ms"] < 8000, "a function has 10 s, and hooks and web hooks want a second each"
 
 
 def test_a_hanging_first_try_is_followed_by_a_second(deploy: Any, asapp: Any, bench: Any) -> None:
