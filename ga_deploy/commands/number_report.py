@@ -52,7 +52,6 @@ def open_work(ctx: Context, config: Config, command: str) -> NumberWork:
         folder=ctx.state_dir,
         find_flow_url=find_flow_url,
         report=ctx.ui.event,
-        concurrency=gateway.concurrency,
         command=command,
     )
 

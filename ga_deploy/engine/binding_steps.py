@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.bindings import Binding, Verdict
 from ga_deploy.engine.number_records import RememberedNumber
 from ga_deploy.engine.number_settings import describe, differing
+from ga_deploy.engine.parallel import open_pool
 from ga_deploy.errors import ApiProblem, Denied, DeployError
 from ga_deploy.events import Report, StepDone, StepProgress, StepStarted, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from ga_deploy.engine.number_records import NumberRecord
     from ga_deploy.engine.platform import Platform
@@ -51,7 +54,6 @@ def bind_numbers(
     record: NumberRecord,
     *,
     report: Report = ignore,
-    concurrency: int = 4,
 ) -> tuple[NumberResult, ...]:
     """Point numbers at us; what each had is recorded before the first is changed. One result a binding, in order.
 
@@ -60,7 +62,7 @@ def bind_numbers(
     """
     _require_decided(bindings)
     remember_numbers(bindings, record)
-    return _change(platform, bindings, report, concurrency, "Binding", "bound")
+    return _change(platform, bindings, report, "Binding", "bound")
 
 
 def remember_numbers(bindings: Sequence[Binding], record: NumberRecord) -> None:
@@ -89,17 +91,16 @@ def restore_numbers(
     record: NumberRecord,
     *,
     report: Report = ignore,
-    concurrency: int = 4,
 ) -> tuple[NumberResult, ...]:
     """Give numbers back what they had; those that have it again are forgotten. One result a binding, in order."""
     _require_decided(bindings)
-    results = _change(platform, bindings, report, concurrency, "Giving back", "given back")
+    results = _change(platform, bindings, report, "Giving back", "given back")
     record.forget([result.number for result in results if result.outcome in {Outcome.CHANGED, Outcome.UNCHANGED}])
     return results
 
 
 def _change(
-    platform: Platform, bindings: Sequence[Binding], report: Report, concurrency: int, doing: str, done: str
+    platform: Platform, bindings: Sequence[Binding], report: Report, doing: str, done: str
 ) -> tuple[NumberResult, ...]:
     results = {b.number: NumberResult(b.number, Outcome.UNCHANGED, b.before, b.before) for b in bindings}
     todo = [binding for binding in bindings if binding.verdict is Verdict.CHANGE]
@@ -107,9 +108,8 @@ def _change(
         return tuple(results.values())
     noun = "number" if len(todo) == 1 else "numbers"
     report(StepStarted(_KEY, f"{doing} {len(todo)} {noun}"))
-    pool = ThreadPoolExecutor(max_workers=max(1, concurrency), thread_name_prefix="numbers")
-    try:
-        waiting = {pool.submit(_change_one, platform, binding): binding for binding in todo}
+    with open_pool() as pool:
+        waiting = {pool.start(partial(_change_one, platform, binding)): binding for binding in todo}
         for count, future in enumerate(as_completed(waiting), 1):
             result = future.result() if not future.cancelled() else _not_tried(waiting[future])
             results[result.number] = result
@@ -117,8 +117,6 @@ def _change(
                 _cancel(waiting)
             if len(todo) > 1 and (count * _REPORTS) // len(todo) != ((count - 1) * _REPORTS) // len(todo):
                 report(StepProgress(_KEY, count, len(todo)))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
     changed = sum(result.outcome is Outcome.CHANGED for result in results.values())
     if changed:
         report(StepDone(_KEY, f"{changed} {'number' if changed == 1 else 'numbers'} {done}"))

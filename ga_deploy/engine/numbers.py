@@ -45,7 +45,6 @@ class NumberWork:
     find_flow_url: Callable[[], str | None]
     report: Report = ignore
     lock_timeout: float = 90.0
-    concurrency: int = 4
     command: str = "bind-number"
 
     def open_records(self) -> Records:
@@ -101,7 +100,6 @@ def bind(
             decided,
             work.open_number_record(records),
             report=work.report,
-            concurrency=work.concurrency,
         )
 
 
@@ -131,7 +129,6 @@ def unbind(work: NumberWork, numbers: Sequence[str] | None, *, force: bool) -> R
             [binding for binding in decided if binding.verdict is not Verdict.REFUSED],
             work.open_number_record(records),
             report=work.report,
-            concurrency=work.concurrency,
         )
     return Restored(results, tuple(binding for binding in decided if binding.verdict is Verdict.REFUSED))
 
