@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,13 +50,15 @@ class Slice:
 
 
 class Store:
-    """State of one emulator. `path` None keeps it in memory. Not for several threads: the event loop's own."""
+    """State of one emulator. `path` None keeps it in memory. A test may look in from a thread of its own."""
 
     def __init__(self, path: Path | None) -> None:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._depth = 0
+        # Held for a whole transaction, so that what another thread does is never part of it.
+        self._lock = threading.RLock()
         self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0.5, check_same_thread=False)
         self._db.row_factory = lambda cursor, values: {
             column[0]: value for column, value in zip(cursor.description, values, strict=True)
@@ -99,28 +102,37 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All writes inside happen together or not at all; may be nested."""
-        if self._depth == 0:
-            self._db.execute("BEGIN IMMEDIATE")
-        self._depth += 1
-        try:
-            yield
-        except BaseException:
+        with self._lock:
+            if self._depth == 0:
+                self._db.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._db.execute("ROLLBACK")
+                raise
             self._depth -= 1
             if self._depth == 0:
-                self._db.execute("ROLLBACK")
-            raise
-        self._depth -= 1
-        if self._depth == 0:
-            self._db.execute("COMMIT")
+                self._db.execute("COMMIT")
+
+    def _read(self, sql: str, bound: Sequence[Any] = ()) -> list[Row]:
+        with self._lock:
+            return self._db.execute(sql, bound).fetchall()
+
+    def _write(self, sql: str, bound: Sequence[Any]) -> sqlite3.Cursor:
+        with self._lock:
+            return self._db.execute(sql, bound)
 
     def meta(self, key: str) -> str | None:
         """Return a setting of the store itself."""
-        row = self._db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
-        return None if row is None else str(row["value"])
+        found = self._read("SELECT value FROM meta WHERE key=?", (key,))
+        return str(found[0]["value"]) if found else None
 
     def set_meta(self, key: str, value: str) -> None:
         """Keep a setting of the store itself."""
-        self._db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)", (key, value))
+        self._write("INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)", (key, value))
 
     # Names of tables and columns below come from this package's own code, never from a request; values are bound.
 
@@ -128,7 +140,7 @@ class Store:
         """Add a row and return it with its `seq`. Raises `sqlite3.IntegrityError` when it breaks a UNIQUE rule."""
         names = ", ".join(values)
         marks = ", ".join("?" * len(values))
-        cursor = self._db.execute(f"INSERT INTO {table}({names}) VALUES({marks})", tuple(values.values()))
+        cursor = self._write(f"INSERT INTO {table}({names}) VALUES({marks})", tuple(values.values()))
         return {**values, "seq": cursor.lastrowid}
 
     def update(self, table: str, seq: int, values: Mapping[str, Any]) -> None:
@@ -136,36 +148,36 @@ class Store:
         if not values:
             return
         names = ", ".join(f"{name}=?" for name in values)
-        self._db.execute(f"UPDATE {table} SET {names} WHERE seq=?", (*values.values(), seq))  # noqa: S608
+        self._write(f"UPDATE {table} SET {names} WHERE seq=?", (*values.values(), seq))  # noqa: S608
 
     def delete(self, table: str, **where: Any) -> int:
         """Delete matching rows (and what hangs on them), return how many matched."""
         clause, bound = _where(where)
-        return self._db.execute(f"DELETE FROM {table}{clause}", bound).rowcount  # noqa: S608
+        return self._write(f"DELETE FROM {table}{clause}", bound).rowcount  # noqa: S608
 
     def one(self, table: str, **where: Any) -> Row | None:
         """Return the matching row; the newest when there are several."""
         clause, bound = _where(where)
-        row: Row | None = self._db.execute(
+        found = self._read(
             f"SELECT * FROM {table}{clause} ORDER BY seq DESC LIMIT 1",  # noqa: S608
             bound,
-        ).fetchone()
-        return row
+        )
+        return found[0] if found else None
 
     def rows(self, table: str, **where: Any) -> list[Row]:
         """Return all matching rows, oldest first."""
         clause, bound = _where(where)
-        return self._db.execute(f"SELECT * FROM {table}{clause} ORDER BY seq", bound).fetchall()  # noqa: S608
+        return self._read(f"SELECT * FROM {table}{clause} ORDER BY seq", bound)  # noqa: S608
 
     def count(self, table: str, **where: Any) -> int:
         """Return how many rows match."""
         clause, bound = _where(where)
-        found = self._db.execute(f"SELECT count(*) AS n FROM {table}{clause}", bound).fetchone()  # noqa: S608
-        return int(found["n"])
+        found = self._read(f"SELECT count(*) AS n FROM {table}{clause}", bound)  # noqa: S608
+        return int(found[0]["n"])
 
     def query(self, sql: str, *bound: Any) -> list[Row]:
         """Return the rows of a statement that the simple forms above cannot say."""
-        return self._db.execute(sql, bound).fetchall()
+        return self._read(sql, bound)
 
     def window(
         self,
@@ -188,10 +200,10 @@ class Store:
             conditions.append(f"{order} {'<' if downwards else '>'} ?")
             values.append(window.cursor)
         clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        found = self._db.execute(
+        found = self._read(
             f"SELECT * FROM {table}{clause} ORDER BY {order} {'DESC' if downwards else 'ASC'} LIMIT ?",  # noqa: S608
             (*values, window.size + 1),
-        ).fetchall()
+        )
         more = len(found) > window.size
         rows = found[: window.size]
         if window.forward:

@@ -90,6 +90,8 @@ def _json(call: Call, execution: Execution) -> dict[str, Any]:
         "account_sid": execution.account,
         "flow_sid": execution.revision.flow_sid,
         "contact_channel_address": execution.context["contact"]["channel"]["address"],
+        # Twilio keeps it apart too, under `execution_context`.
+        "context": {},
         "status": execution.status,
         "date_created": iso(execution.created),
         "date_updated": iso(last),
@@ -110,7 +112,6 @@ def _step_json(call: Call, execution: Execution, step: Step) -> dict[str, Any]:
         "context": {},
         "transitioned_from": step.transitioned_from,
         "transitioned_to": step.transitioned_to or "Ended",
-        "type": None,
         "date_created": iso(step.created),
         "date_updated": None,
         "url": url,
