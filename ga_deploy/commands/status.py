@@ -73,6 +73,15 @@ def _to_json(standing: Standing, desired: Desired) -> dict[str, object]:
             }
             for number, found in sorted(standing.numbers.items())
         },
+        "flow": {
+            "sid": standing.flow.sid,
+            "friendly_name": standing.flow.friendly_name,
+            "status": standing.flow.status,
+            "revision": standing.flow.revision,
+            "webhook_url": standing.flow.webhook_url,
+        }
+        if standing.flow
+        else None,
         "drift": [{"address": drift.address, "what": drift.what} for drift in standing.drift],
         "pending": None if standing.pending is None else len(standing.pending.writes),
     }
@@ -106,6 +115,9 @@ def _draw(standing: Standing, desired: Desired) -> Text:
         ("dependencies", ", ".join(f"{name} {version}" for name, version in sorted(seen.build.dependencies.items()))),
         ("record", seen.record.where),
     ]
+    if standing.flow:
+        flow = standing.flow
+        rows.append(("flow", f"{flow.friendly_name} {flow.sid}, revision {flow.revision}, {flow.status}"))
     text.append("\n\n")
     for label, value in rows:
         text.append(f"  {label:<14}", style="dim").append(f"{value}\n")

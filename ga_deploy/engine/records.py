@@ -86,7 +86,8 @@ class SyncRecords:
 
     def newest(self, limit: int) -> list[SyncItem]:
         """Return up to `limit` items, keys sorted backwards."""
-        found = self._platform.list_items(self._name, newest_first=True, limit=_PAGE)
+        listed = self._platform.list_items(self._name, newest_first=True, limit=_PAGE)
+        found = sorted(listed, key=lambda item: item.key, reverse=True)
         with self._guard:
             self._exists = self._exists or bool(found)
             self._whole = {item.key: item for item in found} if len(found) < _PAGE else None

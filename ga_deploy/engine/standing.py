@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.engine.diff import diff
 from ga_deploy.engine.drift import Drift, find_drift
+from ga_deploy.engine.flows import FLOW_TO_COME, FlowKeeper
 from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
 from ga_deploy.engine.observe import observe
 from ga_deploy.engine.parallel import open_pool
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ga_deploy.engine.deployment import Target
-    from ga_deploy.model import IncomingNumber, Observed, Plan
+    from ga_deploy.model import Flow, IncomingNumber, Observed, Plan
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Standing:
     numbers: Mapping[str, IncomingNumber]
     recorded: Mapping[str, RememberedNumber]
     drift: tuple[Drift, ...]
+    flow: Flow | None
     pending: Plan | None
 
 
@@ -35,17 +37,22 @@ def look_closely(target: Target) -> Standing:
     from ga_deploy.engine.binder import Binder
 
     records, desired = target.open_records(), target.desired
+    keeper = FlowKeeper(target.platform, target.flow, target.report) if target.flow else None
     with open_pool() as pool:
+        flow_read = pool.start(keeper.look) if keeper else None
         observed = observe(target.platform, pool, desired, records, report=target.report)
         recorded = ItemNumberRecord(records, target.report).recall()
         latest = observed.record.latest
         further = ({*recorded, *(latest.numbers if latest else ())}) - observed.numbers.keys()
         numbers = {**observed.numbers, **(target.platform.list_numbers(sorted(further)) if further else {})}
+        flow = flow_read.result() if flow_read else None
     binder = Binder(target.platform, desired, numbers, recorded, records, target.report)
     domain = observed.environment.domain_name if observed.environment else None
+    binder.flow_url = (flow.webhook_url if flow else FLOW_TO_COME) if keeper else None
     try:
-        pending = diff(desired, observed, numbers=binder.changes(domain), region=target.region)
+        decision = keeper.decide_for(observed) if keeper else None
+        pending = diff(desired, observed, numbers=binder.changes(domain), flow=decision, region=target.region)
     except DeployError:
         # A number of the config that may not be bound is `plan`'s to refuse; what is live can be told all the same.
         pending = None
-    return Standing(observed, numbers, recorded, find_drift(desired, observed, numbers, recorded), pending)
+    return Standing(observed, numbers, recorded, find_drift(desired, observed, numbers, recorded), flow, pending)

@@ -510,5 +510,9 @@ def test_destroy_takes_the_flow_along(stage: Stage) -> None:
     assert stage.state()["flows"]
     assert "/Flows/" in stage.state()["numbers"][NUMBER]["voice_url"]
     assert not stage.ok("up", "--json").json["changed"]
-    assert stage.ok("destroy", "--yes", "--json").json["flow"]
+    flow = stage.ok("status", "--json").json
+    assert flow["flow"]["status"] == "published"
+    assert flow["drift"] == []
+    assert flow["pending"] == 0
+    assert stage.ok("destroy", "--yes", "--json").json["flow"] == flow["flow"]["sid"]
     assert stage.state() == before
