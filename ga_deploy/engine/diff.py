@@ -9,6 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.flows import FLOW_VARIABLE
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, SWITCHES, Ownership
 from ga_deploy.engine.releases import digest_variables
 from ga_deploy.model import Action, BuildRecipe, Change, Plan, Reason
@@ -50,7 +51,7 @@ def diff(
         _diff_build(observed, builds),
         *_diff_variables(desired, observed, owner),
         _diff_deployment(observed, builds),
-        *([flow.change] if flow else []),
+        *([flow.change] if flow else _diff_left_flow(observed)),
         *numbers,
     ]
     changes += _diff_release(desired, observed, owner, changes)
@@ -128,6 +129,13 @@ def digest_base(observed: Observed, flow: Flow | None = None) -> dict[str, objec
         "flow": f"{flow.sid} revision {flow.revision}" if flow else None,
         "release": observed.record.last_number,
     }
+
+
+def _diff_left_flow(observed: Observed) -> list[Change]:
+    """A flow of an earlier config stays: callers may still reach it. Its functions answer for one release more."""
+    left = [variable.value for variable in observed.variables if variable.key == FLOW_VARIABLE]
+    detail = "delete it in the Console once no number points at it"
+    return [Change(f"flow:{sid}", Action.KEEP, Reason.REMOVED, {"sid": sid}, {"sid": sid}, detail) for sid in left]
 
 
 def _diff_service(desired: Desired, observed: Observed, owner: Ownership) -> list[Change]:

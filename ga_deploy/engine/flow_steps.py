@@ -9,21 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.deployment import hold
 from ga_deploy.engine.flows import FLOW_VARIABLE, FlowKeeper
-from ga_deploy.engine.holder import this_process
-from ga_deploy.engine.lock import hold_lock, lock_name
 from ga_deploy.engine.observe import observe
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.errors import ConfigInvalid, DeployError, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from ga_deploy.config.schema import Config
     from ga_deploy.engine.deployment import Target
     from ga_deploy.engine.flows import FlowDecision
-    from ga_deploy.engine.lock import Lease
     from ga_deploy.engine.records import Records
     from ga_deploy.model import Flow, Observed
     from ga_deploy.studio import FlowDiff
@@ -60,7 +57,7 @@ def push_flow(target: Target, config: Config, agree: Callable[[FlowLook], None])
     if not first.decision.change.is_write:
         return first
     agree(first)
-    with _lock(target, records) as lease:
+    with hold(target, records) as lease:
         fresh = _look(target, config, records)
         _require_same(first, fresh)
         lease.check()
@@ -85,7 +82,7 @@ def detach_flow(target: Target, config: Config, agree: Callable[[Flow, FlowDiff]
     if live is None:
         raise AssertionError("the keeper found the flow to attach to")
     agree(live, diff)
-    with _lock(target, target.open_records()) as lease:
+    with hold(target) as lease:
         lease.check()
         return keeper.save_detached(), diff
 
@@ -149,17 +146,4 @@ def _require_same(first: FlowLook, fresh: FlowLook) -> None:
         "the flow changed since it was read",
         why=f"revision {now.revision if now else 'none'} has come after {before.revision if before else 'none'}",
         fix="look at `ga-deploy flow diff` again, then run the command again",
-    )
-
-
-def _lock(target: Target, records: Records) -> AbstractContextManager[Lease]:
-    name = lock_name(target.desired.service_name, target.desired.environment)
-    return hold_lock(
-        target.platform,
-        name=name,
-        file=target.folder / "locks" / target.desired.account_sid / name,
-        on_sync=target.state != "local" and records.where == "sync",
-        holder=this_process(target.command),
-        timeout=target.lock_timeout,
-        report=target.report,
     )

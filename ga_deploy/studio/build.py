@@ -148,8 +148,10 @@ def _transfer(config: Config, target: FlowTarget, decide: str | None, lost: str 
         "seen": f"{{{{{TRANSFER_RESULT}.seen}}}}",
         **query_parameters(config),
     }
+    # Left out where nothing is deployed yet: the Console takes an absent picker, not a SID that is none.
+    known = {name: sid for name, sid in sids.items() if sid}
     url = f"https://{target.domain_name}{config.flow.call_transfer.path}"
-    return widgets.run_function(TRANSFER, url, sids, parameters, success=decide or ENGAGE, fail=lost)
+    return widgets.run_function(TRANSFER, url, known, parameters, success=decide or ENGAGE, fail=lost)
 
 
 def _add_outcomes(branches: Branches, scope: Scope, column: int) -> str:

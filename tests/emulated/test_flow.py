@@ -1,4 +1,4 @@
-"""The Studio flow as users deploy it: published with `up`, attached by hand, found again, never saved over others' work."""
+"""The Studio flow as users deploy it: published with `up`, attached, found again, never saved over others' work."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_a_change_makes_one_revision_and_keeps_what_was_moved_on_the_canvas(stag
     assert states(flow)["ga_engage"]["properties"]["offset"] == {"x": 7, "y": 8}
 
 
-@pytest.mark.parametrize("processed", [False, True])
+@pytest.mark.parametrize("processed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_killed_between_flow_and_number_the_next_up_finishes(stage: Stage, processed: bool) -> None:
     stage.emulator.faults.add(Fault("stall", "POST", "IncomingPhoneNumbers", processed=processed, seconds=30))
     process = subprocess.Popen(
@@ -202,7 +202,10 @@ def test_killed_between_flow_and_number_the_next_up_finishes(stage: Stage, proce
     assert not stage.ok("up", "--json").json["changed"]
 
 
-@pytest.mark.parametrize("action", ["drop", "malformed", "status"])
+@pytest.mark.parametrize(
+    "action",
+    ["drop", pytest.param("malformed", marks=pytest.mark.slow), pytest.param("status", marks=pytest.mark.slow)],
+)
 def test_a_lost_answer_does_not_make_a_second_flow(stage: Stage, action: Any) -> None:
     stage.emulator.faults.add(Fault(action, "POST", r"/v2/Flows$", processed=True, status=503))
     stage.ok("up")
@@ -214,6 +217,7 @@ def test_a_lost_answer_does_not_make_a_second_flow(stage: Stage, action: Any) ->
     assert stage.flow().revision == 2
 
 
+@pytest.mark.slow
 def test_a_stale_read_right_after_a_write_is_no_change(stage: Stage) -> None:
     stage.emulator.world.change_rules({"studio_lag_ms": 1500})
     stage.ok("up")
@@ -328,6 +332,35 @@ def test_a_flow_from_the_console_can_be_the_base(stage: Stage) -> None:
     assert not stage.ok("up", "--json").json["changed"]
     (stage.folder / "menu.json").write_text("{}")
     assert "is not a Studio flow definition" in stage.run("plan").err
+
+
+def test_destroy_deletes_our_flow_after_the_numbers(stage: Stage) -> None:
+    before = stage.voice_url()
+    stage.ok("up")
+    stage.emulator.journal.reset()
+    gone = stage.ok("destroy", "--yes", "--json").json
+    assert gone["flow"].startswith("FW")
+    assert stage.flows() == []
+    assert stage.voice_url() == before
+    writes = [request["target"] for request in stage.requests() if request["method"] in {"POST", "DELETE"}]
+    number, flow = (next(i for i, target in enumerate(writes) if part in target) for part in ("Incoming", "/v2/Flows"))
+    assert number < flow < next(i for i, target in enumerate(writes) if "/v1/Services/ZS" in target)
+
+
+def test_destroy_only_detaches_from_a_flow_of_others(stage: Stage) -> None:
+    sid = attach_config(stage)
+    stage.ok("up")
+    assert stage.ok("destroy", "--yes", "--json").json["flow"] == sid
+    assert stage.gateway.find_flow(sid).definition == MENU["flow"]
+
+
+def test_a_flow_that_is_no_longer_in_the_config_is_pointed_out(stage: Stage) -> None:
+    stage.configure(numbers=False)
+    stage.ok("up")
+    text = (stage.folder / "config.yaml").read_text()
+    (stage.folder / "config.yaml").write_text(text.replace("enabled: true", "enabled: false"))
+    change = next(one for one in stage.ok("plan", "--json").json["changes"] if one["address"].startswith("flow:"))
+    assert (change["action"], change["reason"]) == ("keep", "removed")
 
 
 def test_what_the_commands_say(stage: Stage, golden: Callable[[str, str], None]) -> None:
