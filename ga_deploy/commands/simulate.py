@@ -188,7 +188,7 @@ def _open_microphone(options: Options) -> Iterator[Person | None]:
 async def _place_calls(
     ctx: Context, options: Options, scenarios: Sequence[Scenario], folder: Path | None, person: Person | None
 ) -> tuple[list[Verdict], dict[str, float]]:
-    from ga_deploy.commands.stage import FunctionStage
+    from ga_deploy.commands.stage import FunctionStage, check_scripts, read_wav_named
     from ga_deploy.local import npm_cache
     from ga_deploy.simulate.runner import expand, run_scenarios
 
@@ -205,14 +205,16 @@ async def _place_calls(
         person=person,
         flow=options.flow,
     )
+    check_scripts(scenarios)
     if options.audio and not person:
-        from ga_deploy.commands.stage import read_wav_named
-
         read_wav_named(str(options.audio))
     ui.event(StepStarted("packages", "the functions' packages"))
     async with stage:
         ui.event(StepDone("packages", "the functions' packages are here"))
         calls = list(expand([_without_outcome(one) for one in scenarios] if live else scenarios, stage.deployment))
+        if not calls:
+            why = "the config has nothing that they are about, such as destinations or profiles"
+            raise Usage("none of these scenarios applies to this config", why=why, fix="name others, or use `--all`")
         if options.calls:
             calls = [_numbered(calls[index % len(calls)], index + 1) for index in range(options.calls)]
         progress = _Progress(ctx, len(calls))

@@ -37,7 +37,7 @@ from ga_deploy.simulate.voices import read_voice
 from ga_deploy.simulate.world import WebReply, WebRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from ga_deploy.config.schema import Config, Outcomes
     from ga_deploy.model import Bundle, FunctionFile
@@ -341,6 +341,18 @@ class FunctionStage:
 
 def _variant_of(fault: DeploymentFault) -> _Variant:
     return _Variant(fault.all_closed, fault.send_to, fault.broken, fault.how)
+
+
+def check_scripts(scenarios: Sequence[Scenario]) -> None:
+    """Raise ConfigInvalid with a finding for every scenario whose script or faults the mock does not know."""
+    findings: list[Finding] = []
+    for scenario in scenarios:
+        try:
+            read_script_of(scenario)
+        except ConfigInvalid as problem:
+            findings += problem.findings
+    if findings:
+        raise ConfigInvalid(tuple(findings))
 
 
 def read_script_of(scenario: Scenario) -> Script:

@@ -129,8 +129,11 @@ async def run_scenarios(
             on_verdict(verdict)
             return verdict
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(run(scenario)) for scenario in scenarios]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run(scenario)) for scenario in scenarios]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
     return [task.result() for task in tasks]
 
 

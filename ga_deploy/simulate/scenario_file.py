@@ -205,7 +205,7 @@ class _Section:
                 continue
             if options is not None and str(item.value) not in options:
                 near = difflib.get_close_matches(str(item.value), options, 1)
-                fix = f"did you mean `{near[0]}`?" if near else ""
+                fix = f"did you mean `{near[0]}`?" if near else "name one of those"
                 self.refuse(item, f"`{item.value}` is not known here", "one of: " + ", ".join(options), fix)
                 continue
             values.append(str(item.value))

@@ -1,0 +1,103 @@
+"""`simulate` as a process: its exit codes, its files, and what it says about input that cannot be used."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import wave
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import subprocess
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+WRONG = """
+title: Somebody else should have answered
+asapp: {script: agent}
+expect: {went: [nobody-of-that-name], max_dead_air: 0.01}
+"""
+
+
+@pytest.fixture
+def project(ga_deploy: Run, tmp_path: Path) -> Run:
+    shutil.copy(ROOT / "config.example.yaml", tmp_path / "config.yaml")
+    (tmp_path / "greeting.yaml").write_text("only_if: greeting\n")
+    (tmp_path / "wrong.yaml").write_text(WRONG)
+    return ga_deploy
+
+
+def test_calls_are_placed_without_any_account(project: Run, tmp_path: Path) -> None:
+    shown = project(
+        "simulate", "agent", "asapp-down", "--record", "calls", "--report", "calls.html", "--junit", "calls.xml"
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "the agent" in shown.stdout
+    assert "asapp-down" in shown.stdout
+    with wave.open(str(tmp_path / "calls" / "agent-1.wav")) as recording:
+        assert (recording.getnchannels(), recording.getframerate()) == (2, 8000)
+        assert recording.getnframes() > 8000
+    assert ET.parse(tmp_path / "calls.xml").getroot().get("tests") == "2"
+    page = (tmp_path / "calls.html").read_text()
+    assert "All 2 calls passed" in page
+    assert "data:audio/wav;base64," in page
+    assert "mg-twilio-genagent" not in page + shown.stdout + shown.stderr
+
+
+def test_a_call_that_fails_is_exit_6_with_reasons(project: Run) -> None:
+    shown = project("simulate", "wrong.yaml", "--json")
+    assert shown.returncode == 6
+    answer = json.loads(shown.stdout)
+    assert (answer["format_version"], answer["passed"], answer["failed"]) == (1, False, 1)
+    failed = {failing["check"] for failing in answer["verdicts"][0]["failings"]}
+    assert failed == {"went", "dead_air"}
+    assert "error: 1 of 1 simulated calls failed" in shown.stderr
+    assert "why:  wrong: dead_air" in shown.stderr or "why: wrong: dead_air" in shown.stderr
+
+
+def test_many_calls_are_one_load(project: Run) -> None:
+    shown = project("simulate", "caller-hangs-up", "--calls", "6", "--concurrency", "3", "--json")
+    assert shown.returncode == 0, shown.stderr
+    answer = json.loads(shown.stdout)
+    assert answer["calls"] == 6
+    assert 1 <= answer["load"]["peak"] <= 3
+    assert "tester_late_p99_ms" in answer["load"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "said"),
+    [
+        (["agnt"], 3, "did you mean `agent`?"),
+        (["agent", "--all"], 64, "`--all`"),
+        (["agent", "--audio", "absent.wav"], 1, "absent.wav"),
+        (["agent", "--audio", "config.yaml"], 1, "config.yaml"),
+        (["agent", "--junit", "no/such/folder/x.xml"], 64, "cannot be written"),
+        (["agent", "--record", "config.yaml"], 1, "cannot hold recordings"),
+        (["agent", "--asapp", "nobody"], 64, "nobody"),
+        (["-c", "absent.yaml", "agent"], 3, "absent.yaml"),
+        (["greeting.yaml"], 64, "none of these scenarios applies"),
+        (["odd.yaml"], 3, "odd.yaml:2:"),
+        (["impossible.yaml"], 3, "the mock ASAPP cannot do"),
+    ],
+)
+def test_input_that_cannot_be_used(project: Run, tmp_path: Path, argv: list[str], code: int, said: str) -> None:
+    (tmp_path / "odd.yaml").write_text("title: x\nexpct: {}\n")
+    (tmp_path / "impossible.yaml").write_text("asapp: {script: {ending: MAGIC}}\n")
+    shown = project("simulate", *argv)
+    assert shown.returncode == code, shown.stderr
+    assert said in shown.stderr
+    assert "fix:" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_the_shipped_scenarios_are_listed(project: Run) -> None:
+    shown = project("simulate", "--list")
+    assert shown.returncode == 0
+    assert "destinations-busy" in shown.stdout
+    assert "Everybody is busy" in shown.stdout

@@ -1,0 +1,213 @@
+"""The judge: what it makes of calls that are right and of calls that are not, check by check."""
+
+from __future__ import annotations
+
+import asyncio
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import pytest
+
+from ga_deploy.redact import Secret
+from ga_deploy.simulate.call import place_call
+from ga_deploy.simulate.clock import FastClock
+from ga_deploy.simulate.deployment import Deployment, Destination, Handling, Lookup, Step
+from ga_deploy.simulate.judge import Expectation, find_dead_air, judge
+from ga_deploy.simulate.junit import write_junit
+from ga_deploy.simulate.plan import Reaction
+from ga_deploy.simulate.record import CallRecord, Event, Span, StreamLeg
+from ga_deploy.simulate.runner import expand
+from ga_deploy.simulate.scenario import Scenario
+from tests.unit.simulate.scripted import DOMAIN, Site, Streams, plan, talk, world
+
+HANDLING = Handling(
+    greeting=(Step("say", "Welcome."),),
+    outcomes={
+        "agent": (
+            Step("say", "Please hold."),
+            Step("send", by=Lookup("outcome.currentTaskName"), map={"Billing": "billing"}, default="support"),
+            Step("send", to="night"),
+        ),
+        "completed": (Step("hangup"),),
+        "exhausted": (Step("say", "Nobody is here."), Step("hangup")),
+    },
+    told={"customerId": Lookup("call.From"), "taskName": "support", "campaign": Lookup("query.campaign", "none")},
+)
+DEPLOYMENT = Deployment(
+    engage_url=f"{DOMAIN}/engage",
+    account_sid="AC" + "2" * 32,
+    handlings={"": HANDLING, "es": HANDLING},
+    destinations={
+        "support": Destination("support", "number", "+15550100001"),
+        "billing": Destination("billing", "sip", "sip:billing@pbx.example.com"),
+        "night": Destination("night", "number", "+15550100002", limited=True),
+    },
+)
+TOLD = {
+    "customerId": "+15550123456",
+    "taskName": "support",
+    "campaign": "none",
+    "asapp_callTransferId": "T1",
+    "asapp_externalConversationId": "CA" + "1" * 32,
+}
+FACTS = {"call.From": "+15550123456", "call.CallSid": "CA" + "1" * 32}
+
+
+def stream(**changes: str | None) -> str:
+    told = {name: value for name, value in (TOLD | changes).items() if value is not None}
+    nouns = "".join(f'<Parameter name="{name}" value="{value}"/>' for name, value in told.items())
+    return f'<Connect action="/done"><Stream url="wss://a.example.com/x">{nouns}</Stream></Connect>'
+
+
+def dial(number: str) -> str:
+    return f'<Dial action="/done?next=1"><Number>{number}</Number></Dial>'
+
+
+def site(engage: str | None = None, first: str | None = None, then: str = "") -> Site:
+    def done(fields: dict[str, str]) -> str:
+        return then if "DialCallStatus" in fields else (first or f"<Say>Please hold.</Say>{dial('+15550100001')}")
+
+    return Site(engage=engage or f"<Say>Welcome.</Say>{stream()}", done=done)
+
+
+def verdict_of(where: Site, expected: Expectation, *legs: StreamLeg, reactions: tuple[str, ...] = (), **facts: str):
+    results = reactions or ("answered",)
+    call = plan(react=lambda _, attempt: Reaction(results[min(attempt, len(results) - 1)]))
+    record = asyncio.run(place_call(call, world(where, Streams(*legs)), FastClock()))
+    return judge(record, expected, DEPLOYMENT, HANDLING, FACTS | facts)
+
+
+def checks(*arguments, **options) -> set[str]:
+    return {failing.check for failing in verdict_of(*arguments, **options).failings}
+
+
+AGENT = Expectation(outcome="agent")
+
+
+def test_a_call_that_follows_the_config_passes():
+    verdict = verdict_of(site(), AGENT)
+    assert verdict.passed, verdict.failings
+    assert verdict.went == "number +15550100001 (answered)"
+    assert verdict.heard == "“Welcome.”, the agent, “Please hold.”, ringing"
+
+
+def test_the_destination_follows_from_the_conversation():
+    facts = {"outcome.currentTaskName": "Billing"}
+    sip = '<Say>Please hold.</Say><Dial action="/done"><Sip>sip:billing@pbx.example.com?X-A=1</Sip></Dial>'
+    assert not checks(site(first=sip), AGENT, **facts)
+    assert checks(site(), AGENT, **facts) == {"course"}
+
+
+def test_a_destination_with_hours_may_be_left_out():
+    sorry = "<Say>Nobody is here.</Say><Hangup/>"
+    assert not checks(site(then=sorry), AGENT, reactions=("busy",))
+
+
+@pytest.mark.parametrize(
+    ("where", "failed"),
+    [
+        (site(first=dial("+15550100001")), {"course"}),
+        (site(first=f"<Say>Wait.</Say>{dial('+15550100001')}"), {"course"}),
+        (site(first=f"<Say>Please hold.</Say>{dial('+15550100009')}"), {"course", "went"}),
+        (site(first="<Say>Please hold.</Say><Hangup/>"), {"course"}),
+        (site(first=f"<Say>Please hold.</Say>{dial('+15550100001')}", then="<Say>More.</Say>"), {"course"}),
+        (site(engage=stream()), {"greeting"}),
+        (site(engage=f"<Say>Welcome.</Say>{stream(taskName='other')}"), {"told"}),
+        (site(engage=f"<Say>Welcome.</Say>{stream(customerId=None)}"), {"told"}),
+        (site(engage=f"<Say>Welcome.</Say>{stream(password='x')}"), {"told"}),
+        (site(engage=f"<Say>Welcome.</Say>{stream(asapp_callTransferId=None)}"), {"told"}),
+        (site(engage=f"<Say>Welcome.</Say>{stream()}<Hangup/>"), {"unreachable"}),
+        (site(engage=f"<Say>Welcome.</Say><Beep/>{stream()}"), {"twiml"}),
+        (site(first=f"<Say>Please hold.</Say><Pause length='9'/>{dial('+15550100001')}"), {"course", "dead_air"}),
+        (site(first="<Say>&lt;Response&gt;</Say>"), {"markup", "course"}),
+        (site(first="<Say>Dear undefined,</Say>"), {"markup", "course"}),
+        (site(first="<Redirect>/engage2</Redirect>"), {"error", "ending", "course"}),
+    ],
+)
+def test_every_check_fails_for_its_own_reason(where, failed):
+    assert checks(where, AGENT) == failed
+
+
+def test_a_caller_left_without_a_word():
+    assert "left_alone" in checks(site(engage="<Hangup/>"), Expectation())
+
+
+def test_an_agent_that_is_never_heard():
+    assert "first_audio" in checks(site(), AGENT, talk(agent=()))
+
+
+def test_audio_problems_are_reported():
+    assert "audio" in checks(site(), AGENT, talk(problems=("clipped",)))
+
+
+def test_barge_in_has_to_silence_the_agent_in_time():
+    expected = replace(AGENT, barge_in_within=0.5)
+    assert checks(site(), expected, talk()) == {"barge_in"}
+    assert checks(site(), expected, talk(barge_in_silence_after=0.9)) == {"barge_in"}
+    assert not checks(site(), expected, talk(barge_in_silence_after=0.3))
+
+
+@pytest.mark.parametrize(
+    ("expected", "failed"),
+    [
+        (Expectation(ending=frozenset({"transferred"})), {"ending"}),
+        (Expectation(said=("please HOLD",)), set()),
+        (Expectation(said=("Goodbye",)), {"said"}),
+        (Expectation(not_said=("hold",)), {"said"}),
+        (Expectation(went=("support",)), set()),
+        (Expectation(went=("billing",)), {"went"}),
+        (Expectation(reaches=False), {"went"}),
+        (Expectation(streams=2), {"streams"}),
+        (Expectation(pressed="12"), {"keys"}),
+        (Expectation(max_first_audio=0.1), {"first_audio"}),
+        (Expectation(told={"campaign": "spring"}), {"told"}),
+    ],
+)
+def test_what_a_scenario_asks_for_is_judged(expected, failed):
+    assert checks(site(), expected) == failed
+
+
+def test_web_hooks_have_to_be_told_once():
+    handling = replace(HANDLING, outcomes={"completed": (Step("notify", "https://crm/x"), Step("hangup"))})
+    record = asyncio.run(place_call(plan(), world(site(first="<Hangup/>")), FastClock()))
+    for notified, passed in (("https://crm/x", True), ("", False), ("https://crm/x\nhttps://crm/x", False)):
+        facts = {**FACTS, "notified": notified}
+        assert judge(record, Expectation(outcome="completed"), DEPLOYMENT, handling, facts).passed is passed
+
+
+def silent_record(*events: Event, legs: tuple[tuple[float, StreamLeg], ...] = (), seconds: float = 10.0) -> CallRecord:
+    return CallRecord("x", "CA1", "", "", "hung-up", seconds, 0.0, events, (), legs)
+
+
+def test_dead_air_is_the_longest_time_in_which_nobody_is_heard():
+    say = Event(0.0, "say", "hi", 2.0, heard=True)
+    leg = talk(4.0, agent=(Span(1.0, 2.0),), caller=(Span(2.5, 4.0),))
+    silence = find_dead_air(silent_record(say, legs=((2.0, leg),), seconds=9.0))
+    assert (silence.start, silence.seconds) == (6.0, 3.0)
+
+
+def test_ringing_before_the_answer_is_no_dead_air():
+    record = replace(silent_record(seconds=8.0), answered_at=7.0)
+    assert find_dead_air(record).seconds == pytest.approx(1.0)
+    assert find_dead_air(replace(record, answered_at=None)).seconds == 0.0
+
+
+def test_scenarios_become_calls_for_each_destination_and_profile():
+    each = Scenario("d", "t", for_each="destination")
+    names = [call.name for call in expand([each, Scenario("p", "t", for_each="profile")], DEPLOYMENT)]
+    assert names == ["d[support]", "d[billing]", "d[night]", "p[es]"]
+    bare = replace(DEPLOYMENT, destinations={}, handlings={"": HANDLING})
+    assert expand([replace(each, only_if="destinations"), Scenario("p", "t", for_each="profile")], bare) == ()
+
+
+def test_junit_is_valid_xml_whatever_was_said():
+    Secret("never-in-a-report")
+    good = verdict_of(site(), AGENT)
+    bad = verdict_of(site(first="<Say>never-in-a-report &lt;x&gt; \u0085 ]]&gt;</Say>"), AGENT)
+    text = write_junit([good, bad])
+    root = ET.fromstring(text)
+    assert (root.get("tests"), root.get("failures")) == ("2", "1")
+    cases = root.findall("testsuite/testcase")
+    assert [case.find("failure") is None for case in cases] == [True, False]
+    assert "never-in-a-report" not in text
+    assert all(case.get("name") and float(case.get("time") or "") > 0 for case in cases)
