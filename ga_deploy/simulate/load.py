@@ -46,7 +46,7 @@ async def run_load(
     calls: int,
     concurrency: int,
     *,
-    start_every: float = 0.01,
+    start_every: float = 0.05,
     on_done: Callable[[int, T], None] = lambda _, __: None,
 ) -> LoadResult[T]:
     """Place `calls` calls, at most `concurrency` at a time, `start_every` seconds between two beginnings.
