@@ -104,11 +104,9 @@ class ItemNumberRecord:
         return items
 
     def _write(self, items: Iterable[_Item]) -> None:
-        changed = [item for item in items if item.is_changed]
-        if changed:
-            self._records.prepare()
-        for item in changed:
-            self._records.put(item.key, _pack(item.entries.values()))
+        for item in items:
+            if item.is_changed:
+                self._records.put(item.key, _pack(item.entries.values()))
 
 
 class LayeredNumberRecord:

@@ -14,6 +14,7 @@ from ga_deploy.engine.holder import this_process
 from ga_deploy.engine.lock import hold_lock, lock_name
 from ga_deploy.engine.number_records import ItemNumberRecord, LayeredNumberRecord
 from ga_deploy.engine.number_settings import Target
+from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.records import open_file_records, open_records
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepStarted, ignore
@@ -175,8 +176,10 @@ def _find_environment(work: NumberWork) -> Environment | None:
 def _decide_bindings(
     work: NumberWork, wishes: Sequence[NumberWish], target: Target, records: Records, *, force: bool
 ) -> tuple[Binding, ...]:
-    owned = work.platform.list_numbers([wish.number for wish in wishes])
-    recorded = work.open_number_record(records).recall()
+    with open_pool() as pool:
+        recalling = pool.start(work.open_number_record(records).recall)
+        owned = work.platform.list_numbers([wish.number for wish in wishes])
+        recorded = recalling.result()
     decided = plan_bindings(wishes, owned, target, recorded, force=force)
     if any(binding.owned is None for binding in decided):
         # For the hint alone: which numbers there are that look like the one that is not.

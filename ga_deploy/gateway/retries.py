@@ -139,7 +139,7 @@ class Gate:
         finally:
             with self._free:
                 self._busy -= 1
-                self._free.notify_all()
+                self._free.notify()
 
     def throttled(self) -> None:
         """Take note of a 429."""
@@ -160,4 +160,4 @@ class Gate:
             if self._successes >= self.successes_per_step:
                 self._successes = 0
                 self._limit += 1
-                self._free.notify_all()
+                self._free.notify()
