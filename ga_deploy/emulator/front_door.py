@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import traceback
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from ga_deploy.emulator.runtime import HttpCall
 from ga_deploy.emulator.store import new_sid
 from ga_deploy.emulator.studio_webhook import answer_webhook
 from ga_deploy.emulator.wire import Answer, Call
+from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,6 +84,12 @@ class FrontDoor:
         visitor = self._enter(request, place)
         try:
             response = await self._meet_faults(request, place, entry, visitor, body)
+        except DeployError as problem:
+            # Node or a package cannot be had: the machine's fault, and for the user to read.
+            response = _broken(entry, f"{problem.what}: {problem.why}" if problem.why else problem.what)
+        except Exception as problem:  # noqa: BLE001 - a mistake in here must not print over the command that runs it
+            response = _broken(entry, f"{type(problem).__name__}: {problem}")
+            entry.problem = traceback.format_exc()
         finally:
             entry.ended = time.monotonic()
             if visitor.caller is not None:
@@ -232,6 +240,13 @@ class FrontDoor:
         # Studio tells its reasons in the Console's log only; whoever develops wants to see them here.
         headers = {"X-Emulator-Problem": answer.problem} if answer.problem else {}
         return web.Response(status=answer.status, text=answer.twiml, content_type="text/xml", headers=headers)
+
+
+def _broken(entry: Entry, message: str) -> web.Response:
+    """Return the 500 for what went wrong with the emulator itself, which the journal tells too."""
+    entry.problem = message
+    body = {"code": 20500, "message": message, "more_info": "https://www.twilio.com/docs/errors/20500", "status": 500}
+    return web.json_response(body, status=500, headers={"Twilio-Request-Id": entry.request_id})
 
 
 async def _sleep_until(moment: float) -> None:

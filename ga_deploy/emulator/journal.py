@@ -25,7 +25,10 @@ _LONGEST_VALUE = 200
 
 @dataclass
 class Entry:
-    """One request. Times are seconds of a clock that only moves forward; `status` 0: no answer (yet, or dropped)."""
+    """One request. Times are seconds of a clock that only moves forward; `status` 0: no answer (yet, or dropped).
+
+    `fault` is the fault it met, `problem` what went wrong with the emulator itself.
+    """
 
     number: int
     method: str
@@ -38,6 +41,7 @@ class Entry:
     status: int = 0
     form: dict[str, list[str]] = field(default_factory=dict)
     fault: str | None = None
+    problem: str | None = None
 
 
 def masked(form: Fields) -> dict[str, list[str]]:

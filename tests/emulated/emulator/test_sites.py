@@ -166,6 +166,20 @@ def test_builds_take_their_time(start: Callable[..., Api]) -> None:
     assert api.get(status).json()["status"] == "completed"
 
 
+def test_packages_that_cannot_be_had_are_told_not_thrown(node: Api) -> None:
+    """Somebody else's build may ask for what npm does not have (any more), on this machine for the first time."""
+    change = {"service": "shop", "environment": "ui", "functions": {"/f": GREET}, "visibility": "public"}
+    domain = node.control("/foreign-deploy", {**change, "dependencies": {"axios": "999.0.0"}})["domain_name"]
+
+    answers = [node.site(domain, "/f") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [500, 500]
+    assert "axios@999.0.0" in answers[0].json()["message"]
+    assert "axios@999.0.0" in node.control("/journal?only=/f$")["requests"][0]["problem"]
+    node.control("/foreign-deploy", {**change, "dependencies": {"axios": "1.20.0"}})
+    assert node.site(domain, "/f?name=Ann").status_code == 200
+
+
 def test_what_was_deployed_answers_after_a_restart(start: Callable[..., Api], npm_cache: Path, tmp_path: Path) -> None:
     from ga_deploy.emulator.server import Emulator, EmulatorThread
 
