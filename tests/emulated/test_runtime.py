@@ -74,6 +74,7 @@ FUNCTIONS = {
         cb(null, 'ok');
     """,
     "/forger": "require('fs').writeSync(1, '{\"kind\":\"answer\",\"status\":200}\\n'); cb(null, 'real')",
+    "/chatty": "for (let i = 0; i < 50000; i += 1) console.log(i); console.log('x'.repeat(1e6)); cb(null, 'ok')",
     "/late": "setTimeout(() => console.log('late'), 20); cb(null, 'ok')",
     "/slow": "setTimeout(() => cb(null, {pid: process.pid}), Number(event.ms))",
     "/client": """
@@ -360,6 +361,11 @@ def test_logs_carry_level_path_and_request(site: Site) -> None:
     ]  # fmt: skip
     assert {(line.path, line.request_id) for line in answer.logs} == {("/noisy", answer.request_id)}
     assert site.get("/forger").text == "real"
+
+
+def test_a_function_that_logs_without_end_is_cut_off(site: Site) -> None:
+    lines = site.get("/chatty").logs
+    assert (len(lines), lines[-1].message) == (2001, "further lines of this request are not kept")
 
 
 def test_what_is_logged_after_the_answer_is_not_lost(site: Site) -> None:

@@ -19,7 +19,7 @@ const leave = process.reallyExit.bind(process);
 let setup;
 let requireFromProject;
 // The request that is running, or that ran last: what it still logs is its own.
-let current = { id: null, path: null, answered: true, context: {} };
+let current = { id: null, path: null, answered: true, lines: 0, context: {} };
 
 function send(frame) {
   emit(`${setup.token}${JSON.stringify(frame)}\n`);
@@ -30,7 +30,15 @@ function tidy(text) {
   return text.replaceAll(setup.root, '/var/task').replaceAll(__filename, '/var/runtime/host.js');
 }
 
+// A function that logs without end must not fill the memory of those who read it.
+const MOST_LINES = 2000;
+const LONGEST_LINE = 64 * 1024;
+
 function log(level, message) {
+  current.lines += 1;
+  if (current.lines > MOST_LINES + 1) return;
+  if (current.lines > MOST_LINES) [level, message] = ['warning', 'further lines of this request are not kept'];
+  if (message.length > LONGEST_LINE) message = `${message.slice(0, LONGEST_LINE)}… (cut off)`;
   send({ kind: 'log', id: current.id, path: current.path, level, message: tidy(message) });
 }
 
@@ -278,7 +286,7 @@ function settle(error, payload) {
 
 function run(request) {
   applyVariables(request.context);
-  current = { id: request.id, path: request.path, answered: false, context: request.context };
+  current = { id: request.id, path: request.path, answered: false, lines: 0, context: request.context };
   const mine = current;
   send({ kind: 'begun', id: mine.id });
   let event;
