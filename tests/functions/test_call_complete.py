@@ -166,6 +166,12 @@ def test_a_turn_of_waiting_is_short(functions: Any, bench: Any, asapp: Any) -> N
     assert functions.post(complete(bench)).seconds < 2
 
 
+def test_a_throttling_asapp_is_asked_once_a_turn(functions: Any, bench: Any, asapp: Any) -> None:
+    asapp.transfer = [bench.reply(429)]
+    assert functions.post(complete(bench)).verbs == ["Pause", "Redirect"]
+    assert len(asapp.of("transfer")) == 1
+
+
 def test_a_late_result_is_taken(functions: Any, bench: Any, asapp: Any) -> None:
     asapp.transfer = [bench.missing, bench.ongoing, bench.completed("AGENT")]
     assert functions.post(complete(bench)).verbs == ["Say", "Dial"]

@@ -139,6 +139,14 @@ def test_a_stream_url_is_fetched_anew_before_it_expires(functions: Any, asapp: A
     assert len(asapp.of("stream")) == 2
 
 
+def test_a_stream_url_outlives_the_greeting(deploy: Any, asapp: Any) -> None:
+    functions = deploy({"greeting": [{"pause": 50}, {"say": "x" * 120}]})
+    for now, fetched in (("12:00:00", 1), ("12:03:40", 1), ("12:03:50", 2)):
+        functions.clock(now=f"2026-03-02T{now}Z")
+        functions.post("/engage")
+        assert len(asapp.of("stream")) == fetched, f"at {now}: 285 s less a minute of greeting"
+
+
 def test_a_clock_that_goes_back_does_not_keep_a_url_alive(functions: Any, asapp: Any) -> None:
     functions.post("/engage")
     functions.clock(now="2020-01-01T00:00:00Z")
@@ -259,6 +267,14 @@ def test_a_missing_variable_is_told_and_survived(functions: Any, asapp: Any, mis
 def test_secrets_are_not_sent_in_clear(functions: Any, asapp: Any, host: str) -> None:
     functions.clock(speed=10)
     functions.set(ASAPP_API_HOST=host)
+    assert functions.post("/engage").verbs == ["Say", "Dial"]
+    assert asapp.seen == []
+
+
+def test_only_this_machine_is_reached_without_encryption(functions: Any, asapp: Any, fault_server: Any) -> None:
+    # 0.0.0.0 leads to this very server, but it is no loopback address: only the rule keeps the request from it.
+    functions.clock(speed=10)
+    functions.set(ASAPP_API_HOST=fault_server.url.replace("127.0.0.1", "0.0.0.0"))
     assert functions.post("/engage").verbs == ["Say", "Dial"]
     assert asapp.seen == []
 
