@@ -1,8 +1,8 @@
 """The functions of a deployed build, behind the platform's gateway.
 
 `FunctionHost` takes an HTTP request and returns what Twilio Functions would answer: the rules are `request_rules`, the
-function itself runs in Node (`worker`, `node/host.js`). It knows nothing of the management API, so that tests of
-functions can use it alone.
+function itself runs in Node (`pool`, `worker`, `node/host.js`). It knows nothing of the management API, so that tests
+of functions can use it alone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from ga_deploy.emulator.pool import WorkerPool
 from ga_deploy.emulator.request_rules import (
     Asset,
     Handler,
@@ -31,7 +32,7 @@ from ga_deploy.emulator.request_rules import (
     refuse,
     sign,
 )
-from ga_deploy.emulator.worker import WorkerLost, WorkerPool, WorkerSetup
+from ga_deploy.emulator.worker import WorkerLost, WorkerSetup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,12 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ga_deploy.simulate.media_client import sum_up_lateness
+from ga_deploy.simulate.stream import Lateness
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from ga_deploy.simulate.stream import Lateness
 
 T = TypeVar("T")
 
@@ -86,7 +84,7 @@ async def run_load(
         results=tuple(task.result() for task in tasks),
         seconds=seconds,
         peak=peak,
-        loop=sum_up_lateness(late),
+        loop=Lateness.of(late),
         cpu_share=(time.process_time() - cpu) / seconds if seconds else 0.0,
     )
 

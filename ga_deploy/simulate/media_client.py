@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
-import hashlib
-import hmac
 import json
-import os
-import ssl
-import urllib.request
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
 from ga_deploy import g711
 from ga_deploy.simulate.audio import write_wav
 from ga_deploy.simulate.caller import AgentEar, Caller, Line
+from ga_deploy.simulate.handshake import CODES, check_url, connect, trust
+from ga_deploy.simulate.messages import Clear, Mark, Media, ProtocolBroken, read_server_message
 from ga_deploy.simulate.playout import PlayoutBuffer
 from ga_deploy.simulate.stream import (
     CallerVoice,
@@ -40,15 +35,6 @@ from ga_deploy.simulate.stream import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Twilio's error codes (Twilio docs: Errors 31901, 31903, 31920, 31921, 31924).
-CODES = {
-    Ending.SERVER_CLOSED: 31921,
-    Ending.REFUSED: 31920,
-    Ending.UNREACHABLE: 31901,
-    Ending.BROKEN: 31903,
-    Ending.PROTOCOL: 31924,
-}
-_LONGEST_MESSAGE = 4 * 1024 * 1024
 _MOST_AHEAD_SECONDS = 600.0
 # Deadlines are put on a grid finer than a frame, so that many streams of one process wake it together.
 _GRID = 0.005
@@ -65,16 +51,16 @@ async def run_stream(
     """Open a stream, let the caller do as `voice` says, and return what came of it when it has ended.
 
     `on_start` is called once when the server has accepted. With a `person` it is they who speak and hear; `voice` can
-    still press keys and hang up. Raises nothing for what a server or the network does; only
-    a `record` path that cannot be written is an OSError.
+    still press keys and hang up. Raises nothing for what a server or the network does; only a `record` path that cannot
+    be written is an OSError.
     """
-    refusal = _check_url(request.url)
+    refusal = check_url(request.url)
     if refusal:
         return StreamOutcome(Ending.REFUSED, CODES[Ending.REFUSED], refusal)
     timeout = aiohttp.ClientTimeout(total=None, connect=options.connect_timeout, sock_connect=options.connect_timeout)
-    connector = aiohttp.TCPConnector(ssl=_trust() if request.url.startswith("wss:") else False)
+    connector = aiohttp.TCPConnector(ssl=trust() if request.url.startswith("wss:") else False)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        socket = await _connect(session, request, options)
+        socket = await connect(session, request, options)
         if isinstance(socket, StreamOutcome):
             return socket
         on_start()
@@ -83,78 +69,6 @@ async def run_stream(
     if options.record is not None:
         write_wav(options.record, outcome.spoken, outcome.heard)
     return outcome
-
-
-def sign_upgrade(request: StreamRequest) -> dict[str, str]:
-    """Return the signature header of the upgrade request: HMAC-SHA1 over the stream's URL alone."""
-    if request.auth_token is None:
-        return {}
-    digest = hmac.new(request.auth_token.reveal().encode(), request.url.encode(), hashlib.sha1).digest()
-    return {"X-Twilio-Signature": base64.b64encode(digest).decode()}
-
-
-def _check_url(url: str) -> str:
-    """Say why Twilio would not open this URL, or nothing; plain `ws://` is let through on this machine only."""
-    try:
-        parts = urlsplit(url)
-        local = parts.hostname in {"127.0.0.1", "localhost", "::1"}
-    except ValueError:
-        return "the stream's URL cannot be read"
-    if parts.scheme != "wss" and not (parts.scheme == "ws" and local):
-        return "the stream's URL is not wss://"
-    if not parts.hostname:
-        return "the stream's URL has no host"
-    return "the stream's URL has a query string" if parts.query else ""
-
-
-def _trust() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if bundle := os.environ.get(name):
-            context.load_verify_locations(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})  # noqa: PTH112
-    return context
-
-
-def _find_proxy(url: str) -> str | None:
-    parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.hostname or ""):
-        return None
-    return urllib.request.getproxies().get("https") if parts.scheme == "wss" else None
-
-
-async def _connect(
-    session: aiohttp.ClientSession, request: StreamRequest, options: StreamOptions
-) -> aiohttp.ClientWebSocketResponse | StreamOutcome:
-    def end(ending: Ending, reason: str, status: int | None = None) -> StreamOutcome:
-        return StreamOutcome(ending, CODES[ending], reason, status=status)
-
-    try:
-        async with asyncio.timeout(options.connect_timeout):
-            return await session.ws_connect(
-                request.url,
-                headers=sign_upgrade(request),
-                proxy=_find_proxy(request.url),
-                max_msg_size=_LONGEST_MESSAGE,
-                timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
-            )
-    except TimeoutError:
-        return end(Ending.UNREACHABLE, f"no answer within {options.connect_timeout:g} s")
-    except aiohttp.WSServerHandshakeError as error:
-        return end(Ending.REFUSED, f"the handshake was answered with {error.status}", error.status)
-    except aiohttp.ClientConnectorCertificateError as error:
-        return end(Ending.UNREACHABLE, f"the certificate is not accepted: {error.certificate_error}")
-    except aiohttp.ClientSSLError as error:
-        return end(Ending.UNREACHABLE, f"TLS failed: {error.os_error.strerror or error.os_error}")
-    except aiohttp.ClientConnectorError as error:
-        return end(Ending.UNREACHABLE, f"no connection: {error.os_error.strerror or error.os_error}")
-    except aiohttp.ClientHttpProxyError as error:
-        return end(Ending.UNREACHABLE, f"the proxy answered with {error.status}")
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        return end(Ending.REFUSED, f"the handshake failed: {error}")
-
-
-class _ProtocolBroken(Exception):
-    """The server sent what Twilio answers with 31924."""
 
 
 class _Stream:
@@ -308,12 +222,12 @@ class _Stream:
                 if received.type is aiohttp.WSMsgType.TEXT:
                     await self._take(received.data)
                 elif received.type is aiohttp.WSMsgType.BINARY:
-                    raise _ProtocolBroken("a binary message")  # noqa: TRY301 - ended in one place
+                    raise ProtocolBroken("a binary message")  # noqa: TRY301 - ended in one place
                 elif received.type is aiohttp.WSMsgType.ERROR:
-                    raise _ProtocolBroken(f"what is no WebSocket frame: {received.data}")  # noqa: TRY301
+                    raise ProtocolBroken(f"what is no WebSocket frame: {received.data}")  # noqa: TRY301
                 else:
                     break
-        except _ProtocolBroken as error:
+        except ProtocolBroken as error:
             self._end(Ending.PROTOCOL, f"the server sent {error}")
             await self._socket.close(code=aiohttp.WSCloseCode.PROTOCOL_ERROR)
         except ConnectionError as error:
@@ -334,36 +248,18 @@ class _Stream:
             self._note("close", reason)
 
     async def _take(self, text: str) -> None:
-        try:
-            message = json.loads(text)
-            event = message["event"]
-        except (ValueError, TypeError, KeyError):
-            raise _ProtocolBroken("a message that is no JSON object with an `event`") from None
-        if event not in {"media", "mark", "clear"}:
-            raise _ProtocolBroken(f"an unknown message `{str(event)[:40]}`")
-        if message.get("streamSid") != self._request.stream_sid:
-            raise _ProtocolBroken(f"a `{event}` for another stream")
-        if event == "media":
-            self._take_audio(message)
-        elif event == "mark":
-            name = message["mark"].get("name") if isinstance(message.get("mark"), dict) else None
-            if not isinstance(name, str):
-                raise _ProtocolBroken("a mark without a name")
-            await self._echo(self._buffer.add_mark(name))
-        else:
-            self._note("clear", f"{self._buffer.seconds:.2f} s were not played")
-            self._ear.cut()
-            await self._echo(self._buffer.clear())
-
-    def _take_audio(self, message: dict[str, Any]) -> None:
-        try:
-            audio = base64.b64decode(message["media"]["payload"], validate=True)
-        except (KeyError, TypeError, ValueError, binascii.Error):
-            raise _ProtocolBroken("media without a payload in base64") from None
-        self._received += 1
-        self._buffer.add_audio(audio)
-        if self._buffer.seconds > _MOST_AHEAD_SECONDS:
-            raise _ProtocolBroken(f"more than {_MOST_AHEAD_SECONDS / 60:g} minutes of audio ahead")
+        match read_server_message(text, self._request.stream_sid):
+            case Media(audio):
+                self._received += 1
+                self._buffer.add_audio(audio)
+                if self._buffer.seconds > _MOST_AHEAD_SECONDS:
+                    raise ProtocolBroken(f"more than {_MOST_AHEAD_SECONDS / 60:g} minutes of audio ahead")
+            case Mark(name):
+                await self._echo(self._buffer.add_mark(name))
+            case Clear():
+                self._note("clear", f"{self._buffer.seconds:.2f} s were not played")
+                self._ear.cut()
+                await self._echo(self._buffer.clear())
 
     def _note(self, kind: str, detail: str = "") -> None:
         self._events.append(StreamEvent(max(0.0, self._clock.now() - self._start), kind, detail))
@@ -385,18 +281,5 @@ class _Stream:
             events=tuple(sorted([*self._events, *self._ear.events], key=lambda event: event.at)),
             frames_sent=self._chunks,
             frames_received=self._received,
-            lateness=sum_up_lateness(self._lateness),
+            lateness=Lateness.of(self._lateness),
         )
-
-
-def sum_up_lateness(milliseconds: list[float]) -> Lateness:
-    """Return median, 99th percentile and worst of how late frames were, in milliseconds."""
-    if not milliseconds:
-        return Lateness()
-    ordered = sorted(milliseconds)
-    return Lateness(
-        frames=len(ordered),
-        p50_ms=ordered[len(ordered) // 2],
-        p99_ms=ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)],
-        worst_ms=ordered[-1],
-    )

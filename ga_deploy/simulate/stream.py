@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ga_deploy.redact import Secret
@@ -123,6 +123,15 @@ class Lateness:
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     worst_ms: float = 0.0
+
+    @classmethod
+    def of(cls, milliseconds: Sequence[float]) -> Lateness:
+        """Return median, 99th percentile and worst of single delays."""
+        if not milliseconds:
+            return cls()
+        ordered = sorted(milliseconds)
+        count = len(ordered)
+        return cls(count, ordered[count // 2], ordered[min(count - 1, count * 99 // 100)], ordered[-1])
 
 
 @dataclass(frozen=True)
