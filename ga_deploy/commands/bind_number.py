@@ -40,6 +40,10 @@ def run(
             fix="set `flow.enabled: true` and run `ga-deploy up`, or bind with `--to engage`",
         )
 
+    if ctx.stack is not None:
+        # Whoever tries this out without an account has no numbers that could be named.
+        ctx.stack.own_numbers([wish.number for wish in wishes])
+
     from ga_deploy.engine.numbers import bind
 
     def agree(in_use: Sequence[Binding]) -> None:

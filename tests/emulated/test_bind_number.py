@@ -86,9 +86,10 @@ class Lab:
         """Make something live in the config's environment, as `up` would; returns its domain."""
         change = {"functions": {"/engage": "exports.handler = (c, e, done) => done(null, '');"}, **change}
         return str(
-            deploy(self.emulator.world, {"service": "GenerativeAgentService", "environment": "ui", **change})[
-                "domain_name"
-            ]
+            deploy(
+                self.emulator.world,
+                {"account": ACCOUNT_SID, "service": "GenerativeAgentService", "environment": "ui", **change},
+            )["domain_name"]
         )
 
 
@@ -97,7 +98,9 @@ def lab(
     ga_deploy: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, contract: Contract
 ) -> Iterator[Lab]:
     (tmp_path / "config.yaml").write_text(CONFIG)
-    emulator = Emulator(accounts=[Account(ACCOUNT_SID, AUTH_TOKEN, numbers=NUMBERS)], on_exchange=contract.observe)
+    stranger = Account("AC" + "5" * 32, "token-of-a-stranger", numbers=["+15550100009"])
+    ours = Account(ACCOUNT_SID, AUTH_TOKEN, numbers=NUMBERS)
+    emulator = Emulator(accounts=[ours, stranger], on_exchange=contract.observe)
     with EmulatorThread(emulator) as url:
         yield Lab(emulator, url, ga_deploy)
     assert contract.findings == []
@@ -168,6 +171,12 @@ def test_nothing_is_bound_to_what_does_not_answer(lab: Lab, golden: Callable[[st
     assert silent.returncode == 1
     assert "does not answer" in silent.stderr
     assert lab.all_settings() == before
+
+
+def test_locally_any_number_may_be_tried(lab: Lab) -> None:
+    lab.deploy()
+    assert lab("bind-number", "+4930123456").returncode == 0
+    assert lab.settings("+4930123456")["voice_url"].endswith("/engage")
 
 
 def test_what_was_pointed_elsewhere_since_is_left(lab: Lab) -> None:
