@@ -13,13 +13,13 @@ from ga_deploy.redact import MASK, Secret, redact
 
 
 @pytest.fixture(autouse=True)
-def forget_afterwards() -> Iterator[None]:
-    """What these tests call secret is no secret in the tests that follow in the same process."""
+def only_this_tests_secrets() -> Iterator[None]:
+    """What other tests of this process called secret is none here, and what these do is none there."""
     known = redaction._known
-    spellings = set(known._spellings)
+    spellings = known._spellings
+    known._spellings, known._pattern = set(), None
     yield
-    known._spellings = spellings
-    known._pattern = None
+    known._spellings, known._pattern = spellings, None
 
 
 secrets = st.text(min_size=6, max_size=40).filter(
