@@ -61,6 +61,9 @@ def run(ctx: Context, options: Options) -> ExitCode:
         raise Usage(
             "`--all` and scenarios are named together", why="`--all` runs every shipped one", fix="drop one of them"
         )
+    if ctx.local and options.asapp == "live":
+        why = "`--local` stands for the mock ASAPP"
+        raise Usage("`--local` and `--asapp live` exclude each other", why=why, fix="drop one of them")
     names = [path.stem for path in list_shipped()] if options.every or options.listed else options.scenarios or USUAL
     scenarios = find_scenarios(names)
     if options.listed:

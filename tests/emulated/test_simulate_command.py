@@ -75,6 +75,7 @@ def test_many_calls_are_one_load(project: Run) -> None:
     [
         (["agnt"], 3, "did you mean `agent`?"),
         (["agent", "--all"], 64, "`--all`"),
+        (["agent", "--local", "--asapp", "live"], 64, "exclude each other"),
         (["agent", "--audio", "absent.wav"], 1, "absent.wav"),
         (["agent", "--audio", "config.yaml"], 1, "config.yaml"),
         (["agent", "--junit", "no/such/folder/x.xml"], 64, "cannot be written"),
