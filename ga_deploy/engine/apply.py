@@ -1,6 +1,6 @@
 """Carrying out a plan, in plain order. Whatever stops it, the next `up` continues from what is there.
 
-    service ▸ environment ∥ functions ▸ uploads ∥ intent ▸ build ▸ variables ∥ last look ▸ deployment
+    service ∥ intent ▸ environment ∥ functions ▸ uploads ▸ build ▸ variables ∥ last look ▸ deployment
     ▸ what came in between ∥ do the paths answer ∥ removed variables ▸ flow ▸ numbers ▸ release
 
 The live build is read again right before activation, and the deployments right after it: Twilio has no compare-and-set,
@@ -115,7 +115,10 @@ class Deployer:
 
     def run(self) -> Outcome:
         """Make it so; raises what went wrong, with everything made so far left for the next run to use."""
+        # Before anything that it speaks of is made, and beside the service, so that it costs no round trip.
+        noted = self.pool.start(self._note_intent)
         service = self._have_service()
+        noted.result()
         environment, resources = self._have_environment(service)
         if self.plan.recipe is None:
             live = self._change_variables_only(service, environment)
@@ -199,18 +202,15 @@ class Deployer:
         return seen
 
     def _have_environment(self, service: Service) -> tuple[Environment, dict[str, FunctionSid]]:
-        """Create what is missing, all at once: the environment, function resources, and the record's place."""
+        """Create what is missing, all at once: the environment and function resources."""
         files = self.plan.recipe.upload if self.plan.recipe else ()
         resources = choose_resources(self.observed, files)
         seen = self.observed.environment
         missing = [file.path for file in files if file.path not in resources]
-        prepared = self.pool.start(self.records.prepare) if self.observed.record.last_number == 0 else None
         made = self.pool.start(lambda: self._create_environment(service)) if seen is None else None
         create = partial(create_resource, self.platform, service.sid)
         resources.update(self.pool.gather(partial(create, path) for path in missing))
         environment = made.result() if made else seen
-        if prepared:
-            prepared.result()
         if environment is None:
             raise AssertionError("an environment is either seen or made")
         return environment, resources
@@ -222,7 +222,6 @@ class Deployer:
         return environment
 
     def _change_variables_only(self, service: Service, environment: Environment) -> Live:
-        self._note_intent()
         self._set_domain_variable(service, environment)
         self._set_variables(service, environment)
         self._drop_variables(service, environment)
@@ -234,10 +233,8 @@ class Deployer:
     def _deploy(
         self, service: Service, environment: Environment, recipe: BuildRecipe, resources: Mapping[str, FunctionSid]
     ) -> Live:
-        noted = self.pool.start(self._note_intent)
         naming = self.pool.start(lambda: self._set_domain_variable(service, environment))
         uploaded = upload_all(self.platform, self.pool, service.sid, recipe.upload, resources, self.report)
-        noted.result()
         versions = {**recipe.reuse, **uploaded}
         base, expected, merged_before, merged_after = self.observed, self.observed.build_sid, False, False
         variables_set = False

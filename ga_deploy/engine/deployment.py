@@ -96,8 +96,12 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
             return Deployed(plan, observed, None)
     agree(plan)
     with hold(target, records) as lease, open_pool() as pool:
+        is_new = observed.record.last_number == 0 and observed.record.intent is None
+        preparing = pool.start(records.prepare) if is_new else None
         second = _look(target, pool, records, observed)
         seen, fresh = second.observed, second.plan
+        if preparing:
+            preparing.result()
         if saved is not None:
             refuse_stale(fresh, saved)
         if fresh.is_empty:

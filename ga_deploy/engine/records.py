@@ -281,7 +281,8 @@ class ForgivingRecords:
             raise problem
         with self._guard:
             if self._chosen is self._in_file:
-                raise problem
+                # Two calls were refused at the same time.
+                return
             self._chosen = self._in_file
             code = f" (code {problem.code})" if problem.code else ""
             self._unsaid = Warned(
