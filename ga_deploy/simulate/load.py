@@ -39,6 +39,24 @@ class LoadResult(Generic[T]):
         return self.loop.p99_ms < ON_TIME_MS
 
 
+class _Lines:
+    """So many calls at a time, and how many there were at most."""
+
+    def __init__(self, count: int) -> None:
+        self._free = asyncio.Semaphore(count)
+        self._busy = 0
+        self.peak = 0
+
+    async def take(self) -> None:
+        await self._free.acquire()
+        self._busy += 1
+        self.peak = max(self.peak, self._busy)
+
+    def give_back(self) -> None:
+        self._busy -= 1
+        self._free.release()
+
+
 async def run_load(
     place: Callable[[int], Awaitable[T]],
     calls: int,
@@ -52,18 +70,13 @@ async def run_load(
     `place` gets the number of the call, from 0, and returns its result; what it raises ends the load. `on_done` is told
     each result as it comes.
     """
-    gate = asyncio.Semaphore(concurrency)
-    under_way = peak = 0
+    lines = _Lines(concurrency)
 
     async def run(number: int) -> T:
-        nonlocal under_way, peak
         try:
-            under_way += 1
-            peak = max(peak, under_way)
             result = await place(number)
         finally:
-            under_way -= 1
-            gate.release()
+            lines.give_back()
         on_done(number, result)
         return result
 
@@ -74,19 +87,14 @@ async def run_load(
         async with asyncio.TaskGroup() as group:
             tasks = []
             for number in range(calls):
-                await gate.acquire()
+                await lines.take()
                 tasks.append(group.create_task(run(number)))
                 await asyncio.sleep(start_every)
     finally:
         probe.cancel()
     seconds = time.monotonic() - begun
-    return LoadResult(
-        results=tuple(task.result() for task in tasks),
-        seconds=seconds,
-        peak=peak,
-        loop=Lateness.of(late),
-        cpu_share=(time.process_time() - cpu) / seconds if seconds else 0.0,
-    )
+    share = (time.process_time() - cpu) / seconds if seconds else 0.0
+    return LoadResult(tuple(task.result() for task in tasks), seconds, lines.peak, Lateness.of(late), share)
 
 
 async def _watch_loop(late: list[float]) -> None:
