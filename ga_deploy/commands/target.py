@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ga_deploy.commands.context import Context
     from ga_deploy.config.schema import Config
     from ga_deploy.engine.deployment import Target
+    from ga_deploy.gateway import Endpoints
     from ga_deploy.model import Bundle
 
 
@@ -34,12 +35,13 @@ def make_target(ctx: Context, config: Config, *, lock_timeout: float = 90.0, com
     if config.templates or config.hooks.before_engage or config.hooks.after_call:
         _check_own_code(bundle)
     desired = make_desired(config, bundle)
+    gateway = ctx.gateway(config, concurrency=CONCURRENCY)
     return Target(
-        platform=ctx.gateway(config, concurrency=CONCURRENCY),
+        platform=gateway,
         desired=desired,
         state=config.state,
         folder=ctx.state_dir,
-        region=_read_region(ctx),
+        region=_name_region(gateway.endpoints),
         report=ctx.ui.event,
         lock_timeout=lock_timeout,
         timing=BuildTiming(
@@ -60,11 +62,9 @@ def _check_own_code(bundle: Bundle) -> None:
         raise ConfigInvalid(errors)
 
 
-def _read_region(ctx: Context) -> str | None:
-    if ctx.local:
-        return None
-    region, edge = os.environ.get("TWILIO_REGION", ""), os.environ.get("TWILIO_EDGE", "")
-    return " via ".join(part for part in (region, edge) if part) or None
+def _name_region(endpoints: Endpoints) -> str | None:
+    """Return region and edge for a plan's header, the edge that goes with the region included; None for the usual."""
+    return f"{endpoints.region} via {endpoints.edge}" if endpoints.region else None
 
 
 def _read_seconds(name: str, default: float) -> float:
