@@ -50,7 +50,20 @@ def _check_functions(config: Config) -> tuple[Bundle | None, list[Finding]]:
         bundle = render(config)
     except ConfigInvalid as problem:
         return None, [*findings, *problem.findings]
-    return bundle, [*findings, *lint(bundle, find_node())]
+    return bundle, [*findings, *lint(bundle, find_node()), *_check_flow(config)]
+
+
+def _check_flow(config: Config) -> tuple[Finding, ...]:
+    """Say what keeps the flow from being made; whether Twilio takes it is asked by `up`."""
+    from ga_deploy.studio import FlowTarget, build_flow, read_base
+
+    if not config.flow.enabled:
+        return ()
+    try:
+        build_flow(config, FlowTarget("", "", "", ""), read_base(config))
+    except ConfigInvalid as problem:
+        return problem.findings
+    return ()
 
 
 def _to_json(finding: Finding) -> dict[str, object]:

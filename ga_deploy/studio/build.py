@@ -15,7 +15,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ga_deploy.errors import DeployError
+from ga_deploy.errors import ConfigInvalid, DeployError, Finding
 from ga_deploy.studio import widgets
 from ga_deploy.studio.attach import ENTRY, attach
 from ga_deploy.studio.branches import ENGAGE, OUTCOMES, TRANSFER, Branches, Scope, safe_name
@@ -47,11 +47,14 @@ def describe_flow(config: Config) -> str:
 def build_flow(config: Config, target: FlowTarget, base: Definition | None = None) -> Definition:
     """Return the whole flow. With a `base` (a flow exported from the Console) ours is inserted into it at `flow.after`.
 
-    The same config and target give the same definition, byte for byte.
+    The same config and target give the same definition, byte for byte. Raises ConfigInvalid when it cannot be inserted.
     """
     fragment = build_fragment(config, target)
     if base is not None:
-        flow = attach(base, fragment, config.flow.after or "Trigger.incomingCall")
+        try:
+            flow = attach(base, fragment, config.flow.after or "Trigger.incomingCall")
+        except DeployError as problem:
+            raise _invalid(config, "after", problem) from problem
         flow["description"] = describe_flow(config)
         return flow
     start = widgets.trigger(ENTRY)
@@ -65,20 +68,25 @@ def build_flow(config: Config, target: FlowTarget, base: Definition | None = Non
 
 
 def read_base(config: Config) -> Definition | None:
-    """Return the flow in the file `flow.base`, None when the config has none; raises DeployError if it is no flow."""
+    """Return the flow in the file `flow.base`, None when the config has none; raises ConfigInvalid if it is no flow."""
     path = config.flow.base
     if path is None:
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return parse_definition(json.loads(path.read_text(encoding="utf-8")), where=path.name)
     except (OSError, ValueError) as problem:
-        raise DeployError(
+        unreadable = DeployError(
             f"the flow {path.name} cannot be read",
             why=str(problem),
             fix="export it in the Console (Trigger widget, Show Flow JSON) into this file",
-            at=config.place("flow", "base"),
-        ) from problem
-    return parse_definition(content, where=path.name)
+        )
+        raise _invalid(config, "base", unreadable) from problem
+    except DeployError as problem:
+        raise _invalid(config, "base", problem) from problem
+
+
+def _invalid(config: Config, key: str, problem: DeployError) -> ConfigInvalid:
+    return ConfigInvalid((Finding(problem.what, problem.why, problem.fix, config.place("flow", key)),))
 
 
 def build_fragment(config: Config, target: FlowTarget) -> list[State]:

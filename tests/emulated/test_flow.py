@@ -330,8 +330,13 @@ def test_a_flow_from_the_console_can_be_the_base(stage: Stage) -> None:
     assert states(stage.flow())["main_menu_split"]["transitions"][2]["next"] == "ga_engage"
     assert "help_desk" in states(stage.flow())
     assert not stage.ok("up", "--json").json["changed"]
+    stage.configure(more="base: ./menu.json, after: help_desc.callCompleted")
+    wrong = stage.run("plan")
+    assert (wrong.code, "did you mean `help_desk`?" in wrong.err, "config.yaml:11" in wrong.err) == (3, True, True)
     (stage.folder / "menu.json").write_text("{}")
-    assert "is not a Studio flow definition" in stage.run("plan").err
+    for command in ("validate", "plan"):
+        broken = stage.run(command)
+        assert (broken.code, "is not a Studio flow definition" in broken.err) == (3, True)
 
 
 def test_destroy_deletes_our_flow_after_the_numbers(stage: Stage) -> None:
