@@ -51,6 +51,11 @@ golden: $(READY)
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.functions
 
+bench: $(READY)
+	@$(BIN)/python -m benchmarks.functions
+	@$(BIN)/python benchmarks/deploy/deploying.py
+	@$(BIN)/python benchmarks/simulate/streams.py
+
 wheel: $(READY)
 	@$(BIN)/python -m build
 
