@@ -14,22 +14,19 @@ Sync, file, and the fall-back from one to the other are one contract, so they st
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import tempfile
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from ga_deploy.errors import ApiProblem, Denied, DeployError, NotFound, Unreachable
+from ga_deploy.engine.file_records import FileRecords
+from ga_deploy.errors import ApiProblem, Denied, NotFound, Unreachable
 from ga_deploy.events import Report, Warned
-from ga_deploy.model import SyncItem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import Desired
+    from ga_deploy.model import Desired, SyncItem
 
 # Twilio: a Sync item holds 16 KiB. The rest is room for what Twilio adds and for escapes.
 ITEM_BYTES = 15_000
@@ -124,91 +121,6 @@ class SyncRecords:
             self._platform.delete_map(self._name)
         with self._guard:
             self._whole, self._exists = None, False
-
-
-class FileRecords:
-    """The record as one JSON file; written by replacing it, so that it is never seen half written."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._guard = threading.Lock()
-
-    @property
-    def where(self) -> str:
-        """The path of the file."""
-        return str(self._path)
-
-    def newest(self, limit: int) -> list[SyncItem]:
-        """Return up to `limit` items, keys sorted backwards."""
-        return sorted(self._read().values(), key=lambda item: item.key, reverse=True)[:limit]
-
-    def starting_with(self, prefix: str) -> list[SyncItem]:
-        """Return every item whose key starts with `prefix`."""
-        found = (item for item in self._read().values() if item.key.startswith(prefix))
-        return sorted(found, key=lambda item: item.key)
-
-    def announce(self) -> None:
-        """Nothing to say: it is where it was asked for."""
-
-    def prepare(self) -> None:
-        """Create the folder; raises `DeployError` if that is not possible."""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def put(self, key: str, content: Mapping[str, object], *, if_match: str | None = None) -> SyncItem:
-        """Create or overwrite an item. One lock holder writes at a time, so `if_match` is not needed here."""
-        del if_match
-        with self._guard:
-            items = self._read()
-            revision = int(items[key].revision) + 1 if key in items and items[key].revision.isdigit() else 0
-            item = SyncItem(key=key, revision=str(revision), data=json.loads(json.dumps(content)))
-            items[key] = item
-            self._write(items)
-        return item
-
-    def clear(self) -> None:
-        """Remove the file."""
-        try:
-            self._path.unlink(missing_ok=True)
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _read(self) -> dict[str, SyncItem]:
-        try:
-            stored = json.loads(self._path.read_text(encoding="utf-8"))["items"]
-            return {
-                key: SyncItem(key=key, revision=str(item["revision"]), data=dict(item["data"]))
-                for key, item in stored.items()
-            }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            # Absent, or garbled by an editor or a full disk: a hint that is gone.
-            return {}
-
-    def _write(self, items: Mapping[str, SyncItem]) -> None:
-        self.prepare()
-        stored = {item.key: {"revision": item.revision, "data": item.data} for item in items.values()}
-        text = json.dumps({"format_version": 1, "items": stored}, indent=1, sort_keys=True)
-        try:
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(text)
-                os.replace(name, self._path)  # noqa: PTH105 - the name is a string from mkstemp
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(name)  # noqa: PTH108
-                raise
-        except OSError as error:
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: OSError) -> DeployError:
-        return DeployError(
-            f"cannot write the record {self._path}",
-            why=str(error),
-            fix="make the folder writable, or set `state: sync`",
-        )
 
 
 class ForgivingRecords:

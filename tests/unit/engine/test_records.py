@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ga_deploy.engine.records import FileRecords
+from ga_deploy.engine.file_records import FileRecords
 from ga_deploy.engine.releases import (
     list_releases,
     name_ci_run,
