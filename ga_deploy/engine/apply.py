@@ -251,7 +251,7 @@ class Deployer:
             last = take_last_look(now_live, listing.result())
             naming.result()
             if now_live not in (expected, build.sid):
-                intruder = Intruder(now_live, "", is_live=True)
+                intruder = Intruder(now_live, last.when, is_live=True)
                 if merged_before:
                     raise refuse_to_chase(intruder.describe())
                 merged_before = True

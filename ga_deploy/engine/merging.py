@@ -55,6 +55,7 @@ class LastLook:
     build_sid: BuildSid | None
     newest: DeploymentSid | None
     is_first: bool = False
+    when: str = ""
 
 
 def take_last_look(build_sid: BuildSid | None, deployments: Sequence[Deployment]) -> LastLook:
@@ -62,7 +63,9 @@ def take_last_look(build_sid: BuildSid | None, deployments: Sequence[Deployment]
     newest = deployments[0] if deployments else None
     # Read side by side, the two may tell of different moments; then only the build counts.
     agrees = newest is not None and newest.build_sid == build_sid
-    return LastLook(build_sid, newest.sid if newest and agrees else None, is_first=newest is None)
+    if newest is None or not agrees:
+        return LastLook(build_sid, None, is_first=newest is None)
+    return LastLook(build_sid, newest.sid, when=newest.date_created or "")
 
 
 def find_intruder(

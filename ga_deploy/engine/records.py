@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 # Twilio: a Sync item holds 16 KiB. The rest is room for what Twilio adds and for escapes.
 ITEM_BYTES = 15_000
-# Twilio: Sync gives at most 100 items a page.
-_PAGE = 100
+# Some kilobytes an item: enough for the newest releases of a few configs, and for the whole of a young record.
+_PAGE = 30
 
 
 class Records(Protocol):
