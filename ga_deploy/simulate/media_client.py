@@ -67,7 +67,8 @@ async def run_stream(
         stream = _Stream(socket, request, voice, options, clock or RunningClock(), person)
         outcome = await stream.run()
     if options.record is not None:
-        write_wav(options.record, outcome.spoken, outcome.heard)
+        # Beside the loop: other streams have frames to send.
+        await asyncio.to_thread(write_wav, options.record, outcome.spoken, outcome.heard)
     return outcome
 
 
