@@ -7,6 +7,7 @@ moment gets a container of its own. So a request that blocks, exits or runs out 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING
 
 from ga_deploy.emulator.worker import Answered, Worker, WorkerLost
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ga_deploy.emulator.worker import Logged, WorkerSetup
+
+
+# Most functions answer sooner than a process starts: so long a request waits for a busy container before it gets a new
+# one. A burst of calls then shares a few instead of starting one each.
+PATIENCE_SECONDS = 0.1
 
 
 class WorkerPool:
@@ -32,13 +38,15 @@ class WorkerPool:
         self._places = asyncio.Semaphore(size)
         self._idle: list[tuple[Worker, asyncio.TimerHandle]] = []
         self._busy: set[Worker] = set()
+        self._launching = 0
+        self._waiting: deque[asyncio.Future[Worker]] = deque()
         self._ending: set[asyncio.Task[None]] = set()
         self._stopped = False
 
     async def run(self, request: Mapping[str, object], time_limit: float) -> Answered:
         """`Worker.run` on a free container; waiting for one is not part of `time_limit`."""
         async with self._places:
-            while (worker := self._take_warm()) is not None:
+            while (worker := self._take_warm() or await self._wait_for_warm()) is not None:
                 try:
                     return await self._run_on(worker, request, time_limit)
                 except WorkerLost as lost:
@@ -56,13 +64,42 @@ class WorkerPool:
             raise
         finally:
             self._busy.discard(worker)
+        self._give_back(worker)
+        return answered
+
+    def _give_back(self, worker: Worker) -> None:
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(worker)
+                return
         timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._retire, worker)
         self._idle.append((worker, timer))
-        return answered
+
+    async def _wait_for_warm(self) -> Worker | None:
+        """Return a container that becomes free soon, or None; None at once when none is at work."""
+        if not self._busy and not self._launching:
+            return None
+        waiting: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await waiting
+        except TimeoutError:
+            # It may have been handed over in the very moment in which patience ran out.
+            return waiting.result() if waiting.done() and not waiting.cancelled() else None
+        except asyncio.CancelledError:
+            if waiting.done() and not waiting.cancelled():
+                self._give_back(waiting.result())
+            raise
 
     async def launch_apart(self) -> Worker:
         """Return a new container that the pool does not keep; the caller stops it."""
-        worker = await Worker.launch(self._setup, self._on_late_log)
+        self._launching += 1
+        try:
+            worker = await Worker.launch(self._setup, self._on_late_log)
+        finally:
+            self._launching -= 1
         if self._stopped:
             await worker.stop()
             raise WorkerLost("the functions were stopped", [], begun=False)

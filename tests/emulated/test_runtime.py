@@ -465,6 +465,18 @@ def test_containers_that_nobody_needs_are_ended(npm_cache: Path) -> None:
     assert asyncio.run(count()) == (3, True)
 
 
+def test_a_burst_of_quick_requests_shares_a_few_containers(npm_cache: Path) -> None:
+    async def burst() -> list[HttpAnswer]:
+        packages = await NodePackages(npm_cache).install(PACKAGES, "node22")
+        async with make_host(packages, []) as host:
+            await host.handle(HttpCall("GET", "/state"))
+            return await asyncio.gather(*(host.handle(HttpCall("GET", "/state")) for _ in range(40)))
+
+    answers = asyncio.run(burst())
+    assert {answer.status for answer in answers} == {200}
+    assert len({json.loads(answer.body)["pid"] for answer in answers}) <= 4
+
+
 def test_stopping_does_not_wait_for_what_runs(npm_cache: Path) -> None:
     async def stop() -> HttpAnswer:
         packages = await NodePackages(npm_cache).install(PACKAGES, "node22")
