@@ -212,6 +212,8 @@ def _look(
     )
     if flow_read:
         flow_read.result()
+    if keeper:
+        keeper.recall(observed)
     decision = keeper.decide_for(observed) if keeper else None
     binder.flow_url = (keeper.webhook_url or FLOW_TO_COME) if keeper else None
     domain = observed.environment.domain_name if observed.environment else None

@@ -124,6 +124,7 @@ def _look(target: Target, config: Config, records: Records) -> FlowLook:
         reading = pool.start(keeper.look)
         observed = observe(target.platform, pool, target.desired, records, report=target.report)
         reading.result()
+    keeper.recall(observed)
     return FlowLook(keeper, keeper.decide_for(observed), observed)
 
 

@@ -105,6 +105,15 @@ class FlowKeeper:
             self.live = self._platform.find_described_flow(flow.friendly_name, describe_flow(self._config))
         return self.live
 
+    def recall(self, observed: Observed) -> None:
+        """Find our flow again under another name: the environment's variable still tells its SID."""
+        if self.live is not None or self._config.flow.attach_to:
+            return
+        known = next((one.value for one in observed.variables if one.key == FLOW_VARIABLE), None)
+        found = self._platform.find_flow(known) if known else None
+        if found and found.definition and found.definition.get("description") == describe_flow(self._config):
+            self.live = found
+
     def decide(self, target: FlowTarget, variable: str | None = None) -> FlowDecision:
         """Return what has to be done; `variable` is the value that GA_FLOW_SID has now."""
         definition = self._compose(target)

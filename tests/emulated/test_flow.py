@@ -339,6 +339,16 @@ def test_a_flow_from_the_console_can_be_the_base(stage: Stage) -> None:
         assert (broken.code, "is not a Studio flow definition" in broken.err) == (3, True)
 
 
+def test_a_new_name_in_the_config_renames_the_flow(stage: Stage) -> None:
+    stage.ok("up")
+    before = stage.flow()
+    stage.configure(more="friendly_name: Front desk")
+    stage.ok("up")
+    after = stage.flow()
+    assert (after.sid, after.friendly_name, after.revision) == (before.sid, "Front desk", 2)
+    assert not stage.ok("up", "--json").json["changed"]
+
+
 def test_destroy_deletes_our_flow_after_the_numbers(stage: Stage) -> None:
     before = stage.voice_url()
     stage.ok("up")

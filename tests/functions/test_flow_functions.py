@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -110,3 +111,39 @@ def test_steps_can_be_run_for_a_flow(functions: Any, bench: Any) -> None:
     answer = functions.post(f"/call-complete?{query}")
     assert answer.verbs == ["Redirect"]
     assert urlsplit(answer.action).hostname == "ivr.example.com"
+
+
+@pytest.mark.parametrize("outcome", ["failed", "bypass"])
+def test_what_the_flow_knows_already_is_not_asked(functions: Any, asapp: Any, bench: Any, outcome: str) -> None:
+    answer = functions.post("/flow/call-transfer", judged=False, transfer=bench.transfer, outcome=outcome)
+    assert (answer.status, answer.json["outcome"], answer.json["transferId"]) == (200, outcome, bench.transfer)
+    assert asapp.seen == []
+
+
+def test_a_broken_stream_is_taken_up_again_by_the_flow(functions: Any, asapp: Any, bench: Any) -> None:
+    asapp.transfer = [bench.ongoing]
+    functions.clock(speed=20)
+    told: dict[str, Any] = {"outcome": "pending", "attempt": 0}
+    while told["outcome"] == "pending":
+        form = {"attempt": str(told["attempt"]), "seen": told.get("seen", "")}
+        told = functions.post("/flow/call-transfer", judged=False, transfer=bench.transfer, **form).json
+    assert (told["outcome"], told["reconnect"]) == ("reconnect", f"{bench.transfer}-2")
+    assert "attempt" not in told, "the second conversation is waited for as long as the first"
+    again = functions.post(f"/flow/engage?FlowSid={FLOW}&transfer={told['reconnect']}")
+    assert again.verbs == ["Connect", "Redirect"], "nobody is greeted twice"
+    assert again.parameters["asapp_callTransferId"] == told["reconnect"]
+    assert again.parameters["asapp_externalConversationId"] == bench.call
+    assert returned(again, bench)["transferId"] == told["reconnect"]
+    last = functions.post("/flow/call-transfer", judged=False, transfer=told["reconnect"], attempt="8").json
+    assert last["outcome"] == "dropped", "as often as asapp.reconnect says, and no more"
+
+
+def test_task_attributes_and_caller_ids_come_ready_made(deploy: Any, asapp: Any, bench: Any) -> None:
+    attributes = {"reason": {"from": "transferVariables.reason"}, "city": {"from": "call.FromCity"}, "kind": "voice"}
+    flex = {"enqueue": {"workflow_sid": "WW" + "0" * 32, "attributes": attributes}}
+    functions = deploy({"flow": {"enabled": True}, "destinations": {"flex": flex}})
+    asapp.transfer = [bench.completed("AGENT", transferVariables={"reason": 'a "quoted"\nreason'})]
+    told = functions.post("/flow/call-transfer", judged=False, From="+266696687", FromCity="Bonn").json
+    expected = {"reason": 'a "quoted" reason', "city": "Bonn", "kind": "voice"}
+    assert json.loads(told["attributes"]["flex"]) == expected
+    assert told["callerId"]["caller"] == told["callerId"]["called"], "a withheld number cannot be shown"
