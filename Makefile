@@ -50,9 +50,6 @@ golden: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.functions
-
-bench: $(READY)
-	@$(BIN)/python -m benchmarks.functions
 	@$(BIN)/python benchmarks/deploy/deploying.py
 	@$(BIN)/python benchmarks/simulate/streams.py
 

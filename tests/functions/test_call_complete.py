@@ -342,6 +342,16 @@ def test_an_exception_of_ours_is_no_application_error(deploy: Any, bench: Any) -
     assert "4111" not in json.dumps(answer.log)
 
 
+def test_an_exception_after_a_destination_was_tried_does_not_begin_anew(deploy: Any, bench: Any) -> None:
+    throwing = (
+        "exports.awaitTransfer = async () => { throw new Error(); };\nexports.streamUrl = async () => undefined;\n"
+    )
+    functions = deploy({"templates": "./templates"}, files={"templates/functions/lib/asapp.private.js.j2": throwing})
+    answer = functions.post(complete(bench, outcome="agent", step="2", to="billing"), DialCallStatus="busy")
+    assert answer.verbs == ["Say", "Hangup"]
+    assert answer.find("Say").text == "Nobody is available."
+
+
 def test_when_even_that_fails_there_is_an_apology(deploy: Any, bench: Any) -> None:
     throwing = "exports.perform = async () => { throw null; };\nexports.speak = () => {};\n"
     functions = deploy({"templates": "./templates"}, files={"templates/functions/lib/steps.private.js.j2": throwing})
