@@ -316,10 +316,18 @@ def _judge_way(record: CallRecord, expected: Expectation, deployment: Deployment
         failings.append(Failing("went", f"the call went {way}, not {' → '.join(expected.went) or 'nowhere'}"))
     if expected.reaches is not None and (record.reached is not None) != expected.reaches:
         failings.append(Failing("went", "nobody took the call" if expected.reaches else "somebody took the call"))
-    spoke = record.said or record.reached or any(leg.agent for _, leg in record.streams)
-    if record.ending == "hung-up" and not spoke:
+    if record.ending == "hung-up" and not record.reached and not _was_spoken_to(record):
         failings.append(Failing("left_alone", "the caller was hung up on without a word"))
     return failings
+
+
+def _was_spoken_to(record: CallRecord) -> bool:
+    """Tell whether somebody had the last word: the agent, or Twilio after the agent was gone."""
+    at, leg = record.streams[-1] if record.streams else (0.0, None)
+    if leg and leg.ended_by == "agent" and leg.agent:
+        return True
+    since = at + leg.seconds if leg else 0.0
+    return any(event.heard and event.at >= since for event in record.of("say", "play"))
 
 
 def _judge_course(

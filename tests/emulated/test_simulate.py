@@ -14,6 +14,7 @@ import yaml
 
 from ga_deploy.commands.stage import FunctionStage
 from ga_deploy.config.load import LocalStandIn, load_config
+from ga_deploy.config.steps import Pause, Say
 from ga_deploy.local import npm_cache
 from ga_deploy.redact import Secret
 from ga_deploy.simulate.runner import expand, run_scenarios
@@ -36,7 +37,10 @@ USUAL = ["agent", "destinations-busy", "asapp-401", "stream-reconnected"]
 @pytest.fixture(scope="module")
 def config() -> Config:
     stand_in = LocalStandIn("AC" + "0" * 32, Secret("t" * 32), "http://127.0.0.1:9", Secret("id" * 8), Secret("s" * 16))
-    return load_config(HERE.parents[1] / "config.example.yaml", None, local=stand_in, environ={})
+    config = load_config(HERE.parents[1] / "config.example.yaml", None, local=stand_in, environ={})
+    greeting = {"greeting": (Say(text="This call may be recorded."), Pause(seconds=1))}
+    profiles = {name: profile.model_copy(update=greeting) for name, profile in config.profiles.items()}
+    return config.model_copy(update={**greeting, "profiles": profiles})
 
 
 async def run(config: Config, names: Sequence[str], **options: Any) -> list[Verdict]:

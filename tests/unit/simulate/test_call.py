@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import xml.etree.ElementTree as ET
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
 from ga_deploy.redact import Secret
 from ga_deploy.simulate.call import place_call
 from ga_deploy.simulate.clock import FastClock
+from ga_deploy.simulate.judge import Verdict, find_dead_air, measure
 from ga_deploy.simulate.plan import HangUp, Page, Reaction
 from ga_deploy.simulate.record import StreamLeg
+from ga_deploy.simulate.report import write_report
+from ga_deploy.simulate.scenario_file import ENDINGS, PHASES
+from ga_deploy.simulate.verbs import NOUNS, VERBS
 from ga_deploy.simulate.world import WebReply, WebRequest, World
 from tests.unit.simulate.scripted import DOMAIN, STREAM, Site, Streams, plan, talk, world, xml
 
@@ -314,3 +322,60 @@ def test_a_refused_stream_leaves_the_call_going():
     record = ring(site, Streams(refused))
     assert record.reached is not None
     assert [fields["StreamEvent"] for path, fields in site.seen if path == "/status"] == ["stream-error"]
+
+
+NAMES = st.sampled_from(sorted({*VERBS, *NOUNS, "Speak", "response"}))
+ATTRIBUTES = st.sampled_from(sorted({name for rule in (*VERBS.values(), *NOUNS.values()) for name in rule.attributes}))
+VALUES = st.sampled_from(
+    [
+        "",
+        "0",
+        "1",
+        "-1",
+        "999999999",
+        "/engage",
+        "/other",
+        "https://elsewhere.example.com/x",
+        "x y",
+        "true",
+        "wss://a/b",
+        "+15550100001",
+        "sip:a@b.example.com",
+        "WW" + "0" * 32,
+    ]
+)
+
+
+def elements(children):
+    return st.builds(make_element, NAMES, st.dictionaries(ATTRIBUTES, VALUES, max_size=3), VALUES, children)
+
+
+def make_element(name, attributes, text, children):
+    element = ET.Element(name, attributes)
+    element.text = text
+    element.extend(children)
+    return element
+
+
+DOCUMENTS = st.lists(
+    st.recursive(elements(st.just([])), lambda inner: elements(st.lists(inner, max_size=3)), max_leaves=6), max_size=5
+)
+
+
+@given(
+    DOCUMENTS,
+    DOCUMENTS,
+    st.sampled_from(["answered", "busy", "no-answer", "failed", "canceled"]),
+    st.one_of(st.none(), st.builds(HangUp, st.sampled_from(PHASES), st.sampled_from([0.0, 0.5, 7.0]))),
+)
+@settings(max_examples=150, deadline=None)
+def test_any_twiml_ends_in_a_record(engage, other, result, hang_up):
+    pages = ["".join(ET.tostring(one, encoding="unicode") for one in page) for page in (engage, other)]
+    record = ring(Site(engage=pages[0], other=pages[1]), react=results(result), hang_up=hang_up, max_requests=12)
+    assert record.ending in ENDINGS
+    assert record.requests <= 14
+    assert [event.at for event in record.events] == sorted(event.at for event in record.events)
+    assert all(event.seconds >= 0 for event in record.events)
+    assert find_dead_air(record).seconds <= record.seconds + 0.001
+    assert json.dumps(record.as_json())
+    assert write_report([Verdict(record, (), measure(record))])
