@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from ga_deploy.emulator.npm import NodeTools
 from ga_deploy.emulator.pool import WorkerPool
 from ga_deploy.emulator.request_rules import (
     Asset,
@@ -95,7 +96,10 @@ class FunctionHost:
         self.set_context(context)
 
     async def start(self) -> None:
-        """Lay the files out as on the platform. Processes start when requests come, as containers do."""
+        """Lay the files out as on the platform. Processes start when requests come, as containers do.
+
+        Raises DeployError when there is no Node.
+        """
         self._root = Path(tempfile.mkdtemp(prefix="ga-deploy-functions-")).resolve()
         for folder in ("handlers", "files"):
             (self._root / folder).mkdir()
@@ -107,6 +111,7 @@ class FunctionHost:
             (self._root / "files" / asset.version_sid).write_bytes(asset.content)
         self._pool = WorkerPool(
             WorkerSetup(
+                node=NodeTools.find().node,
                 root=self._root,
                 handlers=tuple({"path": h.path, "file": str(self._file_of(h))} for h in self._handlers.values()),
                 assets=tuple({"path": a.path, "file": str(self._root / "files" / a.version_sid)} for a in private),

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ga_deploy.emulator.npm import NodeTools
 from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:
@@ -72,6 +71,7 @@ class WorkerLost(Exception):
 class WorkerSetup:
     """What a container is made of. `handlers` and `assets` are as host.js reads them; `twilio_api` may be empty."""
 
+    node: Path
     root: Path
     handlers: tuple[dict[str, str], ...]
     assets: tuple[dict[str, str], ...]
@@ -98,7 +98,7 @@ class Worker:
         """Start a process and wait until it can take requests. Raises DeployError if it does not get that far."""
         token = secrets.token_hex(8)
         process = await asyncio.create_subprocess_exec(
-            NodeTools.find().node,
+            setup.node,
             f"--max-old-space-size={setup.memory_mb}",
             HOST_SCRIPT,
             cwd=setup.root,
