@@ -126,7 +126,7 @@ class FlowKeeper:
             return FlowDecision(change, definition, diff, mark, None)
         before = {"sid": live.sid, "revision": live.revision, "status": live.status}
         if diff and not self._is_marked(mark):
-            detail = ", ".join(part for part in (self._where(), _count(diff), self._whose()) if part)
+            detail = ", ".join(part for part in (self._where(), diff.summary(), self._whose()) if part)
             change = Change(self.address, Action.UPDATE, Reason.DEFINITION_DIFFERS, before, after, detail)
         elif self._needs_publishing() or self._is_renamed():
             change = Change(self.address, Action.UPDATE, Reason.SETTING_DIFFERS, before, after, self._where())
@@ -290,12 +290,3 @@ class FlowKeeper:
         if live is None or self._config.flow.attach_to or _OUR_MESSAGE.fullmatch(live.commit_message or ""):
             return ""
         return f"revision {live.revision} was not saved by ga-deploy; it stays in the flow's history"
-
-
-def _count(diff: FlowDiff) -> str:
-    parts = {"added": len(diff.added), "changed": len(diff.changed), "removed": len(diff.removed)}
-    return (
-        "widgets: " + ", ".join(f"{count} {word}" for word, count in parts.items() if count)
-        if any(parts.values())
-        else ""
-    )

@@ -28,6 +28,12 @@ class FlowDiff:
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed or self.settings)
 
+    def summary(self) -> str:
+        """Return how many widgets differ and how, in a few words."""
+        parts = {"added": len(self.added), "changed": len(self.changed), "removed": len(self.removed)}
+        counted = ", ".join(f"{count} {word}" for word, count in parts.items() if count)
+        return f"widgets: {counted}" if counted else ""
+
     def lines(self) -> list[str]:
         """Return the whole diff, a line each, as `+`, `-` and `~`."""
         result = [f"~ {line}" for line in self.settings]
