@@ -10,10 +10,11 @@ import json
 import random
 from typing import TYPE_CHECKING, Any
 
+from ga_deploy.emulator.paging import list_rows
 from ga_deploy.emulator.problems import ApiError, invalid
 from ga_deploy.emulator.serverless import find_service, routes
 from ga_deploy.emulator.store import Row, new_sid, to_json
-from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, created, iso, ok, page, page_window, unknown
+from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, created, iso, ok, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,9 +95,8 @@ def _looked_at(world: World, row: Row) -> Row:
 @routes.on("GET", _ROOT)
 def list_builds(world: World, call: Call) -> Answer:
     """All builds of a service, newest first."""
-    service, window = find_service(world, call), page_window(call)
-    found = world.store.window("builds", window, where=["service=?"], bound=[service["sid"]])
-    return page(call, "builds", window, found, (build_json(world, call, row) for row in found.rows))
+    where = {"service": find_service(world, call)["sid"]}
+    return list_rows(world, call, "builds", lambda call, row: build_json(world, call, row), where)
 
 
 @routes.on("GET", f"{_ROOT}/{{build:ZB}}")

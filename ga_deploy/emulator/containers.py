@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ga_deploy.emulator.paging import list_rows
 from ga_deploy.emulator.problems import invalid, missing
 from ga_deploy.emulator.serverless import find_service, lower_hex, routes
 from ga_deploy.emulator.store import Row, new_sid
-from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, Routes, created, iso, ok, page, page_window, unknown
+from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, Routes, created, iso, ok, unknown
 
 if TYPE_CHECKING:
     from ga_deploy.emulator.world import World
@@ -68,9 +69,8 @@ def _register_containers(kind: str) -> None:
 
     @routes.on("GET", root)
     def list_containers(world: World, call: Call) -> Answer:
-        service, window = find_service(world, call), page_window(call)
-        found = world.store.window("containers", window, where=["service=?", "kind=?"], bound=[service["sid"], kind])
-        return page(call, f"{kind}s", window, found, (container_json(call, row) for row in found.rows))
+        where = {"service": find_service(world, call)["sid"], "kind": kind}
+        return list_rows(world, call, f"{kind}s", container_json, where, table="containers")
 
     @routes.on("POST", root)
     def create_container(world: World, call: Call) -> Answer:
@@ -103,9 +103,8 @@ def _register_containers(kind: str) -> None:
 
     @routes.on("GET", f"{one}/Versions")
     def list_versions(world: World, call: Call) -> Answer:
-        container, window = _find_container(world, call, kind), page_window(call)
-        found = world.store.window("versions", window, where=["container=?"], bound=[container["sid"]])
-        return page(call, f"{kind}_versions", window, found, (version_json(call, row) for row in found.rows))
+        where = {"container": _find_container(world, call, kind)["sid"]}
+        return list_rows(world, call, f"{kind}_versions", version_json, where, table="versions")
 
     @routes.on("GET", f"{one}/Versions/{{version:ZN}}")
     def fetch_version(world: World, call: Call) -> Answer:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ga_deploy.emulator.builds import status_of
 from ga_deploy.emulator.environments import ONE, find_environment, find_part, part_json
+from ga_deploy.emulator.paging import list_rows
 from ga_deploy.emulator.problems import conflict, invalid
 from ga_deploy.emulator.rules import DAY
 from ga_deploy.emulator.serverless import routes
 from ga_deploy.emulator.store import Row, new_sid
-from ga_deploy.emulator.wire import Answer, Call, created, iso, ok, page, page_window
+from ga_deploy.emulator.wire import Answer, Call, created, iso, ok
 
 if TYPE_CHECKING:
     from ga_deploy.emulator.world import World
@@ -31,9 +32,7 @@ def deployment_json(call: Call, row: Row) -> dict[str, Any]:
 @routes.on("GET", f"{ONE}/Deployments")
 def list_deployments(world: World, call: Call) -> Answer:
     """The history of an environment, newest first."""
-    environment, window = find_environment(world, call), page_window(call)
-    found = world.store.window("deployments", window, where=["environment=?"], bound=[environment["sid"]])
-    return page(call, "deployments", window, found, (deployment_json(call, row) for row in found.rows))
+    return list_rows(world, call, "deployments", deployment_json, {"environment": find_environment(world, call)["sid"]})
 
 
 @routes.on("GET", f"{ONE}/Deployments/{{sid:ZD}}")
@@ -112,14 +111,14 @@ def log_json(call: Call, row: Row) -> dict[str, Any]:
 @routes.on("GET", f"{ONE}/Logs")
 def list_logs(world: World, call: Call) -> Answer:
     """Lines of an environment's functions, newest first; without `StartDate` those of the last day."""
-    environment, window = find_environment(world, call), page_window(call)
-    start = _moment(call, "StartDate", world.store.now() - DAY)
-    end = _moment(call, "EndDate", world.store.now() + 1)
-    where, bound = ["environment=?", "created>=?", "created<=?"], [environment["sid"], start, end]
+    where = {"environment": find_environment(world, call)["sid"]}
     if function := call.asked("FunctionSid"):
-        where, bound = [*where, "function=?"], [*bound, function]
-    found = world.store.window("logs", window, where=where, bound=bound)
-    return page(call, "logs", window, found, (log_json(call, row) for row in found.rows))
+        where["function"] = function
+    span = [
+        ("created>=?", _moment(call, "StartDate", world.store.now() - DAY)),
+        ("created<=?", _moment(call, "EndDate", world.store.now() + 1)),
+    ]
+    return list_rows(world, call, "logs", log_json, where, conditions=span)
 
 
 @routes.on("GET", f"{ONE}/Logs/{{sid:NO}}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from ga_deploy.emulator.paging import list_rows
 from ga_deploy.emulator.problems import conflict, invalid
 from ga_deploy.emulator.serverless import find_service, routes
 from ga_deploy.emulator.store import Row, new_sid
-from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, created, iso, ok, page, page_window, unknown
+from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, created, iso, ok, unknown
 
 if TYPE_CHECKING:
     from ga_deploy.emulator.world import World
@@ -64,9 +65,7 @@ def environment_json(call: Call, row: Row) -> dict[str, Any]:
 @routes.on("GET", ROOT)
 def list_environments(world: World, call: Call) -> Answer:
     """All environments of a service, newest first."""
-    service, window = find_service(world, call), page_window(call)
-    found = world.store.window("environments", window, where=["service=?"], bound=[service["sid"]])
-    return page(call, "environments", window, found, (environment_json(call, row) for row in found.rows))
+    return list_rows(world, call, "environments", environment_json, {"service": find_service(world, call)["sid"]})
 
 
 @routes.on("POST", ROOT)
@@ -138,9 +137,7 @@ def variable_json(call: Call, row: Row) -> dict[str, Any]:
 @routes.on("GET", f"{ONE}/Variables")
 def list_variables(world: World, call: Call) -> Answer:
     """All variables of an environment, newest first."""
-    environment, window = find_environment(world, call), page_window(call)
-    found = world.store.window("variables", window, where=["environment=?"], bound=[environment["sid"]])
-    return page(call, "variables", window, found, (variable_json(call, row) for row in found.rows))
+    return list_rows(world, call, "variables", variable_json, {"environment": find_environment(world, call)["sid"]})
 
 
 @routes.on("POST", f"{ONE}/Variables")

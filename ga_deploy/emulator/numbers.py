@@ -6,9 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from ga_deploy.emulator.paging import page_2010, page_window
 from ga_deploy.emulator.problems import ApiError, invalid, unauthorized
 from ga_deploy.emulator.store import Row, new_sid, to_json
-from ga_deploy.emulator.wire import Answer, Call, Routes, ok, page_2010, page_window, rfc2822, unknown
+from ga_deploy.emulator.wire import Answer, Call, Routes, ok, rfc2822, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,10 @@ import random
 import re
 from typing import TYPE_CHECKING
 
+from ga_deploy.emulator.paging import list_rows
 from ga_deploy.emulator.problems import conflict, invalid
 from ga_deploy.emulator.store import Row, new_sid
-from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, Routes, created, iso, ok, page, page_window, unknown
+from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, Routes, created, iso, ok, unknown
 
 if TYPE_CHECKING:
     from ga_deploy.emulator.world import World
@@ -60,9 +61,7 @@ def service_json(call: Call, row: Row) -> dict[str, object]:
 @routes.on("GET", "/v1/Services")
 def list_services(world: World, call: Call) -> Answer:
     """All services of the account, newest first."""
-    window = page_window(call)
-    found = world.store.window("services", window, where=["account=?"], bound=[call.account.sid])
-    return page(call, "services", window, found, (service_json(call, row) for row in found.rows))
+    return list_rows(world, call, "services", service_json, {"account": call.account.sid})
 
 
 @routes.on("POST", "/v1/Services")

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ga_deploy.emulator.paging import list_rows
 from ga_deploy.emulator.problems import ApiError, invalid, missing
 from ga_deploy.emulator.store import Row, new_sid, to_json
 from ga_deploy.emulator.studio_definition import Findings, check_definition
-from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, Routes, created, iso, ok, page, page_window, unknown
+from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, Routes, created, iso, ok, unknown
 
 if TYPE_CHECKING:
     from ga_deploy.emulator.world import World
@@ -137,10 +138,11 @@ def _refused(findings: Findings) -> ApiError:
 @routes.on("GET", "/v2/Flows")
 def list_flows(world: World, call: Call) -> Answer:
     """All flows, newest first, without definitions."""
-    window = page_window(call)
-    found = world.store.window("flows", window, where=["account=?"], bound=[call.account.sid])
-    flows = (flow_json(call, row, _latest(world, row, lagging=True), listed=True) for row in found.rows)
-    return page(call, "flows", window, found, flows)
+
+    def shape(call: Call, flow: Row) -> dict[str, Any]:
+        return flow_json(call, flow, _latest(world, flow, lagging=True), listed=True)
+
+    return list_rows(world, call, "flows", shape, {"account": call.account.sid})
 
 
 @routes.on("POST", "/v2/Flows")
@@ -226,10 +228,12 @@ def delete_flow(world: World, call: Call) -> Answer:
 @routes.on("GET", "/v2/Flows/{flow:FW}/Revisions")
 def list_revisions(world: World, call: Call) -> Answer:
     """The history of a flow, newest first, without definitions."""
-    flow, window = _find(world, call), page_window(call)
-    found = world.store.window("revisions", window, where=["flow=?"], bound=[flow["sid"]])
-    revisions = (_revision_json(call, flow, row, listed=True) for row in found.rows)
-    return page(call, "revisions", window, found, revisions)
+    flow = _find(world, call)
+
+    def shape(call: Call, revision: Row) -> dict[str, Any]:
+        return _revision_json(call, flow, revision, listed=True)
+
+    return list_rows(world, call, "revisions", shape, {"flow": flow["sid"]})
 
 
 @routes.on("GET", "/v2/Flows/{flow:FW}/Revisions/{revision}")

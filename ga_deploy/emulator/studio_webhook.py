@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from ga_deploy.emulator.paging import page, page_window
 from ga_deploy.emulator.runtime import HttpCall
 from ga_deploy.emulator.store import Slice
 from ga_deploy.emulator.studio import published_revision, routes
 from ga_deploy.emulator.studio_execution import Execution, FlowAnswer, Revision, Step, StudioCalls
 from ga_deploy.emulator.studio_widgets import StudioAnswer, StudioRequest
-from ga_deploy.emulator.wire import Answer, Call, iso, ok, page, page_window, unknown
+from ga_deploy.emulator.wire import Answer, Call, iso, ok, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

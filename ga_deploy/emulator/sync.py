@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ga_deploy.emulator.paging import list_rows
 from ga_deploy.emulator.problems import ApiError, conflict, invalid, missing
 from ga_deploy.emulator.store import Row, new_sid, to_json
-from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, Routes, created, iso, ok, page, page_window, unknown
+from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, Routes, created, iso, ok, unknown
 
 if TYPE_CHECKING:
     from ga_deploy.emulator.world import World
@@ -69,9 +70,8 @@ def _service_json(call: Call, row: Row) -> dict[str, Any]:
 @routes.on("GET", "/v1/Services")
 def list_services(world: World, call: Call) -> Answer:
     """All Sync services of the account."""
-    window = page_window(call, largest=LARGEST_PAGE)
-    found = world.store.window("sync_services", window, where=["account=?"], bound=[call.account.sid])
-    return page(call, "services", window, found, (_service_json(call, row) for row in found.rows))
+    where = {"account": call.account.sid}
+    return list_rows(world, call, "services", _service_json, where, table="sync_services", largest=LARGEST_PAGE)
 
 
 @routes.on("POST", "/v1/Services")
@@ -188,9 +188,8 @@ def find_named(world: World, call: Call, table: str, name: str, code: int) -> Ro
 @routes.on("GET", _DOCUMENTS)
 def list_documents(world: World, call: Call) -> Answer:
     """All documents of a service, oldest first."""
-    service, window = find_service(world, call), page_window(call, largest=LARGEST_PAGE)
-    found = world.store.window("documents", window, newest_first=False, where=["service=?"], bound=[service["sid"]])
-    return page(call, "documents", window, found, (_document_json(call, row) for row in found.rows))
+    where = {"service": find_service(world, call)["sid"]}
+    return list_rows(world, call, "documents", _document_json, where, newest_first=False, largest=LARGEST_PAGE)
 
 
 @routes.on("POST", _DOCUMENTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ga_deploy.emulator.paging import list_rows
 from ga_deploy.emulator.problems import ApiError, conflict, invalid
 from ga_deploy.emulator.store import Row, new_sid
 from ga_deploy.emulator.sync import (
@@ -21,7 +22,7 @@ from ga_deploy.emulator.sync import (
     revision_of,
     routes,
 )
-from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, created, ok, page, page_window
+from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, created, ok
 
 if TYPE_CHECKING:
     from ga_deploy.emulator.world import World
@@ -38,9 +39,8 @@ def _map_json(call: Call, row: Row) -> dict[str, Any]:
 @routes.on("GET", _MAPS)
 def list_maps(world: World, call: Call) -> Answer:
     """All maps of a service, oldest first."""
-    service, window = find_service(world, call), page_window(call, largest=LARGEST_PAGE)
-    found = world.store.window("maps", window, newest_first=False, where=["service=?"], bound=[service["sid"]])
-    return page(call, "maps", window, found, (_map_json(call, row) for row in found.rows))
+    where = {"service": find_service(world, call)["sid"]}
+    return list_rows(world, call, "maps", _map_json, where, newest_first=False, largest=LARGEST_PAGE)
 
 
 @routes.on("POST", _MAPS)
@@ -112,14 +112,22 @@ def _item(world: World, call: Call) -> Row:
 @routes.on("GET", _ITEMS)
 def list_items(world: World, call: Call) -> Answer:
     """Items of a map in the order of their keys; `Order`, `From` and `Bounds` as the description has them."""
-    holder, window = find_named(world, call, "maps", "map", 54200), page_window(call, largest=LARGEST_PAGE)
-    descending = call.asked("Order") == "desc"
-    where, bound = ["map=?"], [holder["sid"]]
+    holder, descending = find_named(world, call, "maps", "map", 54200), call.asked("Order") == "desc"
+    conditions = []
     if (start := call.asked("From")) is not None:
         inclusive = "" if call.asked("Bounds") == "exclusive" else "="
-        where, bound = [*where, f"key {'<' if descending else '>'}{inclusive} ?"], [*bound, start]
-    found = world.store.window("items", window, order="key", newest_first=descending, where=where, bound=bound)
-    return page(call, "items", window, found, (_item_json(call, row) for row in found.rows), order="key")
+        conditions = [(f"key {'<' if descending else '>'}{inclusive} ?", start)]
+    return list_rows(
+        world,
+        call,
+        "items",
+        _item_json,
+        {"map": holder["sid"]},
+        conditions=conditions,
+        order="key",
+        newest_first=descending,
+        largest=LARGEST_PAGE,
+    )
 
 
 @routes.on("POST", _ITEMS)

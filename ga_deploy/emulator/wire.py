@@ -6,20 +6,17 @@ so that tests can drive the rules directly.
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote
 
 from ga_deploy.emulator.problems import ApiError, invalid, method_not_allowed, missing, not_found
-from ga_deploy.emulator.store import Slice, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from ga_deploy.emulator.accounts import Account
     from ga_deploy.emulator.world import World
@@ -194,98 +191,3 @@ def iso(seconds: float | None) -> str | None:
 def rfc2822(seconds: float) -> str:
     """Return the date form of the 2010 API."""
     return format_datetime(datetime.fromtimestamp(int(seconds), UTC))
-
-
-# --- lists ---------------------------------------------------------------------------------------------------------
-
-
-def page_window(call: Call, *, largest: int = 1000, clamp: bool = False) -> Window:
-    """Return the part of a list that `PageSize` and `PageToken` ask for. `Page` alone moves nothing, as at Twilio."""
-    raw = call.asked("PageSize")
-    size = 50
-    if raw is not None:
-        if not re.fullmatch(r"\d{1,9}", raw) or int(raw) < 1 or (int(raw) > largest and not clamp):
-            raise invalid(f"Page size must be a number from 1 to {largest}")
-        size = min(int(raw), largest)
-    token = call.asked("PageToken")
-    if not token:
-        return Window(size)
-    try:
-        cursor = json.loads(base64.urlsafe_b64decode(token[2:] + "=" * (-len(token[2:]) % 4)))
-    except ValueError:
-        cursor = None
-    if token[:2] not in {"PA", "PB"} or not isinstance(cursor, int | str):
-        raise invalid("The page token is invalid")
-    return Window(size, cursor, forward=token[:2] == "PA")
-
-
-def _token(direction: str, cursor: object) -> str:
-    return direction + base64.urlsafe_b64encode(json.dumps(cursor).encode()).decode().rstrip("=")
-
-
-def _page_links(call: Call, window: Window, found: Slice, order: str) -> dict[str, str | None]:
-    """Return the query strings of this, the first, the next and the previous page."""
-    kept = [(name, value) for name, values in call.query.items() for value in values if not name.startswith("Page")]
-    page = int(call.asked("Page") or 0) if (call.asked("Page") or "0").isdigit() else 0
-
-    def query(number: int, token: str | None) -> str:
-        extra = [("PageSize", str(window.size)), ("Page", str(number))]
-        return urlencode(kept + extra + ([("PageToken", token)] if token else []))
-
-    following = query(page + 1, _token("PA", found.rows[-1][order])) if found.after and found.rows else None
-    preceding = query(max(page - 1, 0), _token("PB", found.rows[0][order])) if found.before and found.rows else None
-    return {
-        "url": query(page, call.asked("PageToken")),
-        "first": query(0, None),
-        "next": following,
-        "previous": preceding,
-    }
-
-
-def page(
-    call: Call, key: str, window: Window, found: Slice, items: Iterable[dict[str, Any]], order: str = "seq"
-) -> Answer:
-    """Return a page in the form of Serverless, Studio and Sync: absolute links under `meta`."""
-    links = _page_links(call, window, found, order)
-    start = f"{call.base}{call.path}?"
-    urls = {name: None if query is None else start + query for name, query in links.items()}
-    return ok(
-        {
-            key: list(items),
-            "meta": {
-                "page": int(call.asked("Page") or 0) if (call.asked("Page") or "0").isdigit() else 0,
-                "page_size": window.size,
-                "first_page_url": urls["first"],
-                "previous_page_url": urls["previous"],
-                "url": urls["url"],
-                "next_page_url": urls["next"],
-                "key": key,
-            },
-        }
-    )
-
-
-def page_2010(call: Call, key: str, window: Window, found: Slice, items: Iterable[dict[str, Any]]) -> Answer:
-    """Return a page in the form of the 2010 API: host-relative links beside the list."""
-    links = _page_links(call, window, found, "seq")
-    listed = list(items)
-    number = int(call.asked("Page") or 0) if (call.asked("Page") or "0").isdigit() else 0
-    start = number * window.size
-    return ok(
-        {
-            key: listed,
-            **{
-                name: None if links[link] is None else f"{call.path}?{links[link]}"
-                for name, link in (
-                    ("uri", "url"),
-                    ("first_page_uri", "first"),
-                    ("next_page_uri", "next"),
-                    ("previous_page_uri", "previous"),
-                )
-            },
-            "page": number,
-            "page_size": window.size,
-            "start": start,
-            "end": start + max(len(listed) - 1, 0),
-        }
-    )
