@@ -166,6 +166,15 @@ def test_a_goodbye_needs_no_excuse(deploy: Any, asapp: Any, bench: Any) -> None:
     assert answer.verbs == ["Say", "Hangup"]
 
 
+def test_a_goodbye_that_leads_on_has_one_when_it_does_not(deploy: Any, asapp: Any, bench: Any) -> None:
+    asapp.transfer = [bench.completed()]
+    functions = deploy({"outcomes": {"completed": [{"send": "night_desk"}]}})
+    functions.clock(now="2026-12-25T18:00:00Z")
+    answer = functions.post(complete(bench))
+    assert answer.verbs == ["Say", "Hangup"]
+    assert answer.find("Say").text == "Nobody is available."
+
+
 HOURS = {  # New York: UTC-5 until 2026-03-08, then UTC-4
     "Monday 17:59": ("2026-03-02T22:59:00Z", False),
     "Monday 18:00": ("2026-03-02T23:00:00Z", True),
