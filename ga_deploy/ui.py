@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import Console, RenderableType
+    from rich.live import Live
     from rich.status import Status
 
 FORMAT_VERSION = 1
@@ -57,6 +58,7 @@ class Ui:
         self._colour = colour
         self._started: dict[str, tuple[str, float]] = {}
         self._status: Status | None = None
+        self._live: Live | None = None
         self._console_err: Console | None = None
         self._answered = False
 
@@ -141,6 +143,28 @@ class Ui:
             case ApiCall():
                 self._api_call(event)
 
+    def redraw(self, renderable: RenderableType | None) -> None:
+        """On a terminal, show `renderable` in place of what was shown before, while work goes on; None takes it away.
+
+        Does nothing without a terminal (`is_live`): give plain lines there. Not to be mixed with step events.
+        """
+        if not self.is_live:
+            return
+        if renderable is None:
+            if self._live is not None:
+                self._live.stop()
+            self._live = None
+            return
+        if self._live is None:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._settle()
+            console = Console(file=self._err, highlight=False, emoji=False, no_color=not self._has_colour(self._err))
+            self._live = Live(console=console, transient=True, refresh_per_second=8)
+            self._live.start()
+        self._live.update(renderable)
+
     def confirm(self, question: str, *, flag: str = "--yes", why: str = "", typed: str | None = None) -> None:
         """Return once the user has agreed; raise `DeployError` otherwise.
 
@@ -207,7 +231,8 @@ class Ui:
             self._append(target, redact(summary))
 
     def close(self) -> None:
-        """End the live line, if any."""
+        """End what is shown live, if anything."""
+        self.redraw(None)
         self._settle()
 
     def _append(self, target: str, text: str) -> None:

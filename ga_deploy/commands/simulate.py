@@ -86,8 +86,9 @@ def run(ctx: Context, options: Options) -> ExitCode:
     }
     if load:
         payload["load"] = load
-    # Of many calls, those that failed are worth a line each.
-    ctx.ui.result(payload, draw_table(failed if load and len(verdicts) > len(scenarios) else verdicts))
+    # Of many calls, only those that failed are worth a line each.
+    shown = failed if load else verdicts
+    ctx.ui.result(payload, draw_table(shown) if shown else "")
     if load:
         ctx.ui.note(_describe_load(load))
     if failed:
@@ -225,7 +226,10 @@ async def _place_calls(
             verdicts, load = await _place_load(calls, stage, options.concurrency or 10, progress)
         else:
             concurrency = 1 if person else options.concurrency or (1 if live else 6)
-            verdicts, load = await run_scenarios(calls, stage, concurrency=concurrency, on_verdict=progress.take), {}
+            load = {}
+            verdicts = await run_scenarios(
+                calls, stage, concurrency=concurrency, on_start=progress.start, on_verdict=progress.take
+            )
         progress.end()
     return verdicts, load
 
@@ -238,6 +242,7 @@ async def _place_load(
     from ga_deploy.simulate.runner import run_scenario
 
     async def place(number: int) -> Verdict:
+        progress.start(calls[number])
         return await run_scenario(calls[number], stage)
 
     done = await run_load(place, len(calls), concurrency, on_done=lambda _, verdict: progress.take(verdict))
@@ -269,24 +274,60 @@ def _describe_load(load: Mapping[str, float]) -> str:
 
 
 class _Progress:
-    """Says how far the calls are; a call that fails is told at once."""
+    """Shows the calls while they are placed: a table that grows on a terminal, plain lines elsewhere."""
+
+    _rows = 12
 
     def __init__(self, ctx: Context, total: int) -> None:
         self._ui = ctx.ui
         self._total = total
-        self._done = 0
+        self._under_way: dict[str, float] = {}
+        self._done: list[Verdict] = []
         self._failed = 0
-        self._ui.event(StepStarted("calls", f"{total} calls" if total != 1 else "1 call"))
+        if not self._ui.is_live:
+            self._ui.event(StepStarted("calls", f"{total} calls" if total != 1 else "1 call"))
+
+    def start(self, scenario: Scenario) -> None:
+        self._under_way[scenario.name] = time.monotonic()
+        self._redraw()
 
     def take(self, verdict: Verdict) -> None:
-        self._done += 1
-        self._ui.event(StepProgress("calls", self._done, self._total, verdict.record.name))
+        self._under_way.pop(verdict.record.name, None)
+        self._done.append(verdict)
+        self._failed += not verdict.passed
+        if self._ui.is_live:
+            self._redraw()
+            return
+        self._ui.event(StepProgress("calls", len(self._done), self._total, verdict.record.name))
         if not verdict.passed:
-            self._failed += 1
             self._ui.note(f"  ✗ {verdict.record.name}: {verdict.failings[0]}")
 
     def end(self) -> None:
+        self._ui.redraw(None)
         self._ui.event(StepDone("calls", f"{self._total} calls placed", f"{self._failed} failed"))
+
+    def _redraw(self) -> None:
+        if self._ui.is_live:
+            self._ui.redraw(self._draw())
+
+    def _draw(self) -> RenderableType:
+        """Return the calls under way below the last ones that ended, and how many there are in all."""
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        room = max(3, self._rows - len(self._under_way))
+        for verdict in self._done[-room:]:
+            mark = Text("✓", "green") if verdict.passed else Text("✗", "red")
+            went = verdict.went if verdict.passed else str(verdict.failings[0])
+            table.add_row(
+                mark, verdict.record.name, Text(went, "dim" if verdict.passed else "red", overflow="ellipsis")
+            )
+        for name, since in self._under_way.items():
+            table.add_row(Text("…", "dim"), name, Text(f"{time.monotonic() - since:.0f} s", "dim"))
+        count = f"{len(self._done)} of {self._total} calls, {self._failed} failed"
+        return Group(table, Text(count, "red" if self._failed else "bold"))
 
 
 def _numbered(scenario: Scenario, number: int) -> Scenario:
@@ -327,12 +368,20 @@ def draw_table(verdicts: Sequence[Verdict]) -> RenderableType:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column, ratio in (("", None), ("call", None), ("the caller heard", 3), ("the call went", 2), ("silence", None)):
-        table.add_column(column, ratio=ratio, overflow="fold", justify="right" if column == "silence" else "left")
+    table.add_column("")
+    table.add_column("call", no_wrap=True)
+    table.add_column("the caller heard", ratio=3, overflow="fold")
+    table.add_column("the call went", ratio=2, overflow="fold")
+    table.add_column("silence", justify="right", no_wrap=True)
     for verdict in verdicts:
         mark = Text("✓", "green") if verdict.passed else Text("✗", "red")
         silence = f"{verdict.measures.get('dead_air', 0.0):.1f} s"
-        table.add_row(mark, Text(verdict.record.name), Text(verdict.heard), Text(verdict.went), silence)
+        table.add_row(mark, verdict.record.name, Text(_shorten(verdict.heard)), Text(verdict.went), silence)
         for failing in verdict.failings:
             table.add_row("", Text(f"  {failing.check}", "red"), Text(failing.what, "red"), "", "")
     return table
+
+
+def _shorten(heard: str) -> str:
+    """Return what was heard with long speeches cut: the table tells them apart, the report has them in full."""
+    return re.sub(r"“([^”]{36})[^”]{4,}”", r"“\1…”", heard)

@@ -131,3 +131,27 @@ def test_an_output_that_cannot_show_a_character_still_gets_the_rest() -> None:
     Ui(err=ascii_only, environ={}).note("done ✓")
     ascii_only.seek(0)
     assert ascii_only.read() == "done ?\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_is_redrawn_in_place_is_gone_at_the_end() -> None:
+    terminal = Terminal()
+    ui = Ui(out=io.StringIO(), err=terminal, environ={"TERM": "xterm"}, colour=False)
+    ui.redraw("3 of 9 calls")
+    ui.redraw("9 of 9 calls")
+    ui.redraw(None)
+    ui.redraw(None)
+    drawn = terminal.getvalue()
+    assert "9 of 9 calls" in drawn
+    assert "\x1b[2K" in drawn.rpartition("9 of 9 calls")[2]
+
+
+def test_without_a_terminal_nothing_is_redrawn() -> None:
+    screen = Screen()
+    screen.ui.redraw("3 of 9 calls")
+    screen.ui.close()
+    assert screen.err.getvalue() == ""
