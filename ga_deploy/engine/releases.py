@@ -6,6 +6,7 @@ Long because what is read was written by any version, or by hand, so each field 
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import os
 import re
@@ -89,7 +90,7 @@ def write_release(records: Records, release: Release) -> None:
             name: {"made": variable.made, "fingerprint": variable.fingerprint or fingerprint(variable.value or "")}
             for name, variable in release.variables.items()
         }
-    records.put(f"release.{release.number:06d}", content)
+    records.put(f"release.{release.number:06d}", {**content, "check": _digest(content)})
 
 
 def write_intent(records: Records, intent: Intent) -> None:
@@ -197,10 +198,13 @@ def _read_release(item: SyncItem, report: Report) -> Release | None:
 
 
 def _unpack_release(item: SyncItem) -> Release:
-    stored = item.data
+    stored = {key: value for key, value in item.data.items() if key != "check"}
     found = _RELEASE_KEY.fullmatch(item.key)
     if found is None:
         raise ValueError(item.key)
+    if item.data.get("check") != _digest(stored):
+        # A digest that says the wrong thing of a version would pass a changed function off as unchanged.
+        raise ValueError("it was changed by hand, or is incomplete")
     return Release(
         number=int(found.group(1)),
         function_set=_text(stored["set"]),
@@ -258,6 +262,10 @@ def _pack_release(release: Release, numbers: Mapping[str, Mapping[str, object]])
         "version": release.version,
         "domain_name": release.domain_name,
     }
+
+
+def _digest(content: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _pack_numbers(numbers: Mapping[str, Mapping[str, object]]) -> dict[str, object]:

@@ -102,6 +102,7 @@ def end_state(emulator: Emulator) -> dict[str, Any]:
     for items in state["maps"].values():
         for item in items.values():
             item.pop("when", None)
+            item.pop("check", None)
     return state
 
 

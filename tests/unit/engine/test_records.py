@@ -63,6 +63,17 @@ def test_release_comes_back_as_it_was(tmp_path: Path, numbers: int) -> None:
     assert "a-secret-value" not in (tmp_path / "record.json").read_text()
 
 
+def test_release_that_was_changed_by_hand_is_not_believed(tmp_path: Path) -> None:
+    records = FileRecords(tmp_path / "record.json")
+    write_release(records, make_release(1))
+    item = records.newest(1)[0]
+    functions = {"/engage": {"version": "ZN1", "sha256": "another", "visibility": "protected"}}
+    records.put(item.key, {**item.data, "functions": functions})
+    told: list[object] = []
+    assert read_record(records, "/", told.append).latest is None
+    assert len(told) == 1
+
+
 def test_large_values_give_way_to_fingerprints(tmp_path: Path) -> None:
     records = FileRecords(tmp_path / "record.json")
     release = make_release(1, value="x" * 20_000)
