@@ -333,6 +333,7 @@ class Release:
     command: str = "up"
     version: str = ""
     domain_name: str = ""
+    containers: tuple[str, ...] = ()  # paths whose function resource ga-deploy created
 
     @property
     def name(self) -> str:
@@ -350,6 +351,7 @@ class Intent:
     variables: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
     sent_dependencies: Mapping[str, str] = field(default_factory=dict)
+    containers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

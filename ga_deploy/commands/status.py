@@ -144,7 +144,7 @@ def _draw(standing: Standing, desired: Desired) -> Text:
     pending = standing.pending
     if pending is not None and not pending.is_empty:
         text.append(f"\nThe config asks for {len(pending.writes)} changes: see `ga-deploy plan`.")
-    elif not standing.drift:
+    elif pending is not None and not standing.drift:
         text.append("\nAs the config says.")
     return text
 

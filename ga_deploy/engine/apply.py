@@ -162,6 +162,7 @@ class Deployer:
             command=self.command,
             version=__version__,
             domain_name=environment.domain_name,
+            containers=tuple(sorted(owner.made_containers | self._missing_containers())),
         )
 
     def live_now(self) -> Live:
@@ -206,7 +207,7 @@ class Deployer:
         files = self.plan.recipe.upload if self.plan.recipe else ()
         resources = choose_resources(self.observed, files)
         seen = self.observed.environment
-        missing = [file.path for file in files if file.path not in resources]
+        missing = sorted(self._missing_containers())
         made = self.pool.start(lambda: self._create_environment(service)) if seen is None else None
         create = partial(create_resource, self.platform, service.sid)
         resources.update(self.pool.gather(partial(create, path) for path in missing))
@@ -214,6 +215,12 @@ class Deployer:
         if environment is None:
             raise AssertionError("an environment is either seen or made")
         return environment, resources
+
+    def _missing_containers(self) -> frozenset[str]:
+        """Return the paths for which a function resource has to be created."""
+        files = self.plan.recipe.upload if self.plan.recipe else ()
+        there = choose_resources(self.observed, files)
+        return frozenset(file.path for file in files if file.path not in there)
 
     def _create_environment(self, service: Service) -> Environment:
         desired = self.desired
@@ -358,12 +365,14 @@ class Deployer:
             if change.action is Action.CREATE or owner.made_dependency(change.name, was_live.get(change.name, ""))
         }
         paths = set(self.desired.paths) if plan.recipe else set()
+        containers = set(self._missing_containers())
         if not (variables or dependencies or paths):
             return
         if earlier:
             variables |= set(earlier.variables)
             dependencies |= set(earlier.dependencies)
             paths |= set(earlier.paths)
+            containers |= set(earlier.containers)
         intent = Intent(
             release=self.observed.record.last_number + 1,
             function_set=self.desired.function_set,
@@ -371,6 +380,7 @@ class Deployer:
             variables=tuple(sorted(variables)),
             dependencies=tuple(sorted(dependencies)),
             sent_dependencies=plan.recipe.dependencies if plan.recipe else {},
+            containers=tuple(sorted(containers)),
         )
         write_intent(self.records, intent)
 

@@ -80,6 +80,13 @@ class Ownership:
         return self.observed.record.latest is None and self.has_ours_live
 
     @cached_property
+    def made_containers(self) -> frozenset[str]:
+        """The paths whose function resource ga-deploy created; one that was there before us belongs to somebody."""
+        record = self.observed.record
+        known = set(record.latest.containers) if record.latest else set()
+        return frozenset(known | set(record.intent.containers if record.intent else ()))
+
+    @cached_property
     def live_dependencies(self) -> Mapping[str, str]:
         """The dependencies of the live build, the platform's own handler left out."""
         build = self.observed.build

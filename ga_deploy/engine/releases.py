@@ -104,6 +104,7 @@ def write_intent(records: Records, intent: Intent) -> None:
             "variables": sorted(intent.variables),
             "dependencies": sorted(intent.dependencies),
             "sent_dependencies": dict(sorted(intent.sent_dependencies.items())),
+            "containers": sorted(intent.containers),
         },
     )
 
@@ -178,6 +179,7 @@ def _read_intent(item: SyncItem) -> Intent | None:
             variables=_texts(item.data.get("variables", [])),
             dependencies=_texts(item.data.get("dependencies", [])),
             sent_dependencies=_text_mapping(item.data.get("sent_dependencies", {})),
+            containers=_texts(item.data.get("containers", [])),
         )
     except (KeyError, ValueError, TypeError):
         return None
@@ -224,6 +226,7 @@ def _unpack_release(item: SyncItem) -> Release:
         command=_text(stored.get("command", "up")),
         version=_text(stored.get("version", "")),
         domain_name=_text(stored.get("domain_name", "")),
+        containers=_texts(stored.get("containers", [])),
     )
 
 
@@ -261,6 +264,7 @@ def _pack_release(release: Release, numbers: Mapping[str, Mapping[str, object]])
         "command": release.command,
         "version": release.version,
         "domain_name": release.domain_name,
+        "containers": sorted(release.containers),
     }
 
 

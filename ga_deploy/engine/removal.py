@@ -122,15 +122,12 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
     others = [function for function in observed.live if not owner.is_our_function(function)]
     variables = tuple(variable for variable in observed.variables if _is_our_variable(variable, owner))
     foreign_variables = [variable for variable in observed.variables if variable not in variables]
-    our_paths = _our_paths(desired, observed, around)
     held_elsewhere = {function.version.function_sid for function in others}
+    containers = _our_containers(desired, around, owner)
     resources = tuple(
         resource
         for resource in observed.resources
-        if resource.sid not in held_elsewhere
-        and (
-            resource.friendly_name in our_paths or resource.sid in {function.version.function_sid for function in ours}
-        )
+        if resource.sid not in held_elsewhere and resource.friendly_name in containers
     )
     made_by_us = _made_by_us(observed)
     assets = observed.build.asset_versions if observed.build else ()
@@ -249,15 +246,18 @@ def _made_by_us(observed: Observed) -> bool:
     return observed.service is not None and observed.service.friendly_name.endswith(MADE_BY)
 
 
-def _our_paths(desired: Desired, observed: Observed, around: Surroundings) -> set[str]:
-    # In a service that somebody else made, a function of that name may be theirs.
-    paths = set(desired.paths) if _made_by_us(observed) else set()
+def _our_containers(desired: Desired, around: Surroundings, owner: Ownership) -> set[str]:
+    """Return the paths whose function resource is ours: in a service of ours all that we ever used."""
+    containers = set(owner.made_containers)
     for release in around.releases:
         if release.function_set == desired.function_set:
-            paths |= set(release.functions)
-    if observed.record.intent:
-        paths |= set(observed.record.intent.paths)
-    return paths
+            containers |= set(release.containers)
+            if _made_by_us(owner.observed):
+                containers |= set(release.functions)
+    if _made_by_us(owner.observed):
+        containers |= desired.paths
+        containers |= {f.version.path for f in owner.observed.live if owner.is_our_function(f)}
+    return containers
 
 
 def _decide_numbers(

@@ -432,6 +432,18 @@ def test_destroy_keeps_what_others_made(stage: Stage) -> None:
     assert after == before
 
 
+def test_destroy_leaves_a_function_that_was_there_before(stage: Stage) -> None:
+    """Somebody's draft of /engage: in no build, so nothing but its container tells whose it is."""
+    adopt(stage)
+    with stage.gateway() as gateway:
+        service = gateway.find_service(SERVICE)
+        gateway.create_function(service.sid, "/engage")
+    stage.ok("up")
+    assert stage.state()["services"][SERVICE]["functions"]["/engage"] == 1
+    stage.ok("destroy", "--yes")
+    assert stage.state()["services"][SERVICE]["functions"]["/engage"] == 1
+
+
 def test_destroy_refuses_to_strand_a_number(stage: Stage) -> None:
     stage.ok("up")
     with stage.gateway() as gateway:
