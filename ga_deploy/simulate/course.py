@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from ga_deploy.simulate.deployment import Deployment, Handling, Step
     from ga_deploy.simulate.record import CallRecord
 
-# Endings of which the conversation itself was the point: nothing more is tried when their steps are done.
-_FINAL = frozenset({"completed", "exhausted"})
-
 
 @dataclass(frozen=True)
 class Happened:
@@ -75,7 +72,9 @@ def compare(
     steps = handling.outcomes.get(outcome, ())
     course.skip_waiting(handling, steps)
     done = course.follow(steps, f"`{outcome}`")
-    if not done and not course.problem and outcome not in _FINAL:
+    # A goodbye that was to lead nowhere is the end; whoever was to be sent somewhere hears that it did not work.
+    final = outcome == "exhausted" or (outcome == "completed" and not any(step.kind == "send" for step in steps))
+    if not done and not course.problem and not final:
         course.follow(handling.outcomes.get("exhausted", ()), "`exhausted`")
     return course.problem or course.leftover() or course.compare_notices()
 
