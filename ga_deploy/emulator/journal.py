@@ -104,14 +104,14 @@ class Journal:
 def _depths(entries: list[Entry]) -> list[int]:
     """Return for each request the length of the longest chain that ends in it; `entries` in the order they began."""
     depths: list[int] = []
-    # Requests that have ended, with the deepest chain among those that ended no later.
+    # Requests that have ended, with the deepest chain among those that ended before.
     finished = sorted(
         ((entry.ended, index) for index, entry in enumerate(entries) if entry.ended is not None),
         key=lambda pair: pair[0],
     )
     position, deepest = 0, 0
     for entry in entries:
-        while position < len(finished) and finished[position][0] <= entry.started:
+        while position < len(finished) and finished[position][0] < entry.started:
             deepest = max(deepest, depths[finished[position][1]])
             position += 1
         depths.append(deepest + 1)
