@@ -50,6 +50,7 @@ golden: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.functions
+	@$(BIN)/python -m benchmarks.emulator.serving
 	@$(BIN)/python benchmarks/deploy/deploying.py
 	@$(BIN)/python benchmarks/simulate/streams.py
 
