@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from ga_deploy.commands.flow_stage import WEBHOOKS
 from ga_deploy.redact import Secret
 from ga_deploy.simulate.leg import make_opener
 from ga_deploy.simulate.runner import Setting
@@ -56,7 +57,7 @@ class DeployedStage:
         async def fetch(request: WebRequest) -> WebReply:
             parts = urlsplit(request.url)
             host = parts.hostname or ""
-            if not host.endswith(".twil.io"):
+            if not host.endswith(".twil.io") and host != WEBHOOKS:
                 raise WebError(11205, f"{host} is not on the emulator, and nobody else is called from here")
             url = f"{self._stack.base_url}{parts.path}" + (f"?{parts.query}" if parts.query else "")
             try:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ga_deploy.commands.stage import FunctionStage
+from ga_deploy.commands.deployed_stage import DeployedStage
+from ga_deploy.commands.describe import describe
+from ga_deploy.commands.stage import FAST, FunctionStage
 from ga_deploy.config.load import LocalStandIn, load_config
-from ga_deploy.local import npm_cache
+from ga_deploy.gateway import Credentials, Endpoints, Gateway
+from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN, npm_cache, serve_stack
 from ga_deploy.redact import Secret
 from ga_deploy.simulate.runner import expand, run_scenarios
 from ga_deploy.simulate.scenario_file import find_scenarios, list_shipped
@@ -64,6 +71,38 @@ def test_the_judge_sees_which_branch_was_taken(config: Config) -> None:
     (verdict,) = asyncio.run(run(config, [wrong]))
     assert [failing.check for failing in verdict.failings if failing.check == "branch"] == ["branch"]
     assert "`agent`, not `system`" in explain([verdict])
+
+
+def test_a_number_that_points_at_the_deployed_flow(tmp_path: Path, config: Config) -> None:
+    """The whole way: deployed functions in Node, the published flow on the emulator, the mock ASAPP, a bound number."""
+    path = tmp_path / "config.yaml"
+    text = (Path(__file__).parents[2] / "config.example.yaml").read_text()
+    text = text.replace("  enabled: false", "  enabled: true").replace("    to: engage ", "    to: flow ", 1)
+    path.write_text(text)
+    with serve_stack(tmp_path / ".ga-deploy", 0) as stack:
+        numbers = {"GA_DEPLOY_EMULATOR": stack.base_url}
+        up = subprocess.run(
+            [sys.executable, "-m", "ga_deploy", "--local", "-c", str(path), "up", "--json"],
+            env={**os.environ, **numbers, "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert up.returncode == 0, up.stderr
+        domain = json.loads(up.stdout)["domain_name"]
+        credentials = Credentials(ACCOUNT_SID, ACCOUNT_SID, Secret(AUTH_TOKEN))
+        with Gateway(credentials, endpoints=Endpoints.local(stack.base_url)) as gateway:
+            voice_url = gateway.list_numbers(["+15550100000"])["+15550100000"].settings.voice_url
+        assert voice_url.startswith(f"https://webhooks.twilio.com/v1/Accounts/{ACCOUNT_SID}/Flows/FW")
+        deployment = replace(describe(config, voice_url, ACCOUNT_SID), own_hosts=frozenset({domain}), through_flow=True)
+        stage = DeployedStage(stack, deployment, AUTH_TOKEN, speed=FAST)
+        agent, completed = asyncio.run(run_scenarios(find_scenarios(["agent", "completed"]), stage, concurrency=1))
+    assert not explain([completed])
+    # By the flow's split on the task, and for its headers and password by the step runner.
+    assert [(one.kind, one.address.partition("?")[0]) for one in agent.record.routes] == [
+        ("sip", "sip:billing@pbx.example.com")
+    ]
+    assert agent.record.said == ("Please hold while I connect you.",)
 
 
 @pytest.mark.slow
