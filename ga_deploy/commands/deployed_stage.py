@@ -7,6 +7,7 @@ behind: the number's own settings, the live build, the environment's variables.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from ga_deploy.commands.flow_stage import WEBHOOKS
 from ga_deploy.redact import Secret
 from ga_deploy.simulate.leg import make_opener
 from ga_deploy.simulate.runner import Setting
+from ga_deploy.simulate.voices import read_voice
 from ga_deploy.simulate.world import WebError, WebReply, WebRequest
 
 if TYPE_CHECKING:
@@ -45,7 +47,9 @@ class DeployedStage:
             await self._tell(session, "POST", "/scripts", {"match": {}, "script": wanted.script})
             for fault in wanted.faults:
                 await self._tell(session, "POST", "/faults", fault)
-            opener = make_opener(scenario, self._token, speed=self._speed, read_voice=_no_voice)
+            opener = make_opener(
+                scenario, self._token, speed=self._speed, read_voice=lambda name: read_voice(name, Path())
+            )
             yield Setting(self.deployment, self._fetch(session), opener, self._token)
 
     async def _tell(self, session: aiohttp.ClientSession, method: str, path: str, body: object = None) -> None:
@@ -75,7 +79,3 @@ class DeployedStage:
                 raise WebError(11205, str(problem)) from problem
 
         return fetch
-
-
-def _no_voice(name: str) -> bytes:
-    raise ValueError(f"this stage has no caller voice `{name}`")
