@@ -44,7 +44,7 @@ def open_calls(world: World) -> StudioCalls:
         if answer is None:
             return StudioAnswer(404 if host.endswith(".twil.io") else 0, "", b"")
         headers = {name.lower(): value for name, value in answer.headers}
-        return StudioAnswer(answer.status, headers.get("content-type", ""), answer.body)
+        return StudioAnswer(answer.status, headers.get("content-type", ""), answer.body, headers.get("location", ""))
 
     return StudioCalls(
         find_revision=find_revision,
@@ -57,9 +57,12 @@ def open_calls(world: World) -> StudioCalls:
 async def _send_here(request: StudioRequest) -> StudioAnswer:
     async with (
         aiohttp.ClientSession() as session,
-        session.request(request.method, request.url, data=request.body, headers=dict(request.headers)) as answer,
+        session.request(
+            request.method, request.url, data=request.body, headers=dict(request.headers), allow_redirects=False
+        ) as answer,
     ):
-        return StudioAnswer(answer.status, answer.content_type, await answer.read())
+        location = answer.headers.get("Location", "")
+        return StudioAnswer(answer.status, answer.content_type, await answer.read(), location)
 
 
 async def answer_webhook(world: World, path: str, query: Mapping[str, str], form: Mapping[str, str]) -> FlowAnswer:

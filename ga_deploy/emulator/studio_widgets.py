@@ -7,9 +7,9 @@ Studio itself fetches nothing for the voice widgets: it prints TwiML whose way b
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 from xml.etree import ElementTree as ET
 
 from ga_deploy.emulator.liquid import render
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Twilio docs, Run Function widget.
 LARGEST_ANSWER = 64 * 1024
 LONGEST_REQUEST_SECONDS = 10.0
+MOST_REDIRECTS = 5  # they are followed (docs); how many, nobody says
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,12 @@ class StudioRequest:
 
 @dataclass(frozen=True)
 class StudioAnswer:
-    """What came back; status 0: nothing (refused, timed out)."""
+    """What came back; status 0: nothing (refused, timed out). `location` is where a redirect leads."""
 
     status: int
     content_type: str
     body: bytes
+    location: str = ""
 
 
 class Widget(Protocol):
@@ -164,6 +166,11 @@ async def _run_function(widget: Widget) -> Outcome:
         signed=True,
     )
     answer = await widget.request(request)
+    for _ in range(MOST_REDIRECTS):
+        if not (300 <= answer.status < 400 and answer.location):
+            break
+        request = replace(request, url=urljoin(request.url, answer.location))
+        answer = await widget.request(request)
     results = _read_answer(answer)
     return Fired("success" if 200 <= answer.status < 300 and len(answer.body) <= LARGEST_ANSWER else "fail", results)
 

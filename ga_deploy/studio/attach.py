@@ -42,9 +42,8 @@ def attach(definition: Definition, widgets: Sequence[State], after: str) -> Defi
     friendly name) or `WIDGET.match:2` (counted from 1). Raises DeployError when the exit does not exist or is
     ambiguous, when a name is taken by a widget that is not ours, or when the flow would grow past Studio's limit.
     """
-    places = {
-        state["name"]: offset_of(state) for state in definition["states"] if state["name"] in owned_by_us(definition)
-    }
+    owned = owned_by_us(definition)
+    places = {state["name"]: offset_of(state) for state in definition["states"] if state["name"] in owned}
     result = detach(definition)
     taken = sorted(
         {state["name"] for state in result["states"]} & {state["name"] for state in [*widgets, _before([], None)]}

@@ -103,7 +103,7 @@ class Branches:
         if self._config.hooks.after_call is not None and outcome != "exhausted":
             # The hook may replace the steps of any outcome, and only our own code can run what it returns.
             return self._run_steps(scope, outcome, 0, place)
-        # As in the functions: all ends with `exhausted` but what is over by itself, as a goodbye that leads nowhere is.
+        # As in the functions: all ends with `exhausted` but what is over by itself, like a goodbye that leads nowhere.
         goodbye = outcome == "completed" and not any(isinstance(step, Send) for step in steps)
         following = None if goodbye or outcome == "exhausted" else self._entries[(scope.profile, "exhausted")]
         column, top = place

@@ -254,6 +254,19 @@ def test_what_a_function_may_answer(status: int, size: int, expected: str) -> No
     assert str(verbs(flows.ring())[0].text).startswith(expected)
 
 
+def test_redirects_of_a_function_are_followed_but_not_for_ever() -> None:
+    flows = running()
+    hops = [StudioAnswer(307, "", b"", "/elsewhere"), StudioAnswer(200, "text/plain", b"here")]
+
+    async def answer(request: StudioRequest) -> StudioAnswer:
+        return hops.pop(0) if hops else StudioAnswer(302, "", b"", "/again")
+
+    flows.answer = answer
+    assert verbs(flows.ring())[0].text == " 200 here"
+    assert [request.url for request in flows.requests][1] == "https://ga.twil.io/elsewhere"
+    assert verbs(flows.ring())[0].text == "failed 302"
+
+
 @pytest.mark.parametrize("problem", [ConnectionError, TimeoutError])
 def test_a_function_that_does_not_answer_has_failed(problem: type[Exception]) -> None:
     flows = running()
