@@ -24,6 +24,13 @@ ACCOUNT = Account(
 )
 
 
+@pytest.fixture(autouse=True)
+def _no_proxy_to_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's proxy is for the outside; the clients of these tests are not ours and would use it."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1,localhost")
+
+
 @pytest.fixture
 def base_url(contract: Contract) -> Iterator[str]:
     """An emulator that runs no npm; whatever the test did, nothing may have broken the contract."""

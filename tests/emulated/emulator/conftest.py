@@ -84,6 +84,13 @@ class Api:
         return answer.json()
 
 
+@pytest.fixture(autouse=True)
+def _no_proxy_to_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's proxy is for the outside; the clients of these tests are not ours and would use it."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1,localhost")
+
+
 @pytest.fixture
 def start() -> Iterator[Callable[..., Api]]:
     """Start an emulator with any options and return a client of its first account; all end with the test."""
