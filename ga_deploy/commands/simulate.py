@@ -1,7 +1,8 @@
 """`simulate`: Twilio's side of whole calls, through the functions that the config renders to, and the verdicts.
 
 The functions run in processes of their own on this machine, never on Twilio: nothing is deployed, no account is needed,
-and (but for `--asapp live`) a mock stands in for ASAPP.
+and (but for `--asapp live`) a mock stands in for ASAPP. Long because it is three ways of showing calls (live, plain,
+as files) over one way of placing them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A request signed with the account's auth token must get TwiML; one that is unsigned, signed with another token or
 altered on its way must be refused by the deployment itself. Nothing rings: no call is made, and what only a person
-with a telephone can hear is listed at the end.
+with a telephone can hear is listed at the end. Long because each check says in words what it found.
 """
 
 from __future__ import annotations

@@ -40,9 +40,9 @@ References may stand inside longer texts. Only those of the selected environment
 for everything else. A secret is always a reference: in clear text, or as a default, it is refused, and so is one of
 fewer than 6 characters. With `--local`, what is not set is stood in for.
 
-Secrets (`auth_token`, `api_key_secret`, `api_id`, `api_secret`, `password`, `notify.secret`, and all of `variables` that
-comes out of references) reach the functions as environment variables. Every other value, also one out of a reference,
-stands readable in the deployed settings module: keep tokens out of URLs and input variables.
+Secrets (`auth_token`, `api_key_secret`, `api_id`, `api_secret`, `password`, `notify.secret`, and all of `variables`
+that comes out of references) reach the functions as environment variables. Every other value, also one out of a
+reference, stands readable in the deployed settings module: keep tokens out of URLs and input variables.
 
 ## Values that YAML reads otherwise
 

@@ -2,7 +2,7 @@
 
 An environment that holds nothing of others, in a service that ga-deploy created, goes altogether, and the service with
 its last environment. Anywhere else our functions leave by a new build without them and our variables are deleted;
-whatever is not ours stays as it is. Deciding and doing are in one file, for they are read side by side.
+whatever is not ours stays as it is. Long, because deciding and doing are read side by side.
 """
 
 from __future__ import annotations
