@@ -115,11 +115,14 @@ class FrontDoor:
     ) -> web.StreamResponse:
         half = self._world.rules.latency_ms / 2000
         ending: Fault | None = None
+        followers: list[Fault] = []
         for fault in self._faults.strike(request.method, entry.target):
             entry.fault = fault.action
             if fault.action == "latency":
                 await asyncio.sleep(fault.seconds)
-            elif fault.action == "foreign" and not fault.processed:
+            elif fault.action == "foreign" and fault.processed:
+                followers.append(fault)
+            elif fault.action == "foreign":
                 deploy(self._world, fault.foreign)
             else:
                 ending = fault
@@ -133,6 +136,8 @@ class FrontDoor:
             response = await self._serve_flow(request, place, body)
         elif processed:
             response = await self._serve_api(request, place, entry, visitor, body)
+        for fault in followers:
+            deploy(self._world, fault.foreign)
         if ending is not None:
             response = await self._end(request, ending, response)
         if half:
@@ -142,9 +147,6 @@ class FrontDoor:
 
     async def _end(self, request: web.Request, fault: Fault, response: web.StreamResponse) -> web.StreamResponse:
         """Turn an answer into what the fault makes of it."""
-        if fault.action == "foreign":
-            deploy(self._world, fault.foreign)
-            return response
         if fault.action == "status":
             status, text, content_type = fault.answer()
             return web.Response(status=status, text=text, content_type=content_type, headers=dict(fault.headers))

@@ -154,6 +154,23 @@ def test_somebody_deploys_around_a_request(api: Api, place: Place, processed: bo
     assert len(api.get(f"{place.inside}/Deployments").json()["deployments"]) == 2
 
 
+def test_somebody_deploys_and_the_answer_is_lost_too(api: Api, place: Place) -> None:
+    change = {"service": "shop", "environment": "dev-environment", "functions": {"/theirs": "exports.handler = 1"}}
+    api.control(
+        "/faults",
+        [
+            {"action": "foreign", "processed": True, **CREATE, "foreign": change},
+            {"action": "drop", "processed": True, **CREATE},
+        ],
+    )
+
+    with pytest.raises(requests.ConnectionError):
+        api.post("/serverless/v1/Services", SERVICE)
+
+    assert services(api) == ["s", "shop"]
+    assert list(api.control("/state")["services"]["shop"]["environments"]["dev-environment"]["paths"]) == ["/theirs"]
+
+
 def test_a_foreign_deployment_from_nothing(api: Api) -> None:
     change = {
         "service": "console",
