@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from ga_deploy.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# A connection that broke off while an answer was awaited. http.client closes it before urllib3 looks, which then takes
+# it for one that never got through the proxy.
+_BROKEN_OFF = (http.client.HTTPException, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ def classify(problem: Exception, url: str) -> Failure:
             why=f"the TLS certificate shown for {host} is not trusted: {certificate.verify_message}",
             fix=f"if a proxy of your network inspects TLS, name its CA file in one of {', '.join(CA_VARIABLES)}",
         )
-    if isinstance(problem, requests.exceptions.ProxyError):
+    if isinstance(problem, requests.exceptions.ProxyError) and not any(isinstance(c, _BROKEN_OFF) for c in causes):
         return Failure(
             "proxy",
             sent=False,

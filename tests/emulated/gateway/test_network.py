@@ -96,6 +96,26 @@ def test_every_host_is_reached_through_the_proxy(
     assert not network.others
 
 
+def test_a_connection_that_breaks_off_behind_the_proxy_creates_nothing_twice(
+    start_twilio: Callable[..., Twilio],
+    ca: PrivateCa,
+    open_gateway: Callable[[], Gateway],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """urllib3 takes such an end for a proxy that could not be reached, as if nothing had been sent."""
+    twilio = start_twilio(certificate=ca.issue(*TWILIO_HOSTS))
+    upstream = ("127.0.0.1", urlsplit(twilio.base_url).port or 0)
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca.file))
+    with ConnectProxy(upstream) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        gateway = open_gateway()
+        service = gateway.create_service("Proxied").sid
+        twilio.fault("drop", "POST", "/Functions$", processed=True)
+        made = gateway.create_function(service, "/engage")
+        assert gateway.list_functions(service) == [made]
+    assert twilio.emulator.faults.describe()[0]["hits"] == 1
+
+
 def test_the_proxy_may_want_a_password(
     start_twilio: Callable[..., Twilio],
     ca: PrivateCa,
