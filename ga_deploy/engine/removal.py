@@ -149,7 +149,13 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
     flow_url = around.flow.webhook_url if around.flow else None
     number_target = NumberTarget(environment.domain_name, desired.engage_path, flow_url) if environment else None
     restorations, left = _decide_numbers(around, number_target)
-    builds = {r.build_sid for r in around.releases if r.function_set == desired.function_set} - {observed.build_sid}
+    builds = {r.build_sid for r in around.releases if r.function_set == desired.function_set}
+    recipe = _compose_without_us(desired, observed) if ours and shows_foreign and not deletes_environment else None
+    goes_offline = bool(ours) and not shows_foreign and not deletes_environment
+    if goes_offline or deletes_environment:
+        builds.add(observed.build_sid)
+    elif recipe is None:
+        builds.discard(observed.build_sid)
     return Removal(
         observed=observed,
         restorations=restorations,
@@ -159,8 +165,8 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
         variables=variables,
         resources=resources,
         old_builds=tuple(sorted(sid for sid in builds if sid is not None)),
-        recipe=_compose_without_us(desired, observed) if ours and shows_foreign and not deletes_environment else None,
-        goes_offline=bool(ours) and not shows_foreign and not deletes_environment,
+        recipe=recipe,
+        goes_offline=goes_offline,
         deletes_environment=deletes_environment,
         deletes_service=deletes_service,
         clears_record=bool(around.releases or observed.record.intent)
@@ -371,10 +377,8 @@ def _delete_spares(target: Target, pool: Pool, removal: Removal) -> None:
     if removal.observed.service is None:
         return
     service = removal.observed.service.sid
-    builds = [*removal.old_builds]
-    if removal.observed.build_sid and removal.recipe is None and removal.observed.build_sid not in builds:
-        builds.append(removal.observed.build_sid)
-    pool.gather(partial(_if_allowed, partial(target.platform.delete_build, service, build)) for build in builds)
+    delete_build = partial(target.platform.delete_build, service)
+    pool.gather(partial(_if_allowed, partial(delete_build, build)) for build in removal.old_builds)
     gone = pool.gather(
         partial(_if_allowed, partial(target.platform.delete_function, service, resource.sid))
         for resource in removal.resources
