@@ -152,9 +152,9 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
     builds = {r.build_sid for r in around.releases if r.function_set == desired.function_set}
     recipe = _compose_without_us(desired, observed) if ours and shows_foreign and not deletes_environment else None
     goes_offline = bool(ours) and not shows_foreign and not deletes_environment
-    if goes_offline or deletes_environment:
+    if observed.build_sid and (goes_offline or deletes_environment):
         builds.add(observed.build_sid)
-    elif recipe is None:
+    elif observed.build_sid and recipe is None:
         builds.discard(observed.build_sid)
     return Removal(
         observed=observed,
