@@ -63,7 +63,11 @@ def collect_wishes(
     from ga_deploy.model import NumberWish
 
     if not numbers and from_file is None:
-        raise Usage("no number is given", fix="name numbers such as +15550100000, or a file with `--from-file`")
+        raise Usage(
+            "no number is given",
+            why="only the numbers that are named are pointed anywhere",
+            fix="name numbers such as +15550100000, or a file with `--from-file`",
+        )
     if to == "flow" and profile:
         raise Usage(
             "a flow has no profile", why="profiles change what the engage function does", fix="leave out `--profile`"

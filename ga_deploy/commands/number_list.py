@@ -153,11 +153,16 @@ def _read_header(row: Sequence[str], path: str, line: int) -> list[str]:
             hint = f"did you mean `{near[0]}`?" if near else f"the columns are {', '.join(COLUMNS)}"
             if judge_number(name) is None:
                 hint = "put a header line `number` above the first number"
-            findings.append(Finding(f"unknown column {name!r}", fix=hint, at=at))
+            findings.append(
+                Finding(f"unknown column {name!r}", why="the first line names the columns", fix=hint, at=at)
+            )
         elif names.count(name) > 1:
-            findings.append(Finding(f"the column `{name}` stands there twice", fix="remove one", at=at))
+            why = "only one of them can count"
+            findings.append(Finding(f"the column `{name}` stands there twice", why=why, fix="remove one", at=at))
     if "number" not in names and not findings:
-        findings.append(Finding("there is no column `number`", fix="name the column of the numbers `number`", at=at))
+        why = "the first line names the columns"
+        fix = "name the column of the numbers `number`"
+        findings.append(Finding("there is no column `number`", why=why, fix=fix, at=at))
     if findings:
         raise ConfigInvalid(tuple(findings))
     return names
@@ -197,7 +202,8 @@ def _read_row(
         case "":
             pass
         case other:
-            findings.append(Finding(f"{other!r} is nothing to point at", fix="write engage or flow", at=at))
+            why = "a number leads to the engage function or to the flow"
+            findings.append(Finding(f"{other!r} is nothing to point at", why=why, fix="write engage or flow", at=at))
     fallback = cells.get("fallback_url") or None
     if fallback is not None and not _is_https(fallback):
         findings.append(

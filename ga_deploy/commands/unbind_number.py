@@ -20,9 +20,15 @@ def run(ctx: Context, *, numbers: Sequence[str], every: bool, force: bool = Fals
     With `every`, numbers that were pointed elsewhere since are left as they are, which is said and no failure.
     """
     if every and numbers:
-        raise Usage("`--all` and numbers exclude each other", fix="give one of them")
+        raise Usage(
+            "`--all` and numbers exclude each other", why="`--all` takes every recorded number", fix="give one of them"
+        )
     if not every and not numbers:
-        raise Usage("no number is given", fix="name numbers such as +15550100000, or use `--all`")
+        raise Usage(
+            "no number is given",
+            why="nothing is given back unasked",
+            fix="name numbers such as +15550100000, or use `--all`",
+        )
     wanted = None if every else read_arguments(numbers)
     config = ctx.load()
 

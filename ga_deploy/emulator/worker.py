@@ -123,12 +123,20 @@ class Worker:
             async with asyncio.timeout(_START_LIMIT):
                 ready = await worker._frames.get()
         except TimeoutError:
-            raise DeployError("Node did not start", why=f"no sign of life within {_START_LIMIT:g} s") from None
+            raise DeployError(
+                "Node did not start",
+                why=f"no sign of life within {_START_LIMIT:g} s",
+                fix="run the command again when the machine is less busy",
+            ) from None
         finally:
             if ready is None:
                 await worker.stop()
         if ready is None:
-            raise DeployError("Node did not start", why=worker._last_words())
+            raise DeployError(
+                "Node did not start",
+                why=worker._last_words(),
+                fix="install it anew: `pip install --force-reinstall 'ga-deploy[local]'`",
+            )
         return worker
 
     @property

@@ -232,7 +232,7 @@ def _refuse(number: IncomingNumber, *, force: bool) -> Finding | None:
         return None
     if number.settings.trunk_sid or number.settings.voice_application_sid:
         return Finding(
-            f"{number.number} is on a {describe(number.settings)}",
+            f"{number.number} is on {describe(number.settings)}",
             why="a trunk or an application wins over any URL; taking the number off it changes who answers its calls",
             fix="if that is what you want, run `ga-deploy bind-number` with `--force`",
         )
