@@ -310,14 +310,28 @@ class Deployer:
 
         answers = self._check(environment, is_pointless=lambda: intruder() is not None)
         found = intruder()
-        if found and found.is_live and found.build_sid:
-            theirs = self.platform.get_build(service.sid, found.build_sid)
-            if has_ours(theirs, versions):
-                # They deployed after us and merged ours in: both are live.
-                found = None
+        if found and found.is_live and self._is_harmless(service, environment, found, build, versions):
+            found = None
         if found is None and not answers:
             self._check(environment)
         return found
+
+    def _is_harmless(
+        self,
+        service: Service,
+        environment: Environment,
+        intruder: Intruder,
+        build: BuildSid,
+        versions: Mapping[str, VersionSid],
+    ) -> bool:
+        """Whether a deployment that seems to have come after ours leaves ours live."""
+        # That lists begin with the newest was seen, not promised; the environment's own word counts.
+        if self.platform.get_environment(service.sid, environment.sid).build_sid == build:
+            return True
+        # They merged ours in: both are live.
+        return intruder.build_sid is not None and has_ours(
+            self.platform.get_build(service.sid, intruder.build_sid), versions
+        )
 
     def _list_deployments(self, service: Service, environment: Environment) -> list[Deployment]:
         return self.platform.list_deployments(service.sid, environment.sid, _LATEST_DEPLOYMENTS)

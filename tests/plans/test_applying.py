@@ -426,6 +426,15 @@ def test_build_made_from_an_older_look_is_merged_again(tmp_path: Path) -> None:
     assert {"/hello", "/old"} <= paths(world)
 
 
+def test_list_that_begins_with_the_oldest_misleads_nobody(tmp_path: Path) -> None:
+    world = World()
+    world.list_deployments = lambda service, environment, limit: list(world.deployments)
+    for wish in (WISH, OTHER):
+        deploy(make_target(world, wish, tmp_path), agree=lambda plan: None)
+        check_wish_is_live(world, wish)
+    assert len(world.deployments) == 2
+
+
 def test_same_path_changed_meanwhile_stops(tmp_path: Path) -> None:
     world = World()
     deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
