@@ -152,6 +152,9 @@ def _try(platform: Platform, name: str, holder: Holder) -> tuple[SyncDocument | 
         return platform.create_document(name, holder.to_json(), ttl=LEASE_SECONDS), holder
     except Conflict:
         pass
+    except ApiProblem:
+        _withdraw(platform, name, holder)
+        raise
     found = platform.get_document(name)
     if found is None:
         # Released between the two requests: the next try gets it.
@@ -165,6 +168,14 @@ def _try(platform: Platform, name: str, holder: Holder) -> tuple[SyncDocument | 
             key = found.sid or name
             return platform.update_document(key, holder.to_json(), ttl=LEASE_SECONDS, if_match=found.revision), holder
     return None, other
+
+
+def _withdraw(platform: Platform, name: str, holder: Holder) -> None:
+    """Remove a lock of ours whose creation was answered by an error: nobody would renew it, nor give it back."""
+    with suppress(ApiProblem):
+        found = platform.get_document(name)
+        if found is not None and read_holder(found.data).id == holder.id:
+            platform.delete_document(found.sid or name)
 
 
 @contextmanager

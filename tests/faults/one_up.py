@@ -6,13 +6,19 @@ python one_up.py BASE_URL FOLDER WISH
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ga_deploy.engine.builds import BuildTiming
-from ga_deploy.engine.deployment import Deployed, Target, deploy
+from ga_deploy.engine.deployment import Deployed, Target, deploy, hold
+from ga_deploy.engine.removal import look_for_removal, refuse_stranded, remove
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries, Timeouts
 from ga_deploy.model import MARKER, Desired, FunctionFile, NumberWish
 from ga_deploy.redact import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ACCOUNT = "AC" + "0a" * 16
 TOKEN = "emulated-token-0001"
@@ -50,8 +56,9 @@ def make_wish(name: str) -> Desired:
     )
 
 
-def up(base_url: str, folder: Path, wish: str) -> Deployed:
-    """Deploy with patience cut short, so that a stall costs a test no more than a second."""
+@contextmanager
+def open_target(base_url: str, folder: Path, wish: str) -> Iterator[Target]:
+    """Give the target, with patience cut short, so that a stall costs a test no more than a second."""
     with Gateway(
         Credentials(ACCOUNT, ACCOUNT, Secret(TOKEN)),
         endpoints=Endpoints.local(base_url),
@@ -59,18 +66,31 @@ def up(base_url: str, folder: Path, wish: str) -> Deployed:
         timeouts=Timeouts(connect=2.0, read=0.6, upload=0.6),
         retries=Retries(attempts=3, throttled=4, first=0.01, longest=0.05, deadline=5.0),
     ) as gateway:
-        return deploy(
-            Target(
-                platform=gateway,
-                desired=make_wish(wish),
-                state="sync",
-                folder=folder,
-                lock_timeout=0.0,
-                timing=BuildTiming(poll=0.005, limit=5.0),
-                check_within=3.0,
-            ),
-            agree=lambda plan: None,
+        yield Target(
+            platform=gateway,
+            desired=make_wish(wish),
+            state="sync",
+            folder=folder,
+            lock_timeout=0.0,
+            timing=BuildTiming(poll=0.005, limit=5.0),
+            check_within=3.0,
         )
+
+
+def up(base_url: str, folder: Path, wish: str) -> Deployed:
+    """Deploy."""
+    with open_target(base_url, folder, wish) as target:
+        return deploy(target, agree=lambda plan: None)
+
+
+def destroy(base_url: str, folder: Path, wish: str) -> None:
+    """Remove what `up` made, as the command does; nothing to remove is nothing to do."""
+    with open_target(base_url, folder, wish) as target:
+        removal = look_for_removal(target)
+        if not removal.is_empty:
+            refuse_stranded(removal)
+            with hold(target) as lease:
+                remove(target, lease)
 
 
 if __name__ == "__main__":
