@@ -73,7 +73,9 @@ async def main() -> None:
         assert mock.stdout is not None
         url = await fetch_stream_url(mock.stdout.readline().strip())
         limit = 0
+        idle = await run_load(lambda _: asyncio.sleep(3), 1, 1)
         print(f"{os.cpu_count()} cores, {seconds:g} s a call, both sides on this machine")
+        print(f"with nothing to do this machine wakes a process {idle.loop.p99_ms:.1f} ms late (99 of 100)")
         print("calls   p50 ms   p99 ms   worst   lost    tester    mock   (share of a core)")
         for calls in steps:
             begun, cpu = time.monotonic(), cpu_seconds(mock.pid)
