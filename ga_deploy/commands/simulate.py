@@ -92,6 +92,8 @@ def run(ctx: Context, options: Options) -> ExitCode:
     ctx.ui.result(payload, draw_table(shown) if shown else "")
     if load:
         ctx.ui.note(_describe_load(load))
+    outputs = {"calls": str(len(verdicts)), "failed": str(len(failed))}
+    ctx.ui.outputs(outputs, _summarise(failed, len(verdicts)))
     if failed:
         reasons = [f"{verdict.record.name}: {verdict.failings[0]}" for verdict in failed[:5]]
         more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
@@ -361,6 +363,19 @@ def _write_files(ctx: Context, options: Options, verdicts: Sequence[Verdict], se
             why = problem.strerror or str(problem)
             raise DeployError(f"{path} cannot be written", why=why, fix="name another file") from None
         ctx.ui.note(f"wrote {path}")
+
+
+def _summarise(failed: Sequence[Verdict], calls: int) -> str:
+    """Return the result as Markdown, for the summary of a CI job."""
+    lines = [
+        f"**ga-deploy simulate**: {len(failed)} of {calls} calls failed"
+        if failed
+        else f"**ga-deploy simulate**: {calls} calls passed"
+    ]
+    for verdict in failed:
+        reasons = "; ".join(str(failing) for failing in verdict.failings).replace("|", "\\|").replace("<", "&lt;")
+        lines.append(f"- `{verdict.record.name}`: {reasons}")
+    return "\n".join(lines)
 
 
 def draw_table(verdicts: Sequence[Verdict]) -> RenderableType:

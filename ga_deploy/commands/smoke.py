@@ -66,6 +66,8 @@ def run(ctx: Context, *, media: bool = False) -> ExitCode:
         "test_calls": list(TEST_CALLS),
     }
     ctx.ui.result(payload, _draw(checks, number))
+    lines = [f"**ga-deploy smoke** on {domain}", "", *(f"- {one.result}: {one.name}, {one.what}" for one in checks)]
+    ctx.ui.outputs({"domain_name": domain, "failed": str(len(failed))}, "\n".join(lines))
     if failed:
         first = failed[0]
         raise CallFailed(

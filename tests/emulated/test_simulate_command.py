@@ -50,9 +50,12 @@ def test_calls_are_placed_without_any_account(project: Run, tmp_path: Path) -> N
     assert "mg-twilio-genagent" not in page + shown.stdout + shown.stderr
 
 
-def test_a_call_that_fails_is_exit_6_with_reasons(project: Run) -> None:
-    shown = project("simulate", "wrong.yaml", "--json")
+def test_a_call_that_fails_is_exit_6_with_reasons(project: Run, tmp_path: Path) -> None:
+    job = {"GITHUB_OUTPUT": str(tmp_path / "outputs"), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
+    shown = project("simulate", "wrong.yaml", "--json", env=job)
     assert shown.returncode == 6
+    assert "failed=1" in (tmp_path / "outputs").read_text()
+    assert "- `wrong`: " in (tmp_path / "summary").read_text()
     answer = json.loads(shown.stdout)
     assert (answer["format_version"], answer["passed"], answer["failed"]) == (1, False, 1)
     failed = {failing["check"] for failing in answer["verdicts"][0]["failings"]}
