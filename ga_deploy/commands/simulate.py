@@ -65,7 +65,8 @@ def run(ctx: Context, options: Options) -> ExitCode:
     if ctx.local and options.asapp == "live":
         why = "`--local` stands for the mock ASAPP"
         raise Usage("`--local` and `--asapp live` exclude each other", why=why, fix="drop one of them")
-    names = [path.stem for path in list_shipped()] if options.every or options.listed else options.scenarios or USUAL
+    usual = USUAL if options.asapp == "mock" else USUAL[:1]
+    names = [path.stem for path in list_shipped()] if options.every or options.listed else options.scenarios or usual
     scenarios = find_scenarios(names)
     if options.listed:
         return _list(ctx, scenarios)
@@ -218,7 +219,7 @@ async def _place_calls(
     ui.event(StepStarted("packages", "the functions' packages"))
     async with stage:
         ui.event(StepDone("packages", "the functions' packages are here"))
-        calls = list(expand([_without_outcome(one) for one in scenarios] if live else scenarios, stage.deployment))
+        calls = list(expand(_for_live(scenarios) if live else scenarios, stage.deployment))
         if not calls:
             why = "the config has nothing that they are about, such as destinations or profiles"
             raise Usage("none of these scenarios applies to this config", why=why, fix="name others, or use `--all`")
@@ -337,9 +338,18 @@ def _numbered(scenario: Scenario, number: int) -> Scenario:
     return replace(scenario, name=f"{scenario.name}#{number}")
 
 
-def _without_outcome(scenario: Scenario) -> Scenario:
-    """Return the scenario without what only a scripted ASAPP can promise."""
-    return replace(scenario, expect=replace(scenario.expect, outcome=None, went=None, reaches=None, streams=None))
+def _for_live(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """Return the scenarios that need no scripted ASAPP, without what only a script can promise."""
+    return [
+        replace(
+            one,
+            expect=replace(
+                one.expect, outcome=None, went=None, reaches=None, streams=None, agent_heard=one.expect.streams != 0
+            ),
+        )
+        for one in scenarios
+        if not one.asapp.faults
+    ]
 
 
 def _file_name(name: str) -> str:

@@ -29,9 +29,9 @@ class Expectation:
 
     `outcome` names the config's steps that must follow the conversation (or the failed attempt at one).
     `went` lists destinations by name in the order in which they were tried. `errors` are Twilio's codes
-    that belong to the scenario; every other error fails the call. `waits`: the config's own silent waiting for a
-    result is no dead air. `told` are stream parameters with their values. `hears_caller`: the share of what the
-    caller says that has to reach the agent.
+    that belong to the scenario; every other error fails the call. `agent_heard`: some stream has to carry the
+    agent's voice. `waits`: the config's own silent waiting for a result is no dead air. `told` are stream
+    parameters with their values. `hears_caller`: the share of what the caller says that has to reach the agent.
     """
 
     outcome: str | None = None
@@ -41,6 +41,7 @@ class Expectation:
     said: tuple[str, ...] = ()
     not_said: tuple[str, ...] = ()
     streams: int | None = None
+    agent_heard: bool = False
     errors: frozenset[int] = frozenset()
     told: Mapping[str, str] = field(default_factory=dict)
     pressed: str = ""
@@ -252,6 +253,8 @@ def _judge_streams(
     failings = []
     if expected.streams is not None and len(record.streams) != expected.streams:
         failings.append(Failing("streams", f"{len(record.streams)} media streams instead of {expected.streams}"))
+    if expected.agent_heard and not any(leg.agent for _, leg in record.streams):
+        failings.append(Failing("first_audio", "the agent was never heard"))
     for (_, leg), event in zip(record.streams, record.of("stream"), strict=True):
         failings += [Failing("audio", problem) for problem in leg.problems]
         if leg.opened and leg.ended_by == "agent" and not leg.agent:

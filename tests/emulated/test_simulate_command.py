@@ -64,6 +64,17 @@ def test_a_call_that_fails_is_exit_6_with_reasons(project: Run, tmp_path: Path) 
     assert "why:  wrong: dead_air" in shown.stderr or "why: wrong: dead_air" in shown.stderr
 
 
+def test_a_live_asapp_that_cannot_be_reached_is_a_failed_call(project: Run, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(config.read_text().replace("https://api.sandbox.asapp.com", "https://127.0.0.1:9"))
+    credentials = {"ASAPP_API_ID": "an-id-for-the-test", "ASAPP_API_SECRET": "a-secret-for-the-test"}
+    shown = project("simulate", "--asapp", "live", "--json", env=credentials)
+    assert shown.returncode == 6, shown.stderr
+    answer = json.loads(shown.stdout)
+    assert {failing["check"] for failing in answer["verdicts"][0]["failings"]} == {"first_audio"}
+    assert "-for-the-test" not in shown.stdout + shown.stderr
+
+
 def test_many_calls_are_one_load(project: Run) -> None:
     shown = project("simulate", "caller-hangs-up", "--calls", "6", "--concurrency", "3", "--json")
     assert shown.returncode == 0, shown.stderr
