@@ -35,12 +35,11 @@ USUAL = [
     "agent",
     "system",
     "completed",
-    "stream-dropped",
     "result-late",
+    "result-empty",
     "asapp-down",
     "traffic-off",
     "destinations-busy",
-    "destinations-closed",
     "each-destination",
     "each-profile",
 ]
