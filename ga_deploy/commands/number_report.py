@@ -22,6 +22,7 @@ _WORDS = {Outcome.UNCHANGED: "unchanged", Outcome.FAILED: "failed", Outcome.NOT_
 
 def open_work(ctx: Context, config: Config, command: str) -> NumberWork:
     """Return what changing numbers needs. Nothing is rendered for it: so broken templates do not matter."""
+    from ga_deploy.engine.check import check_flow
     from ga_deploy.engine.flows import FlowKeeper
     from ga_deploy.engine.numbers import NumberWork
 
@@ -42,7 +43,9 @@ def open_work(ctx: Context, config: Config, command: str) -> NumberWork:
         if not config.flow.enabled:
             return None
         keeper = FlowKeeper(gateway, config, ctx.ui.event)
-        keeper.look()
+        flow = keeper.look()
+        if flow and command == "bind-number":  # a number can be given back whatever became of the flow
+            check_flow(gateway, flow)
         return keeper.webhook_url
 
     return NumberWork(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from ga_deploy import __version__
 from ga_deploy.engine.binder import refuse_failures
 from ga_deploy.engine.builds import BuildTiming, choose_resources, create_resource, make_build, upload_all
-from ga_deploy.engine.check import CUT_OVER_SECONDS, check_paths
+from ga_deploy.engine.check import CUT_OVER_SECONDS, check_flow, check_paths
 from ga_deploy.engine.flows import FLOW_VARIABLE
 from ga_deploy.engine.merging import (
     Intruder,
@@ -465,6 +465,8 @@ class Deployer:
         if not self.binder or not self._binds:
             return ()
         self.lease.check()
+        if self.flow and self.flow.live and any(wish.to == "flow" for wish in self.desired.numbers):
+            check_flow(self.platform, self.flow.live)
         return self.binder.bind(environment.domain_name)
 
     def _released_variables(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
+    from ga_deploy.model import Flow
 
 # A freshly deployed path was seen to answer 404 or old content for up to 45 s.
 CUT_OVER_SECONDS = 60.0
@@ -69,3 +70,14 @@ def _ask(platform: Platform, url: str) -> str:
     except Unreachable as problem:
         return problem.what
     return str(status) if status == 404 or status >= 500 or status < 200 else ""
+
+
+def check_flow(platform: Platform, flow: Flow) -> None:
+    """Raise DeployError when a flow would not answer: callers get its newest published revision, never a draft."""
+    if flow.status == "published" or platform.get_flow_revision(flow.sid, "LatestPublished") is not None:
+        return
+    raise DeployError(
+        f"flow {flow.friendly_name} ({flow.sid}) has no published revision",
+        why="a number that points at it would reach nothing",
+        fix="set `flow.status: published`, or `to: engage` for its numbers",
+    )

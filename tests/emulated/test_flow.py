@@ -255,6 +255,19 @@ def test_a_draft_is_saved_as_one_and_callers_keep_what_is_published(stage: Stage
     assert stage.gateway.get_flow_revision(flow.sid, "LatestPublished").revision == 3
 
 
+def test_a_number_is_not_pointed_at_a_flow_that_was_never_published(stage: Stage) -> None:
+    before = stage.voice_url()
+    stage.configure(more="status: draft")
+    refused = stage.run("up")
+    assert (refused.code, "no published revision" in refused.err) == (1, True)
+    bound = stage.run("bind-number", NUMBER, "--to", "flow")
+    assert (bound.code, "no published revision" in bound.err) == (1, True)
+    assert stage.voice_url() == before
+    stage.configure()
+    stage.ok("up")
+    assert stage.voice_url() == stage.flow().webhook_url
+
+
 def test_attach_updates_in_place_and_detach_gives_back_the_very_same_flow(stage: Stage) -> None:
     sid = attach_config(stage)
     up = stage.ok("up")
