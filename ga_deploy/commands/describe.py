@@ -37,6 +37,8 @@ def describe(config: Config, engage_url: str, account_sid: str) -> Deployment:
         numbers=numbers,
         fallback_url=str(fallback.fallback_url) if fallback else "",
         fallback_method=fallback.fallback_method if fallback else "POST",
+        hooks_add_input=config.hooks.before_engage is not None,
+        hooks_choose_steps=config.hooks.after_call is not None,
     )
 
 

@@ -78,7 +78,8 @@ class Deployment:
 
     `engage_url` has no query. `numbers` gives for each bound number its profile; the fallback is the
     first number's. `own_hosts` are those, beside the engage URL's, where a redirect stays with us.
-    `through_flow`: a Studio flow stands in front of the functions.
+    `through_flow`: a Studio flow stands in front of the functions. With hooks of the user's own, the agent may be told
+    more than `told` lists (`hooks_add_input`), and an ending may have other steps (`hooks_choose_steps`).
     """
 
     engage_url: str
@@ -90,6 +91,8 @@ class Deployment:
     fallback_method: str = "POST"
     own_hosts: frozenset[str] = frozenset()
     through_flow: bool = False
+    hooks_add_input: bool = False
+    hooks_choose_steps: bool = False
 
     def choose(self, step: Step, facts: Mapping[str, str]) -> Destination | None:
         """Return the listed destination that a `send` leads to with these facts, if it leads anywhere."""

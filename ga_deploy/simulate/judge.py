@@ -117,7 +117,7 @@ def judge(
         *_judge_answers(record, expected),
         *_judge_speech(record, expected),
         *_judge_times(measures, expected, handling),
-        *_judge_streams(record, expected, handling, facts),
+        *_judge_streams(record, expected, deployment, handling, facts),
         *_judge_way(record, expected, deployment),
         *_judge_branch(expected, facts),
         *_judge_course(record, expected, deployment, handling, facts, all_closed=all_closed),
@@ -248,7 +248,11 @@ def _judge_times(measures: Mapping[str, float], expected: Expectation, handling:
 
 
 def _judge_streams(
-    record: CallRecord, expected: Expectation, handling: Handling, facts: Mapping[str, str]
+    record: CallRecord,
+    expected: Expectation,
+    deployment: Deployment,
+    handling: Handling,
+    facts: Mapping[str, str],
 ) -> list[Failing]:
     failings = []
     if expected.streams is not None and len(record.streams) != expected.streams:
@@ -260,7 +264,7 @@ def _judge_streams(
         if leg.opened and leg.ended_by == "agent" and not leg.agent:
             failings.append(Failing("first_audio", "the agent was on the line and never heard"))
         told: Mapping[str, str] = event.detail.get("told", {})
-        failings += [Failing("told", text) for text in _compare_told(told, expected, handling, facts)]
+        failings += [Failing("told", text) for text in _compare_told(told, expected, deployment, handling, facts)]
     ids = [event.detail.get("told", {}).get("asapp_callTransferId") for event in record.of("stream")]
     if len(set(ids)) != len(ids):
         failings.append(Failing("told", "two streams of the call have the same asapp_callTransferId"))
@@ -282,7 +286,11 @@ def _judge_streams(
 
 
 def _compare_told(
-    told: Mapping[str, str], expected: Expectation, handling: Handling, facts: Mapping[str, str]
+    told: Mapping[str, str],
+    expected: Expectation,
+    deployment: Deployment,
+    handling: Handling,
+    facts: Mapping[str, str],
 ) -> list[str]:
     wanted: dict[str, str] = dict(expected.told)
     for name, value in handling.told.items():
@@ -296,7 +304,8 @@ def _compare_told(
         if told.get(name) != value
     ]
     allowed = {*wanted, *handling.told, "asapp_callTransferId"}
-    problems += [f"the agent was told `{name}`, which the config does not list" for name in told if name not in allowed]
+    unlisted = [] if deployment.hooks_add_input else [name for name in told if name not in allowed]
+    problems += [f"the agent was told `{name}`, which the config does not list" for name in unlisted]
     if not told.get("asapp_callTransferId"):
         problems.append("the agent was not told asapp_callTransferId")
     return problems
@@ -349,7 +358,7 @@ def _judge_course(
         if record.answered_at is not None and before != wanted:
             came = ", ".join(map(str, before)) or "nothing"
             failings.append(Failing("greeting", f"before the agent came {came}, not what the config greets with"))
-    if expected.outcome is not None:
+    if expected.outcome is not None and not deployment.hooks_choose_steps:
         since = max((at + leg.seconds for at, leg in record.streams), default=0.0)
         happened = list_happenings(record, since)
         problem = compare(expected.outcome, happened, deployment, handling, facts, all_closed=all_closed)

@@ -175,6 +175,14 @@ def test_web_hooks_have_to_be_told_once():
         assert judge(record, Expectation(outcome="completed"), DEPLOYMENT, handling, facts).passed is passed
 
 
+def test_hooks_of_the_users_own_may_tell_more_and_choose_other_steps():
+    own = site(engage=f"<Say>Welcome.</Say>{stream(tier='gold')}", first="<Say>Something else.</Say><Hangup/>")
+    record = asyncio.run(place_call(plan(), world(own), FastClock()))
+    hooked = replace(DEPLOYMENT, hooks_add_input=True, hooks_choose_steps=True)
+    assert not judge(record, AGENT, hooked, HANDLING, FACTS).failings
+    assert {one.check for one in judge(record, AGENT, DEPLOYMENT, HANDLING, FACTS).failings} == {"told", "course"}
+
+
 def silent_record(*events: Event, legs: tuple[tuple[float, StreamLeg], ...] = (), seconds: float = 10.0) -> CallRecord:
     return CallRecord("x", "CA1", "", "", "hung-up", seconds, 0.0, events, (), legs)
 
