@@ -48,7 +48,7 @@ DOMAIN = "ga-deploy-0000-simulated.twil.io"
 ACCOUNT_SID = "AC51511a7ed51511a7ed51511a7ed51511"
 TOKEN = "simulated-auth-token-of-no-account"  # noqa: S105 - it proves nothing to anybody
 TWILIO_PACKAGE = "5.13.1"
-FAST = 16.0  # how much faster than life streams run where nobody listens
+FAST = 20.0  # how much faster than life streams run where nobody listens
 
 _ASAPP_VARIABLE = re.compile(r"(?:ASAPP_API|GA_ASAPP)_(HOST|ID|SECRET)(?:_[0-9a-f]+)?")
 _API_ID = "simulated-id"

@@ -10,7 +10,7 @@ from ga_deploy.simulate.media_client import run_stream
 from ga_deploy.simulate.quality import list_audio_problems, measure_audio
 from ga_deploy.simulate.record import Span, StreamLeg
 from ga_deploy.simulate.stream import CallerVoice as Voice
-from ga_deploy.simulate.stream import Ending, RunningClock, StreamOptions, StreamRequest, Turn, When
+from ga_deploy.simulate.stream import Ending, RunningClock, SteppedClock, StreamOptions, StreamRequest, Turn, When
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,8 @@ def make_opener(
         )
         request = StreamRequest(order.url, order.call_sid, order.account_sid, order.stream_sid, order.parameters, token)
         voice = Voice(tuple(turns) if order.number == 1 else ())
-        outcome = await run_stream(request, voice, options, RunningClock(speed), order.on_start, person)
+        clock = RunningClock() if speed == 1 else SteppedClock(speed)
+        outcome = await run_stream(request, voice, options, clock, order.on_start, person)
         # Beside the loop: measuring a minute of audio takes as long as a frame, and other calls have frames to send.
         return await asyncio.to_thread(make_leg, outcome, record, real_time=speed == 1)
 

@@ -111,25 +111,31 @@ class _Stream:
         grid = _GRID * self._clock.speed
         self._start = (self._clock.now() // grid + 1) * grid
         listening = asyncio.ensure_future(self._listen())
+        talking = asyncio.ensure_future(self._talk(listening))
         try:
-            async with asyncio.timeout(self._options.max_seconds / self._clock.speed + self._options.connect_timeout):
-                await self._greet()
-                await self._talk(listening)
-        except TimeoutError:
-            self._end(Ending.BROKEN, "the server stopped reading")
-        except ConnectionError:
-            # Why, the listener knows.
-            pass
+            await self._watch(talking)
         finally:
+            talking.cancel()
             # A server that closed is heard out; one that does not close after our `stop` is left.
             _, still = await asyncio.wait([listening], timeout=1.0)
             if still:
                 listening.cancel()
-                await asyncio.wait([listening])
+            await asyncio.wait([listening, talking])
             await self._socket.close()
-        if not listening.cancelled():
-            listening.result()
+        for task in (listening, talking):
+            # That the connection broke is in the outcome; anything else is a mistake of ours and must be seen.
+            if not task.cancelled() and not isinstance(task.exception(), ConnectionError):
+                task.result()
         return self._sum_up()
+
+    async def _watch(self, talking: asyncio.Future[None]) -> None:
+        """Return when the caller has finished, or when nothing could be sent for `connect_timeout` seconds."""
+        said = -1
+        while not (await asyncio.wait([talking], timeout=self._options.connect_timeout))[0]:
+            if len(self._spoken) == said:
+                self._end(Ending.BROKEN, "the server stopped reading")
+                return
+            said = len(self._spoken)
 
     async def _greet(self) -> None:
         request = self._request
@@ -148,6 +154,7 @@ class _Stream:
         self._note("connected")
 
     async def _talk(self, listening: asyncio.Future[None]) -> None:
+        await self._greet()
         number = 0
         while not listening.done():
             at = number * g711.FRAME_SECONDS

@@ -189,15 +189,35 @@ class StreamClock(Protocol):
 
 
 class RunningClock:
-    """Real time, or `speed` times as fast."""
+    """Real time."""
 
-    def __init__(self, speed: float = 1.0) -> None:
-        self.speed = speed
+    speed = 1.0
 
     def now(self) -> float:
-        """Seconds, `speed` of them in one of the wall's."""
-        return time.monotonic() * self.speed
+        """Seconds of the machine's monotonic clock."""
+        return time.monotonic()
 
     async def sleep_until(self, moment: float) -> None:
         """Return when `now()` has reached `moment`."""
-        await asyncio.sleep(max(0.0, (moment - self.now()) / self.speed))
+        await asyncio.sleep(max(0.0, moment - self.now()))
+
+
+class SteppedClock:
+    """At most `speed` times as fast as life, one clock a stream.
+
+    It goes on only while the stream sleeps: when the machine is busy elsewhere the stream's time stands still, so that
+    a slow tester is not taken for a slow agent. How late the stream is cannot be told from it.
+    """
+
+    def __init__(self, speed: float) -> None:
+        self.speed = speed
+        self._now = 0.0
+
+    def now(self) -> float:
+        """Seconds slept so far."""
+        return self._now
+
+    async def sleep_until(self, moment: float) -> None:
+        """Sleep a `speed`-th of what is left until `moment`."""
+        await asyncio.sleep(max(0.0, (moment - self._now) / self.speed))
+        self._now = max(self._now, moment)

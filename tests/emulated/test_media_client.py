@@ -7,6 +7,7 @@ import base64
 import json
 import socket
 import ssl
+import time
 import wave
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ from ga_deploy.simulate.stream import (
     CallerVoice,
     Ending,
     RunningClock,
+    SteppedClock,
+    StreamClock,
     StreamOptions,
     StreamOutcome,
     StreamRequest,
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
 
 STREAM_SID, CALL_SID, ACCOUNT_SID = "MZ" + "1" * 32, "CA" + "2" * 32, "AC" + "3" * 32
-SPEED = 15.0
+SPEED = 20.0
 WORDS = speak("my bill is wrong")
 LISTENER = CallerVoice()
 PATIENT = StreamOptions(max_seconds=20)
@@ -50,6 +53,10 @@ PATIENT = StreamOptions(max_seconds=20)
 
 def order(url: str, parameters: dict[str, str] | None = None, token: Secret | None = None) -> StreamRequest:
     return StreamRequest(url, CALL_SID, ACCOUNT_SID, STREAM_SID, parameters or {"asapp_callTransferId": "T1"}, token)
+
+
+def pace(speed: float) -> StreamClock:
+    return RunningClock() if speed == 1 else SteppedClock(speed)
 
 
 def call_mock(
@@ -72,7 +79,7 @@ def call_mock(
             session.get(f"{base_url}/mg-genagent/v1/twilio-media-stream-url") as response,
         ):
             url = (await response.json())["streamingUrl"]
-        outcome = await run_stream(order(url), voice, options, RunningClock(speed))
+        outcome = await run_stream(order(url), voice, options, pace(speed))
         await asyncio.sleep(0.05)
         seen = mock.calls.all()[0].describe()
         await mock.stop()
@@ -95,7 +102,7 @@ def call(
 ) -> StreamOutcome:
     async def run() -> StreamOutcome:
         async with serving(handler) as url:
-            return await run_stream(order(url), voice, options, RunningClock(speed))
+            return await run_stream(order(url), voice, options, pace(speed))
 
     return asyncio.run(run())
 
@@ -121,10 +128,33 @@ def test_in_real_time_frames_are_on_time(tmp_path: Path) -> None:
     options = StreamOptions(record=tmp_path / "call.wav")
     outcome, _ = call_mock((Say("Hello."),), speed=1.0, options=options)
     assert outcome.lateness.frames == outcome.frames_sent
-    assert 0 <= outcome.lateness.p50_ms < 20
+    assert 0 <= outcome.lateness.p50_ms <= outcome.lateness.p99_ms <= outcome.lateness.worst_ms
     with wave.open(str(tmp_path / "call.wav")) as recording:
         assert recording.getnchannels() == 2
         assert recording.getnframes() == len(outcome.heard)
+
+
+def test_a_tester_that_is_late_says_so() -> None:
+    class Clumsy:
+        """Somebody whose loudspeaker blocks once."""
+
+        turns = 0
+
+        def speak(self) -> bytes:
+            return WORDS[:160]
+
+        def hear(self, _: bytes) -> None:
+            self.turns += 1
+            if self.turns == 10:
+                time.sleep(0.15)
+
+    async def run() -> StreamOutcome:
+        async with serving(echo) as url:
+            return await run_stream(order(url), LISTENER, StreamOptions(max_seconds=0.6), person=Clumsy())
+
+    outcome = asyncio.run(run())
+    assert outcome.lateness.worst_ms >= 100
+    assert outcome.duration == 0.6, "late, but complete"
 
 
 def test_a_barge_in_silences_the_agent() -> None:
@@ -141,9 +171,9 @@ def test_a_barge_in_silences_the_agent() -> None:
 
 def test_keys_reach_the_agent() -> None:
     voice = CallerVoice((Turn(When.TIME, 0.2, digits="12w#"),))
-    outcome, seen = call_mock((Listen(8, digits=3),), voice)
+    outcome, seen = call_mock((Listen(60, digits=3),), voice, options=StreamOptions(max_seconds=90))
     assert seen["digits"] == "12#"
-    assert outcome.duration < 4
+    assert outcome.duration < 30
 
 
 def test_the_caller_hangs_up() -> None:
@@ -403,9 +433,24 @@ def test_tls_is_checked_against_the_usual_settings(tmp_path: Path, monkeypatch: 
 
 
 def test_a_server_that_stops_reading_is_given_up() -> None:
+    class Hurry(SteppedClock):
+        """As fast as the socket takes it."""
+
+        async def sleep_until(self, moment: float) -> None:
+            await asyncio.sleep(0)
+
     async def handler(connection: ServerConnection) -> None:
         connection.transport.pause_reading()
-        await asyncio.sleep(2)
+        await given_up.wait()
 
-    outcome = call(handler, options=StreamOptions(max_seconds=2000, connect_timeout=0.3), speed=2000.0)
+    given_up = asyncio.Event()
+
+    async def run() -> StreamOutcome:
+        async with serving(handler) as url:
+            options = StreamOptions(max_seconds=100_000, connect_timeout=0.4)
+            outcome = await run_stream(order(url), LISTENER, options, Hurry(1.0))
+            given_up.set()
+            return outcome
+
+    outcome = asyncio.run(run())
     assert (outcome.ending, outcome.reason) == (Ending.BROKEN, "the server stopped reading")
