@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 from array import array
 from pathlib import Path
@@ -18,6 +19,9 @@ from ga_deploy.simulate.audio import wav_bytes
 from ga_deploy.simulate.judge import Failing, Verdict, measure
 from ga_deploy.simulate.record import CallRecord, Event, Route, Span, StreamLeg
 from ga_deploy.simulate.report import write_report
+
+# One browser for all of these tests, not one a worker.
+pytestmark = pytest.mark.xdist_group("browser")
 
 PACKAGES = {"@sparticuz/chromium": "153.0.0", "playwright-core": "1.65.1"}
 HOSTILE = "</pre></details><script>alert('x')</script><img src=x onerror=alert(1)>{{7*7}}"
@@ -92,7 +96,9 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         str(page),
         str(folder / "shot.png"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    # The browser unpacks itself into the temporary folder: two that share one get in each other's way.
+    environ = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False, env=environ)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -139,20 +139,17 @@ def test_a_result_that_never_comes_is_awaited_and_then_judged(
     functions = deploy({"asapp": {"reconnect": 0}})
     functions.clock(speed=20)
     asapp.transfer = [bench.reply(**one) for one in replies]
-    url, silence, turns = complete(bench), 0.0, 0
+    url, waited = complete(bench), [0]
     while True:
         answer = functions.post(url)
-        silence += answer.seconds * 20
-        assert answer.seconds * 20 <= 4, "no turn takes long"
         if answer.verbs != ["Pause", "Redirect"]:
             break
-        silence += 1
-        turns += 1
-        assert turns < 10, "waiting is bounded"
         url = answer.action
+        waited.append(int(bench.query(url)["waited"]))
+        assert 0 < waited[-1] - waited[-2] <= 4, "every turn is counted, and none is long"
     assert bench.query(answer.action)["outcome"] == outcome
-    assert turns >= 2
-    assert silence <= 20
+    assert len(waited) >= 3
+    assert waited[-1] <= 15, "waiting is bounded by `waiting.max_seconds`"
     assert answer.event("ending")["outcome"] == outcome
 
 
@@ -160,10 +157,11 @@ def test_a_turn_of_waiting_is_short(functions: Any, bench: Any, asapp: Any) -> N
     asapp.transfer = [bench.reply(hang=True)]
     answer = functions.post(complete(bench))
     assert answer.verbs == ["Pause", "Redirect"]
-    assert answer.seconds < 2
+    # Well under 2 s on a machine with nothing else to do; without the bound it would be the platform's 10 s.
+    assert answer.seconds < 5
     asapp.release.set()
     asapp.transfer = [bench.ongoing]
-    assert functions.post(complete(bench)).seconds < 2
+    assert functions.post(complete(bench)).seconds < 5
 
 
 def test_a_throttling_asapp_is_asked_once_a_turn(functions: Any, bench: Any, asapp: Any) -> None:
