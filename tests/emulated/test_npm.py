@@ -54,7 +54,8 @@ def test_an_install_that_is_killed_leaves_nothing_that_counts(tmp_path: Path) ->
 
     async def cancel() -> None:
         installing = asyncio.ensure_future(NodePackages(tmp_path).install({"axios": "1.20.0"}, "node22"))
-        await asyncio.sleep(0.3)
+        while not list(tmp_path.glob(".installing-*/package.json")):
+            await asyncio.sleep(0.005)
         installing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await installing
