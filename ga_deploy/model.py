@@ -381,6 +381,7 @@ class Observed:
     variables: tuple[Variable, ...] = ()
     numbers: Mapping[str, IncomingNumber] = field(default_factory=dict)
     record: Record = field(default_factory=lambda: Record(where="none"))
+    called_paths: frozenset[str] = frozenset()  # no longer in the config, and a number of the account leads there
 
     @property
     def build_sid(self) -> BuildSid | None:
@@ -417,6 +418,7 @@ class Reason(StrEnum):
     NEW_RELEASE = "new_release"
     REMOVED = "removed"
     KEPT_ONE_RELEASE = "kept_one_release"
+    KEPT_FOR_NUMBERS = "kept_for_numbers"
     KEPT_UNTIL_BUILD = "kept_until_build"
     KEPT_LONG_ENOUGH = "kept_long_enough"
     FOREIGN = "foreign"
@@ -443,6 +445,7 @@ EXPLANATIONS: Mapping[Reason, str] = {
     Reason.NEW_RELEASE: "what is live afterwards goes into the record",
     Reason.REMOVED: "no longer in the config",
     Reason.KEPT_ONE_RELEASE: "no longer in the config; keeps answering for one release",
+    Reason.KEPT_FOR_NUMBERS: "no longer in the config; a number still points at it",
     Reason.KEPT_UNTIL_BUILD: "no longer in the config; goes with the next build",
     Reason.KEPT_LONG_ENOUGH: "no longer in the config; was kept for one release",
     Reason.FOREIGN: "not made by this config; carried over",

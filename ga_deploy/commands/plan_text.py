@@ -33,6 +33,7 @@ _VERBS = (
 )
 # Beyond this, what stays as it is gets one line a group.
 _FEW = 3
+_LEAVING = {Reason.KEPT_ONE_RELEASE, Reason.KEPT_FOR_NUMBERS, Reason.KEPT_UNTIL_BUILD}
 _WIDTH = 100
 
 
@@ -83,7 +84,7 @@ def _draw_group(changes: list[Change], width: int) -> Iterable[Text]:
     still = [change for change in changes if not change.is_write]
     for reason in dict.fromkeys(change.reason for change in still):
         same = [change for change in still if change.reason is reason]
-        if len(same) <= _FEW or reason in {Reason.KEPT_ONE_RELEASE, Reason.KEPT_UNTIL_BUILD}:
+        if len(same) <= _FEW or reason in _LEAVING:
             for change in same:
                 yield _draw_line(change, width)
         else:

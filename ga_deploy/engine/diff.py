@@ -186,6 +186,8 @@ def _diff_functions(desired: Desired, observed: Observed, owner: Ownership) -> l
         if not owner.is_our_function(function):
             detail = f"of another ga-deploy config, set {function.marked_set}" if function.marked_set else ""
             changes.append(Change(address, Action.KEEP, Reason.FOREIGN, before=before, after=before, detail=detail))
+        elif path in observed.called_paths:
+            changes.append(Change(address, Action.KEEP, Reason.KEPT_FOR_NUMBERS, before=before, after=before))
         elif _was_kept(function, desired, observed):
             changes.append(Change(address, Action.KEEP, Reason.KEPT_UNTIL_BUILD, before=before, after=before))
         else:
@@ -226,7 +228,9 @@ def _is_live(file: FunctionFile, live: LiveFunction | None, owner: Ownership) ->
 
 
 def _was_kept(function: LiveFunction, desired: Desired, observed: Observed) -> bool:
-    """Whether a function of ours that the config no longer has was already carried along for one release."""
+    """Whether a function of ours that the config no longer has was kept for one release, and no number calls it."""
+    if function.version.path in observed.called_paths:
+        return False
     latest = observed.record.latest
     if latest:
         recorded = latest.functions.get(function.version.path)

@@ -12,6 +12,7 @@ import hashlib
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ga_deploy.engine.releases import read_record
 from ga_deploy.errors import DeployError, NotFound
@@ -87,7 +88,34 @@ def observe(
         variables=tuple(sorted(variables, key=lambda variable: variable.key)),
         numbers=numbers_read.result() if numbers_read else {},
         record=record,
+        called_paths=_find_called_paths(platform, desired, environment, live, record),
     )
+
+
+def _find_called_paths(
+    platform: Platform, desired: Desired, environment: Environment | None, live: Iterable[LiveFunction], record: Record
+) -> frozenset[str]:
+    """Return which paths that are about to leave the build a number of the account still points at.
+
+    The config need not know such a number: `bind-number` may have pointed it there, or somebody in the Console.
+    """
+    kept = {path for path, function in record.latest.functions.items() if function.kept} if record.latest else None
+    leaving = {
+        function.version.path
+        for function in live
+        if function.version.path not in desired.paths
+        and function.version.visibility != "private"
+        and (function.marked_set == desired.function_set if kept is None else function.version.path in kept)
+    }
+    if not leaving or environment is None:
+        return frozenset()
+    called = set()
+    for number in platform.list_numbers(None).values():
+        for url in (number.settings.voice_url, number.settings.voice_fallback_url):
+            parts = urlsplit(url)
+            if (parts.hostname or "") == environment.domain_name.lower():
+                called.add(parts.path)
+    return frozenset(leaving & called)
 
 
 def choose_environment(desired: Desired, environments: Iterable[Environment]) -> Environment | None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 SERVICE = "GenerativeAgentService"
 NUMBER = "+15550100000"
+UNDECLARED = "+15550100007"
 LOCK = f"ga-deploy.lock.{SERVICE}.ui"
 RECORD = f"ga-deploy.{SERVICE}.ui"
 CONFIG = """\
@@ -124,7 +125,7 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Stage]:
-    emulator = Emulator(None, accounts=[Account(ACCOUNT_SID, AUTH_TOKEN, numbers=[NUMBER])])
+    emulator = Emulator(None, accounts=[Account(ACCOUNT_SID, AUTH_TOKEN, numbers=[NUMBER, UNDECLARED])])
     thread = EmulatorThread(emulator)
     base_url = thread.start()
     monkeypatch.setenv("GA_DEPLOY_EMULATOR", base_url)
@@ -410,6 +411,26 @@ def test_destroy_leaves_nothing_of_ours(stage: Stage) -> None:
     assert stage.state() == before
     assert stage.ok("destroy", "--yes", "--json").json["removed"] is False
     stage.ok("up")
+
+
+def test_a_path_stays_while_a_number_points_at_it(stage: Stage) -> None:
+    """The config does not know a number that `bind-number` bound, and so never points it elsewhere."""
+    stage.ok("up")
+    stage.ok("bind-number", UNDECLARED)
+    bound = stage.state()["numbers"][UNDECLARED]["voice_url"]
+    stage.configure(functions="{engage: {path: /talk}}")
+    stage.ok("up")
+    stage.configure(functions="{engage: {path: /talk}}", greeting="Hello.")
+    planned = {change["address"]: change["reason"] for change in stage.ok("plan", "--json").json["changes"]}
+    assert planned["function:/engage"] == "kept_for_numbers"
+    stage.ok("up")
+    assert "/engage" in stage.live()["paths"]
+    assert stage.state()["numbers"][UNDECLARED]["voice_url"] == bound
+    assert not stage.ok("up", "--json").json["changed"]
+    stage.ok("unbind-number", UNDECLARED)
+    stage.configure(functions="{engage: {path: /talk}}", greeting="Good day.")
+    stage.ok("up")
+    assert "/engage" not in stage.live()["paths"]
 
 
 def test_destroy_keeps_what_others_made(stage: Stage) -> None:

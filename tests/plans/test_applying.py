@@ -170,6 +170,9 @@ class World:
         if hook:
             hook()
 
+    def list_numbers(self, numbers=None):
+        return {}
+
     def probe(self, url):
         path = "/" + url.split("/", 3)[3]
         build = self.live()

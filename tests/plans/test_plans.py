@@ -106,6 +106,7 @@ def read_observed(case: dict[str, Any]) -> Observed:
         live=tuple(live),
         variables=tuple(Variable(f"ZV{name}", name, value) for name, value in there.get("variables", {}).items()),
         record=read_record(case, build),
+        called_paths=frozenset(there.get("called", ())),
     )
 
 
