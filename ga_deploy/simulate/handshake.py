@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import os
 import ssl
 import urllib.request
@@ -14,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from ga_deploy.simulate.stream import Ending, StreamOptions, StreamOutcome, StreamRequest
+from ga_deploy.simulate.webhook import sign
 
 # Twilio's error codes (Twilio docs: Errors 31901, 31903, 31920, 31921, 31924).
 CODES = {
@@ -30,8 +28,7 @@ def sign_upgrade(request: StreamRequest) -> dict[str, str]:
     """Return the signature header of the upgrade request: HMAC-SHA1 over the stream's URL alone."""
     if request.auth_token is None:
         return {}
-    digest = hmac.new(request.auth_token.reveal().encode(), request.url.encode(), hashlib.sha1).digest()
-    return {"X-Twilio-Signature": base64.b64encode(digest).decode()}
+    return {"X-Twilio-Signature": sign(request.auth_token, request.url, ())}
 
 
 def check_url(url: str) -> str:
