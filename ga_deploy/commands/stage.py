@@ -68,9 +68,9 @@ _BROKEN = {
 def vary(config: Config, fault: DeploymentFault, hooks: WebHooks | None = None) -> Config:
     """Return the config as a scenario wants it deployed; with `hooks`, notifications lead there."""
     destinations = config.destinations
-    if fault.all_closed:
-        never = {"hours": _NEVER_OPEN}
-        destinations = {name: destination.model_copy(update=never) for name, destination in destinations.items()}
+    if fault.all_closed or fault.all_open:
+        hours = {"hours": _NEVER_OPEN if fault.all_closed else None}
+        destinations = {name: destination.model_copy(update=hours) for name, destination in destinations.items()}
 
     def change(outcomes: Outcomes) -> Outcomes:
         return _lead_to(hooks, _send_all(outcomes, fault.send_to)) if hooks else _send_all(outcomes, fault.send_to)
@@ -102,7 +102,7 @@ class WebHooks:
     """A listener on loopback in the place of every web hook that a config notifies."""
 
     def __init__(self) -> None:
-        self._received: list[tuple[str, str]] = []
+        self._received: dict[str, tuple[str, str]] = {}
         self._base_url = ""
         self._runner: web.AppRunner | None = None
 
@@ -130,12 +130,14 @@ class WebHooks:
 
     def received(self, call_sid: str) -> tuple[str, ...]:
         """Return the URLs here that were told of a call."""
-        return tuple(url for told, url in self._received if told == call_sid)
+        return tuple(url for told, url in self._received.values() if told == call_sid)
 
     async def _receive(self, request: web.Request) -> web.Response:
         try:
             told = json.loads(await request.read())
-            self._received.append((str(told["callSid"]), f"{self._base_url}{request.raw_path}"))
+            # A repetition has the key of the first, and a receiver drops it.
+            key = request.headers.get("Idempotency-Key") or str(len(self._received))
+            self._received[key] = (str(told["callSid"]), f"{self._base_url}{request.raw_path}")
         except (ValueError, KeyError, TypeError):
             return web.Response(status=400)
         return web.Response(status=204)
@@ -162,6 +164,7 @@ class _Variant:
     """A deployment in a shape that calls can share: the config's changes, and what was done to the sources."""
 
     all_closed: bool
+    all_open: bool
     send_to: str
     broken: tuple[str, ...]
     how: str
@@ -340,7 +343,7 @@ class FunctionStage:
 
 
 def _variant_of(fault: DeploymentFault) -> _Variant:
-    return _Variant(fault.all_closed, fault.send_to, fault.broken, fault.how)
+    return _Variant(fault.all_closed, fault.all_open, fault.send_to, fault.broken, fault.how)
 
 
 def check_scripts(scenarios: Sequence[Scenario]) -> None:

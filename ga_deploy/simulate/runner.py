@@ -104,6 +104,10 @@ def _is_wanted(scenario: Scenario, deployment: Deployment) -> bool:
             return not deployment.through_flow
         case "greeting":
             return bool(deployment.handlings[""].greeting)
+        case "reconnect":
+            return deployment.handlings[""].reconnects > 0
+        case "hours":
+            return any(destination.limited for destination in deployment.destinations.values())
         case _:
             return True
 

@@ -54,7 +54,7 @@ class CallerScript:
 class DeploymentFault:
     """How the deployment differs from the config in this scenario.
 
-    `broken` names functions (`engage`, `call_complete`, `stream_status`) that do as `how` says. `send_to`
+    `all_closed` and `all_open` put every destination outside its hours, or leave the hours away. `broken` names functions (`engage`, `call_complete`, `stream_status`) that do as `how` says. `send_to`
     makes every ending lead to that one destination. `variables` overrides environment variables, e.g.
     GA_ENABLED.
     """
@@ -62,6 +62,7 @@ class DeploymentFault:
     broken: tuple[str, ...] = ()
     how: Literal["throws", "hangs", "text", "empty", "json"] = "throws"
     all_closed: bool = False
+    all_open: bool = False
     send_to: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
 

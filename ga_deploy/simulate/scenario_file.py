@@ -28,7 +28,7 @@ PHASES = ("ringing", "greeting", "stream", "result", "transfer")
 RESULTS = ("answered", "busy", "no-answer", "failed", "canceled")
 OUTCOMES = ("agent", "system", "completed", "dropped", "unknown", "failed", "bypass", "exhausted")
 ENDINGS = ("hung-up", "caller-hung-up", "transferred", "rejected", "application-error", "endless")
-FEATURES = ("destinations", "profiles", "hours", "greeting", "hooks", "direct")
+FEATURES = ("destinations", "profiles", "hours", "greeting", "reconnect", "direct")
 
 
 def list_shipped() -> tuple[Path, ...]:
@@ -329,6 +329,7 @@ def _read_deployment(section: _Section) -> DeploymentFault:
         broken=section.texts("broken", ("engage", "call_complete", "stream_status")) or (),
         how=section.choice("how", ("throws", "hangs", "text", "empty", "json"), "throws"),  # type: ignore[arg-type]
         all_closed=bool(section.flag("all_closed")),
+        all_open=bool(section.flag("all_open")),
         send_to=section.text("send_to"),
         variables=section.table("variables"),
     )

@@ -34,10 +34,14 @@ MUTATIONS: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "simulate_mutation
 USUAL = ["agent", "destinations-busy", "asapp-401", "stream-reconnected"]
 
 
+def load(path: Path) -> Config:
+    stand_in = LocalStandIn("AC" + "0" * 32, Secret("t" * 32), "http://127.0.0.1:9", Secret("id" * 8), Secret("s" * 16))
+    return load_config(path, None, local=stand_in, environ={})
+
+
 @pytest.fixture(scope="module")
 def config() -> Config:
-    stand_in = LocalStandIn("AC" + "0" * 32, Secret("t" * 32), "http://127.0.0.1:9", Secret("id" * 8), Secret("s" * 16))
-    config = load_config(HERE.parents[1] / "config.example.yaml", None, local=stand_in, environ={})
+    config = load(HERE.parents[1] / "config.example.yaml")
     greeting = {"greeting": (Say(text="This call may be recorded."), Pause(seconds=1))}
     profiles = {name: profile.model_copy(update=greeting) for name, profile in config.profiles.items()}
     return config.model_copy(update={**greeting, "profiles": profiles})
@@ -116,3 +120,11 @@ def test_broken_functions_are_noticed(config: Config) -> None:
 @pytest.mark.timeout(300)
 def test_every_kind_of_broken_function_is_noticed(config: Config) -> None:
     assert asyncio.run(try_mutations(config, sorted(set(SHIPPED) - set(USUAL)))) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", ["least", "unusual"])
+def test_every_shipped_scenario_passes_with_any_good_config(name: str) -> None:
+    verdicts = asyncio.run(run(load(HERE / "simulate_configs" / f"{name}.yaml"), SHIPPED))
+    assert not explain(verdicts)

@@ -204,6 +204,10 @@ def test_scenarios_become_calls_for_each_destination_and_profile():
     each = Scenario("d", "t", for_each="destination")
     names = [call.name for call in expand([each, Scenario("p", "t", for_each="profile")], DEPLOYMENT)]
     assert names == ["d[support]", "d[billing]", "d[night]", "p[es]"]
+    wanted = [Scenario(name, "t", only_if=name) for name in ("hours", "greeting", "reconnect", "profiles")]
+    assert [call.name for call in expand(wanted, DEPLOYMENT)] == ["hours", "greeting", "reconnect", "profiles"]
+    plainest = replace(DEPLOYMENT, destinations={}, handlings={"": Handling(reconnects=0)})
+    assert expand(wanted, plainest) == ()
     bare = replace(DEPLOYMENT, destinations={}, handlings={"": HANDLING})
     assert expand([replace(each, only_if="destinations"), Scenario("p", "t", for_each="profile")], bare) == ()
 
