@@ -73,7 +73,13 @@ class MockAsapp:
     async def stop(self) -> None:
         """Stop listening; open streams are cut."""
         if self._runner is not None:
+            server = self._runner.server
+            open_ones = [one.transport for one in server.connections] if server else []
             await self._runner.cleanup()
+            for transport in open_ones:
+                if transport is not None:
+                    transport.abort()  # TLS would wait for the other side's goodbye, longer than this loop lives
+            await asyncio.sleep(0)
 
     def issue_token(self) -> str:
         """Return a token that opens streams for five minutes, as the stream URL carries one."""

@@ -18,22 +18,26 @@ if TYPE_CHECKING:
     from ga_deploy.emulator.worker import Logged, WorkerSetup
 
 
-# Most functions answer sooner than a process starts: so long a request waits for a busy container before it gets a new
-# one. A burst of calls then shares a few instead of starting one each.
-PATIENCE_SECONDS = 0.1
-
-
 class WorkerPool:
     """Containers of one build: warm ones first (the last used), new ones on demand, `size` at most, then waiting.
 
-    A container that nobody needed for `idle_seconds` is ended, as on the platform.
+    A container that nobody needed for `idle_seconds` is ended, as on the platform. Most functions answer sooner than a
+    process starts: for `patience_seconds` a request waits for a busy container before it gets a new one, so that a
+    burst of calls shares a few instead of starting one each.
     """
 
     def __init__(
-        self, setup: WorkerSetup, *, size: int, idle_seconds: float, on_late_log: Callable[[Logged], None]
+        self,
+        setup: WorkerSetup,
+        *,
+        size: int,
+        idle_seconds: float,
+        patience_seconds: float,
+        on_late_log: Callable[[Logged], None],
     ) -> None:
         self._setup = setup
         self._idle_seconds = idle_seconds
+        self._patience_seconds = patience_seconds
         self._on_late_log = on_late_log
         self._places = asyncio.Semaphore(size)
         self._idle: list[tuple[Worker, asyncio.TimerHandle]] = []
@@ -83,7 +87,7 @@ class WorkerPool:
         waiting: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(self._patience_seconds):
                 return await waiting
         except TimeoutError:
             # It may have been handed over in the very moment in which patience ran out.

@@ -79,6 +79,7 @@ class FunctionHost:
         memory_mb: int = 256,
         concurrency: int = 16,
         idle_seconds: float = 120.0,
+        patience_seconds: float = 0.1,
     ) -> None:
         self._packages = node_modules if node_modules.name == "node_modules" else node_modules / "node_modules"
         self._handlers = {handler.path: handler for handler in handlers}
@@ -91,6 +92,7 @@ class FunctionHost:
         self._memory_mb = memory_mb
         self._concurrency = concurrency
         self._idle_seconds = idle_seconds
+        self._patience_seconds = patience_seconds
         self._root: Path | None = None
         self._pool: WorkerPool | None = None
         self.set_context(context)
@@ -120,6 +122,7 @@ class FunctionHost:
             ),
             size=self._concurrency,
             idle_seconds=self._idle_seconds,
+            patience_seconds=self._patience_seconds,
             on_late_log=self._take_late_log,
         )
 

@@ -121,7 +121,12 @@ class Emulator:
         """Stop listening, end every Node process, close the state. Safe to call twice."""
         runner, self._runner = self._runner, None
         if runner is not None:
+            open_ones = [one.transport for one in runner.server.connections] if runner.server else []
             await runner.cleanup()
+            for transport in open_ones:
+                if transport is not None:
+                    transport.abort()  # TLS would wait for the other side's goodbye, longer than this loop lives
+            await asyncio.sleep(0)
         world, self._world = self._world, None
         if world is not None:
             await world.stop()

@@ -54,9 +54,9 @@ class CallerScript:
 class DeploymentFault:
     """How the deployment differs from the config in this scenario.
 
-    `all_closed` and `all_open` put every destination outside its hours, or leave the hours away. `broken` names functions (`engage`, `call_complete`, `stream_status`) that do as `how` says. `send_to`
-    makes every ending lead to that one destination. `variables` overrides environment variables, e.g.
-    GA_ENABLED.
+    `all_closed` and `all_open` put every destination outside its hours, or leave the hours away. `broken` names
+    functions (`engage`, `call_complete`, `stream_status`) that do as `how` says. `send_to` makes every ending lead to
+    that one destination. `variables` overrides environment variables, e.g. GA_ENABLED.
     """
 
     broken: tuple[str, ...] = ()

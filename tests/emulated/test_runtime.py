@@ -472,7 +472,7 @@ def test_containers_that_nobody_needs_are_ended(npm_cache: Path) -> None:
 def test_a_burst_of_quick_requests_shares_a_few_containers(npm_cache: Path) -> None:
     async def burst() -> list[HttpAnswer]:
         packages = await NodePackages(npm_cache).install(PACKAGES, "node22")
-        async with make_host(packages, []) as host:
+        async with make_host(packages, [], patience_seconds=30.0) as host:
             await host.handle(HttpCall("GET", "/state"))
             return await asyncio.gather(*(host.handle(HttpCall("GET", "/state")) for _ in range(40)))
 
