@@ -2,6 +2,7 @@
 
 Paths, shapes and errors are those of ASAPP's published API descriptions. Under `/_mock/` lies the control plane:
 scripts, faults, and what was asked and heard so far. Everything is relative to where the application is mounted.
+Long, because every endpoint of the mock is here, REST, stream and control.
 """
 
 from __future__ import annotations
