@@ -157,11 +157,11 @@ def test_a_turn_of_waiting_is_short(functions: Any, bench: Any, asapp: Any) -> N
     asapp.transfer = [bench.reply(hang=True)]
     answer = functions.post(complete(bench))
     assert answer.verbs == ["Pause", "Redirect"]
-    # Well under 2 s on a machine with nothing else to do; without the bound it would be the platform's 10 s.
-    assert answer.seconds < 5
+    # By the function's own watch: what the test's machine does meanwhile is no silence of the function's.
+    assert answer.event("asapp.call_transfer")["ms"] < 2000
     asapp.release.set()
     asapp.transfer = [bench.ongoing]
-    assert functions.post(complete(bench)).seconds < 5
+    assert functions.post(complete(bench)).event("asapp.call_transfer")["ms"] < 2000
 
 
 def test_a_throttling_asapp_is_asked_once_a_turn(functions: Any, bench: Any, asapp: Any) -> None:

@@ -235,7 +235,7 @@ def test_a_web_hook_in_trouble_costs_a_second_at_most(functions: Any, asapp: Any
     asapp.transfer, asapp.notify = [bench.completed("SYSTEM")], [bench.reply(**trouble)]
     answer = functions.post(complete(bench))
     assert answer.verbs == ["Redirect"]
-    assert answer.seconds < 4  # one second of waiting; without the bound it would be the platform's ten
+    assert answer.event("notify")["ms"] < 1500
     assert answer.level("notify") == "warning"
     assert len(asapp.of("notify")) == 1
 
