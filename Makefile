@@ -1,6 +1,8 @@
 # Everything a developer or CI needs. Each target makes .venv itself; Python 3.11 or newer is all that must be there.
 
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 python,$(shell command -v $(name) 2>/dev/null)))
+# The first that runs: a version manager's shim is on the PATH also for a version that is not selected.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+            "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -18,9 +20,9 @@ help:
 	@echo "make wheel      build the wheel and the sdist into dist/"
 
 $(READY): pyproject.toml
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "error: no Python 3.11 or newer found"; \
-	  echo "  why: \`$(PYTHON)\` is too old, or there is none on the PATH"; \
+	  echo "  why: $(if $(PYTHON),\`$(PYTHON)\` does not run or is older,none on the PATH runs)"; \
 	  echo "  fix: install one, or name it: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	@echo "setting up $(VENV) (once)"
 	@"$(PYTHON)" -m venv $(VENV)
