@@ -104,8 +104,6 @@ class MockAsapp:
             web.post("/_mock/reset", self._reset),
         ]
 
-    # ---- REST
-
     def _guard(self, name: str, endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def guarded(request: web.Request) -> web.StreamResponse:
             fault = self.faults.take(name)
@@ -200,8 +198,6 @@ class MockAsapp:
         ]
         return web.json_response({"items": items})
 
-    # ---- the media gateway
-
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         refusal = await self._meet(self.faults.take("stream"))
         reason = self._mint.refuse(request.match_info["token"])
@@ -248,8 +244,6 @@ class MockAsapp:
         call = Call(start["streamSid"], start["callSid"], parameters, performance)
         self.calls.add(call)
         return call
-
-    # ---- control plane
 
     async def _list_calls(self, _request: web.Request) -> web.Response:
         return web.json_response([call.describe() for call in self.calls.all()])

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ga_deploy.emulator.builds import add_build, versions_of
 from ga_deploy.emulator.containers import add_container, add_version
 from ga_deploy.emulator.deployments import activate
-from ga_deploy.emulator.environments import add_environment, add_variable
+from ga_deploy.emulator.environments import add_environment
 from ga_deploy.emulator.serverless import add_service
+from ga_deploy.emulator.variables import add_variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

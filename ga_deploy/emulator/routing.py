@@ -11,11 +11,14 @@ from ga_deploy.emulator import (
     containers,
     deployments,
     environments,
+    logs,
     numbers,
     serverless,
     studio,
     sync,
+    sync_documents,
     sync_maps,
+    variables,
 )
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from ga_deploy.emulator.wire import Routes
 
 # Importing a module registers its paths; these add theirs to the routes of another module.
-_REGISTERED_ELSEWHERE = (builds, containers, deployments, environments, sync_maps)
+_REGISTERED_ELSEWHERE = (builds, containers, deployments, environments, logs, sync_documents, sync_maps, variables)
 
 PRODUCTS: dict[str, Routes] = {
     routes.product: routes

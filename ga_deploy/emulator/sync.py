@@ -1,4 +1,4 @@
-"""Sync v1: documents and maps, as far as a release record and a lock need them. Lists and streams are not here.
+"""Sync v1: its services, and what documents, maps and items have in common. Lists and streams are not here.
 
 Sources: Twilio's description (twilio_sync_v1); docs Document Resource, Mutation and Conflict Resolution, and the
 pages of the errors 54xxx.
@@ -10,9 +10,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ga_deploy.emulator.paging import list_rows
-from ga_deploy.emulator.problems import ApiError, conflict, invalid, missing
+from ga_deploy.emulator.problems import ApiError, invalid, missing
 from ga_deploy.emulator.store import Row, new_sid, to_json
-from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, Routes, created, iso, ok, unknown
+from ga_deploy.emulator.wire import Answer, Call, Routes, created, iso, ok, unknown
 
 if TYPE_CHECKING:
     from ga_deploy.emulator.world import World
@@ -24,9 +24,6 @@ LONGEST_NAME = 320
 LONGEST_TTL = 31_536_000
 # The description caps the page size of Sync at 100.
 LARGEST_PAGE = 100
-
-
-# --- services --------------------------------------------------------------------------------------------------------
 
 
 def find_service(world: World, call: Call) -> Row:
@@ -85,9 +82,6 @@ def create_service(world: World, call: Call) -> Answer:
 def fetch_service(world: World, call: Call) -> Answer:
     """One service, or `default`."""
     return ok(_service_json(call, find_service(world, call)))
-
-
-# --- what documents, maps and items have in common -------------------------------------------------------------------
 
 
 def alive(world: World, table: str, row: Row | None) -> Row | None:
@@ -159,21 +153,6 @@ def read_unique_name(call: Call) -> str | None:
     return name
 
 
-# --- documents -------------------------------------------------------------------------------------------------------
-
-_DOCUMENTS = "/v1/Services/{service}/Documents"
-
-
-def _document_answer(call: Call, row: Row, status: int = 200) -> Answer:
-    return Answer(status, _document_json(call, row), {"ETag": revision_of(row)})
-
-
-def _document_json(call: Call, row: Row) -> dict[str, Any]:
-    url = call.url("v1", "Services", row["service"], "Documents", row["sid"])
-    own = {"sid": row["sid"], "unique_name": row["unique_name"], "data": json.loads(row["data"])}
-    return {**own, **common_json(row), "url": url, "links": {"permissions": f"{url}/Permissions"}}
-
-
 def find_named(world: World, call: Call, table: str, name: str, code: int) -> Row:
     """Return a document or map by SID or unique name; raises its own 404."""
     service = find_service(world, call)
@@ -183,51 +162,6 @@ def find_named(world: World, call: Call, table: str, name: str, code: int) -> Ro
     if row is None:
         raise ApiError(404, code, f"{name.title()} not found")
     return row
-
-
-@routes.on("GET", _DOCUMENTS)
-def list_documents(world: World, call: Call) -> Answer:
-    """All documents of a service, oldest first."""
-    where = {"service": find_service(world, call)["sid"]}
-    return list_rows(world, call, "documents", _document_json, where, newest_first=False, largest=LARGEST_PAGE)
-
-
-@routes.on("POST", _DOCUMENTS)
-def create_document(world: World, call: Call) -> Answer:
-    """Make a document. Of several at once with the same unique name exactly one gets 201."""
-    service, name = find_service(world, call), read_unique_name(call)
-    data = read_data(call, required=False)
-    present = None if name is None else world.store.one("documents", service=service["sid"], unique_name=name)
-    if alive(world, "documents", present) is not None:
-        raise conflict("An object with the given unique name already exists", 54301)
-    now = world.store.now()
-    row = {
-        "sid": new_sid("ET"),
-        "account": service["account"],
-        "service": service["sid"],
-        "unique_name": name,
-        "revision": 0,
-        "data": data or "{}",
-        "expires": None,
-        "created": now,
-        "updated": now,
-        **read_expiry(world, call, "Ttl"),
-    }
-    return _document_answer(call, world.store.insert("documents", row), 201)
-
-
-@routes.on("GET", f"{_DOCUMENTS}/{{document}}")
-def fetch_document(world: World, call: Call) -> Answer:
-    """One document, by SID or unique name; its revision is the ETag."""
-    return _document_answer(call, find_named(world, call, "documents", "document", 54100))
-
-
-@routes.on("POST", f"{_DOCUMENTS}/{{document}}")
-def update_document(world: World, call: Call) -> Answer:
-    """Replace the data, the time to live or both; with `If-Match` only from that revision."""
-    row = find_named(world, call, "documents", "document", 54100)
-    check_revision(call, row, 54103)
-    return _document_answer(call, change(world, call, "documents", row, "Ttl"))
 
 
 def change(world: World, call: Call, table: str, row: Row, *ttl_names: str) -> Row:
@@ -240,11 +174,3 @@ def change(world: World, call: Call, table: str, row: Row, *ttl_names: str) -> R
         changes["data"] = data
     world.store.update(table, row["seq"], changes)
     return {**row, **changes}
-
-
-@routes.on("DELETE", f"{_DOCUMENTS}/{{document}}")
-def delete_document(world: World, call: Call) -> Answer:
-    """Remove a document, whatever its revision: the description has no `If-Match` here."""
-    row = find_named(world, call, "documents", "document", 54100)
-    world.store.delete("documents", sid=row["sid"])
-    return NO_CONTENT

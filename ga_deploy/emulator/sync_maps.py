@@ -87,8 +87,6 @@ def delete_map(world: World, call: Call) -> Answer:
     return NO_CONTENT
 
 
-# --- items -----------------------------------------------------------------------------------------------------------
-
 _ITEMS = f"{_MAPS}/{{map}}/Items"
 
 

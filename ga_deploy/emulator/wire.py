@@ -180,9 +180,6 @@ def unknown(path: str) -> ApiError:
     return not_found(re.sub(r"^/(v\d|2010-04-01)(?=/)", "", unquote(path)))
 
 
-# --- dates ---------------------------------------------------------------------------------------------------------
-
-
 def iso(seconds: float | None) -> str | None:
     """Return the date form of Serverless, Studio and Sync: ISO 8601, whole seconds, UTC."""
     return None if seconds is None else f"{datetime.fromtimestamp(int(seconds), UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -221,8 +221,6 @@ class _Stream:
         await self._send("stop", stop={"accountSid": self._request.account_sid, "callSid": self._request.call_sid})
         await self._socket.close()
 
-    # ---- what the server sends
-
     async def _listen(self) -> None:
         try:
             while True:

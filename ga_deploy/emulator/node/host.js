@@ -58,8 +58,6 @@ function captureOutput() {
   }
 }
 
-// ---- what a function finds in its global scope
-
 class Response {
   constructor({ statusCode = 200, body = null, headers = {} } = {}) {
     this.statusCode = statusCode;
@@ -164,8 +162,6 @@ function furnishGlobalScope() {
   Object.defineProperty(globalThis, 'twilioClient', { get: () => createTwilioClient(), configurable: true });
 }
 
-// ---- from HTTP to (context, event)
-
 // What never reaches a function (Twilio docs: Functions, headers and cookies).
 const HIDDEN_HEADERS = new Set([
   'connection', 'expect', 'host', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'referer', 'trailer',
@@ -216,8 +212,6 @@ function applyVariables(variables) {
   for (const name of Object.keys(current.context)) if (!(name in variables)) delete process.env[name];
   Object.assign(process.env, variables);
 }
-
-// ---- from callback(error, payload) to HTTP
 
 function answer(status, type, body, headers = {}) {
   if (current.answered) return;
@@ -281,8 +275,6 @@ function settle(error, payload) {
     fail(problem, 'the answer cannot be sent: ');
   }
 }
-
-// ---- the loop
 
 function run(request) {
   applyVariables(request.context);
