@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy import cli
-from ga_deploy.emulator.accounts import Account
 from ga_deploy.emulator.control import dump
 from ga_deploy.emulator.faults import Fault
 from ga_deploy.emulator.foreign import deploy as foreign_deploy
-from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.engine.holder import Holder, this_process
-from ga_deploy.gateway import Credentials, Endpoints, Gateway
-from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN
-from ga_deploy.redact import Secret
+from ga_deploy.local import ACCOUNT_SID
+from tests.emulated.stage import Stage, set_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,36 +46,8 @@ phone_numbers: [{number: "+15550100000"}]
 HELLO = {"/hello": "exports.handler = (c, e, cb) => cb(null, 'hi');"}
 
 
-@dataclass
-class Answer:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        return json.loads(self.out)
-
-
-@dataclass
-class Stage:
-    """A folder with a config, an emulator that tests can look into, and the command line between them."""
-
-    folder: Path
-    emulator: Emulator
-    base_url: str
-    capsys: pytest.CaptureFixture[str]
-
-    def run(self, *argv: str) -> Answer:
-        self.capsys.readouterr()
-        code = cli.run(["--local", "-c", str(self.folder / "config.yaml"), *argv])
-        shown = self.capsys.readouterr()
-        return Answer(code, shown.out, shown.err)
-
-    def ok(self, *argv: str) -> Answer:
-        answer = self.run(*argv)
-        assert answer.code == 0, answer.err
-        return answer
+class Deployer(Stage):
+    """A stage with a config whose parts tests replace."""
 
     def configure(self, **replaced: str) -> None:
         text = CONFIG.replace("GREETING", replaced.pop("greeting", "One moment."))
@@ -105,42 +72,25 @@ class Stage:
             text=True,
         )
 
-    def requests(self, only: str = "") -> dict[str, Any]:
-        return self.emulator.journal.report(only=only, exclude=r"/Status$")
-
     def state(self) -> dict[str, Any]:
         return dump(self.emulator.world, ACCOUNT_SID)
 
     def live(self) -> dict[str, Any]:
         return self.state()["services"][SERVICE]["environments"]["ui"]
 
-    def gateway(self) -> Gateway:
-        credentials = Credentials(ACCOUNT_SID, ACCOUNT_SID, Secret(AUTH_TOKEN))
-        return Gateway(credentials, endpoints=Endpoints.local(self.base_url))
-
     def hold_lock(self, holder: Holder) -> None:
-        with self.gateway() as gateway:
+        with self.open_gateway() as gateway:
             gateway.create_document(LOCK, holder.to_json(), ttl=60)
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Stage]:
-    emulator = Emulator(None, accounts=[Account(ACCOUNT_SID, AUTH_TOKEN, numbers=[NUMBER, UNDECLARED])])
-    thread = EmulatorThread(emulator)
-    base_url = thread.start()
-    monkeypatch.setenv("GA_DEPLOY_EMULATOR", base_url)
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    before = signal.getsignal(signal.SIGTERM)
-    made = Stage(tmp_path, emulator, base_url, capsys)
-    made.configure()
-    try:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Deployer]:
+    with set_up(Deployer, tmp_path, [NUMBER, UNDECLARED], monkeypatch, capsys) as made:
+        made.configure()
         yield made
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        thread.stop()
 
 
-def adopt(stage: Stage, **more: Any) -> None:
+def adopt(stage: Deployer, **more: Any) -> None:
     change = {
         "service": SERVICE,
         "environment": "ui",
@@ -152,7 +102,7 @@ def adopt(stage: Stage, **more: Any) -> None:
     foreign_deploy(stage.emulator.world, {**change, **more})
 
 
-def test_first_deployment_and_nothing_to_do_after_it(stage: Stage) -> None:
+def test_first_deployment_and_nothing_to_do_after_it(stage: Deployer) -> None:
     assert stage.run("plan", "--detailed-exitcode").code == 2
     stage.emulator.journal.reset()
     up = stage.ok("up", "--json").json
@@ -167,36 +117,36 @@ def test_first_deployment_and_nothing_to_do_after_it(stage: Stage) -> None:
     again = stage.ok("up", "--json").json
     assert not again["changed"]
     assert again["release"] == "v1"
-    asked = stage.requests()
+    asked = stage.report()
     assert asked["count"] <= 10
     assert {request["method"] for request in asked["requests"]} == {"GET"}
     assert stage.run("plan", "--detailed-exitcode").code == 0
 
 
-def test_first_deployment_with_a_local_record(stage: Stage) -> None:
+def test_first_deployment_with_a_local_record(stage: Deployer) -> None:
     stage.configure(state="local")
     stage.emulator.journal.reset()
     stage.ok("up")
-    assert not stage.requests(only="/sync/")["requests"], "nothing of Sync is touched"
+    assert not stage.report(only="/sync/")["requests"], "nothing of Sync is touched"
     assert not stage.ok("up", "--json").json["changed"]
     assert (stage.folder / ".ga-deploy" / "records" / ACCOUNT_SID / f"{SERVICE}.ui.json").is_file()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("state", "first"), [("sync", 14), ("local", 11)])
-def test_round_trips(stage: Stage, state: str, first: int) -> None:
+def test_round_trips(stage: Deployer, state: str, first: int) -> None:
     """Counted in a chain of requests of which each began after the one before was answered; slow, so that it shows."""
     stage.configure(state=state)
     stage.emulator.world.change_rules({"latency_ms": 400})
     stage.emulator.journal.reset()
     stage.ok("up")
-    assert stage.requests()["depth"] <= first
+    assert stage.report()["depth"] <= first
     stage.emulator.journal.reset()
     stage.ok("up")
-    assert stage.requests()["depth"] <= 4
+    assert stage.report()["depth"] <= 4
 
 
-def test_only_what_changed_is_sent(stage: Stage) -> None:
+def test_only_what_changed_is_sent(stage: Deployer) -> None:
     stage.ok("up")
     stage.configure(greeting="Just a second.")
     stage.emulator.journal.reset()
@@ -204,17 +154,17 @@ def test_only_what_changed_is_sent(stage: Stage) -> None:
     assert [c["address"] for c in changed["changes"] if c["address"].startswith("function:")] == [
         "function:/lib/settings"
     ]
-    assert len(stage.requests(only="serverless-upload")["requests"]) == 1
+    assert len(stage.report(only="serverless-upload")["requests"]) == 1
     stage.configure(greeting="Just a second.", variables="{HOOK_URL: 'https://hooks.example.com'}")
     stage.emulator.journal.reset()
     assert stage.ok("up", "--json").json["changed"]
-    assert not stage.requests(only=r"POST .*/(Builds|Deployments)")["requests"], "a variable alone needs no build"
+    assert not stage.report(only=r"POST .*/(Builds|Deployments)")["requests"], "a variable alone needs no build"
     stage.configure(greeting="Just a second.")
     stage.ok("up")
     assert "HOOK_URL" not in stage.live()["variables"]
 
 
-def test_foreign_things_survive_and_are_shown(stage: Stage) -> None:
+def test_foreign_things_survive_and_are_shown(stage: Deployer) -> None:
     adopt(stage)
     plan = {change["address"]: change for change in stage.ok("plan", "--json").json["changes"]}
     assert plan[f"service:{SERVICE}"]["reason"] == "adopted"
@@ -226,7 +176,7 @@ def test_foreign_things_survive_and_are_shown(stage: Stage) -> None:
     assert "THEIR_KEY" in live["variables"]
 
 
-def test_what_is_in_the_way_needs_consent(stage: Stage) -> None:
+def test_what_is_in_the_way_needs_consent(stage: Deployer) -> None:
     adopt(stage, functions={"/engage": "exports.handler = (c, e, cb) => cb(null, 'theirs');"})
     before = stage.state()
     refused = stage.run("up")
@@ -238,7 +188,7 @@ def test_what_is_in_the_way_needs_consent(stage: Stage) -> None:
     assert not stage.ok("up", "--json").json["changed"]
 
 
-def test_saved_plan_is_done_or_refused(stage: Stage) -> None:
+def test_saved_plan_is_done_or_refused(stage: Deployer) -> None:
     file = stage.folder / "plan.json"
     stage.ok("plan", "--out", str(file))
     assert "local-asapp-api-secret" not in file.read_text()
@@ -258,16 +208,16 @@ def test_saved_plan_is_done_or_refused(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"changes": []}', "not json", '{"changes": 1, "format_version": 1}'])
-def test_file_that_is_no_plan(stage: Stage, text: str) -> None:
+def test_file_that_is_no_plan(stage: Deployer, text: str) -> None:
     file = stage.folder / "plan.json"
     file.write_text(text)
     refused = stage.run("up", str(file))
     assert refused.code == 1
     assert "fix:" in refused.err
-    assert not stage.requests(only="POST")["requests"]
+    assert not stage.report(only="POST")["requests"]
 
 
-def test_plan_shows_diffs_against_what_is_deployed(stage: Stage, golden: Callable[[str, str], None]) -> None:
+def test_plan_shows_diffs_against_what_is_deployed(stage: Deployer, golden: Callable[[str, str], None]) -> None:
     golden("plan-first.txt", stage.ok("plan").out)
     stage.ok("up")
     stage.configure(greeting="Just a second.", variables="{HOOK_URL: 'https://hooks.example.com'}")
@@ -277,7 +227,7 @@ def test_plan_shows_diffs_against_what_is_deployed(stage: Stage, golden: Callabl
     assert "One moment." in diffs["/lib/settings"]
 
 
-def test_status_tells_what_is_live_and_what_drifted(stage: Stage) -> None:
+def test_status_tells_what_is_live_and_what_drifted(stage: Deployer) -> None:
     assert stage.ok("status", "--json").json["live"] is False
     stage.ok("up")
     status = stage.ok("status", "--json", "--detailed-exitcode").json
@@ -297,7 +247,7 @@ def test_status_tells_what_is_live_and_what_drifted(stage: Stage) -> None:
     assert "https://" in human
 
 
-def test_live_lock_is_respected_and_its_holder_named(stage: Stage) -> None:
+def test_live_lock_is_respected_and_its_holder_named(stage: Deployer) -> None:
     stage.hold_lock(this_process())
     before = stage.state()
     refused = stage.run("up", "--lock-timeout", "0s")
@@ -307,12 +257,12 @@ def test_live_lock_is_respected_and_its_holder_named(stage: Stage) -> None:
     assert stage.state() == before
 
 
-def test_lock_is_waited_for(stage: Stage) -> None:
+def test_lock_is_waited_for(stage: Deployer) -> None:
     stage.hold_lock(this_process())
 
     def release() -> None:
         time.sleep(0.6)
-        with stage.gateway() as gateway:
+        with stage.open_gateway() as gateway:
             gateway.delete_document(LOCK)
 
     thread = threading.Thread(target=release)
@@ -322,7 +272,7 @@ def test_lock_is_waited_for(stage: Stage) -> None:
     assert "Waiting for another deployment" in waited.err
 
 
-def test_dead_holder_on_this_machine_is_replaced_at_once(stage: Stage) -> None:
+def test_dead_holder_on_this_machine_is_replaced_at_once(stage: Deployer) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     holder = this_process()
@@ -331,7 +281,7 @@ def test_dead_holder_on_this_machine_is_replaced_at_once(stage: Stage) -> None:
     assert stage.state()["documents"] == {}
 
 
-def test_lapsed_lock_of_another_machine_is_taken_over(stage: Stage) -> None:
+def test_lapsed_lock_of_another_machine_is_taken_over(stage: Deployer) -> None:
     holder = Holder(**{**this_process().to_json(), "id": "another", "host": "elsewhere", "kernel": "other"})
     stage.hold_lock(holder)
     assert stage.run("up", "--lock-timeout", "0s").code == 5
@@ -339,7 +289,7 @@ def test_lapsed_lock_of_another_machine_is_taken_over(stage: Stage) -> None:
     stage.ok("up", "--lock-timeout", "0s")
 
 
-def test_without_sync_a_local_file_is_used_and_said(stage: Stage) -> None:
+def test_without_sync_a_local_file_is_used_and_said(stage: Deployer) -> None:
     stage.emulator.faults.add(Fault("status", path="/sync/", status=403, times=None))
     told = stage.ok("up")
     assert told.err.count("record of releases is kept in a local file") == 1
@@ -348,10 +298,10 @@ def test_without_sync_a_local_file_is_used_and_said(stage: Stage) -> None:
     assert stage.state()["documents"] == {}
 
 
-def test_garbled_record_is_slower_never_wrong(stage: Stage) -> None:
+def test_garbled_record_is_slower_never_wrong(stage: Deployer) -> None:
     stage.ok("up")
     state = stage.live()
-    with stage.gateway() as gateway:
+    with stage.open_gateway() as gateway:
         gateway.put_item(RECORD, "release.000001", {"set": "/", "functions": ["nonsense"]})
     told = stage.ok("up")
     assert "cannot be read" in told.err
@@ -359,7 +309,7 @@ def test_garbled_record_is_slower_never_wrong(stage: Stage) -> None:
     assert stage.ok("status", "--json").json["release"]["name"] == "v2"
 
 
-def test_two_configs_of_one_service_at_once(stage: Stage) -> None:
+def test_two_configs_of_one_service_at_once(stage: Deployer) -> None:
     other = stage.folder / "other"
     other.mkdir()
     text = (stage.folder / "config.yaml").read_text().replace('phone_numbers: [{number: "+15550100000"}]\n', "")
@@ -382,7 +332,7 @@ def test_two_configs_of_one_service_at_once(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signal_gives_the_lock_back_and_up_continues(stage: Stage, number: int, code: int) -> None:
+def test_signal_gives_the_lock_back_and_up_continues(stage: Deployer, number: int, code: int) -> None:
     stage.emulator.faults.add(Fault("latency", method="POST", path="/Builds", seconds=1.0))
     process = stage.start("up")
     deadline = time.monotonic() + 30
@@ -400,7 +350,7 @@ def test_signal_gives_the_lock_back_and_up_continues(stage: Stage, number: int, 
     assert not stage.ok("up", "--json").json["changed"]
 
 
-def test_destroy_leaves_nothing_of_ours(stage: Stage) -> None:
+def test_destroy_leaves_nothing_of_ours(stage: Deployer) -> None:
     before = stage.state()
     stage.ok("up")
     refused = stage.run("destroy")
@@ -413,7 +363,7 @@ def test_destroy_leaves_nothing_of_ours(stage: Stage) -> None:
     stage.ok("up")
 
 
-def test_a_path_stays_while_a_number_points_at_it(stage: Stage) -> None:
+def test_a_path_stays_while_a_number_points_at_it(stage: Deployer) -> None:
     """The config does not know a number that `bind-number` bound, and so never points it elsewhere."""
     stage.ok("up")
     stage.ok("bind-number", UNDECLARED)
@@ -433,7 +383,7 @@ def test_a_path_stays_while_a_number_points_at_it(stage: Stage) -> None:
     assert "/engage" not in stage.live()["paths"]
 
 
-def test_destroy_keeps_what_others_made(stage: Stage) -> None:
+def test_destroy_keeps_what_others_made(stage: Deployer) -> None:
     adopt(stage)
     before = stage.state()
     stage.ok("up")
@@ -447,10 +397,10 @@ def test_destroy_keeps_what_others_made(stage: Stage) -> None:
     assert after == before
 
 
-def test_destroy_leaves_a_function_that_was_there_before(stage: Stage) -> None:
+def test_destroy_leaves_a_function_that_was_there_before(stage: Deployer) -> None:
     """Somebody's draft of /engage: in no build, so nothing but its container tells whose it is."""
     adopt(stage)
-    with stage.gateway() as gateway:
+    with stage.open_gateway() as gateway:
         service = gateway.find_service(SERVICE)
         gateway.create_function(service.sid, "/engage")
     stage.ok("up")
@@ -459,9 +409,9 @@ def test_destroy_leaves_a_function_that_was_there_before(stage: Stage) -> None:
     assert stage.state()["services"][SERVICE]["functions"]["/engage"] == 1
 
 
-def test_destroy_refuses_to_strand_a_number(stage: Stage) -> None:
+def test_destroy_refuses_to_strand_a_number(stage: Deployer) -> None:
     stage.ok("up")
-    with stage.gateway() as gateway:
+    with stage.open_gateway() as gateway:
         gateway.delete_map(RECORD)
     refused = stage.run("destroy", "--yes")
     assert refused.code == 1
@@ -469,7 +419,7 @@ def test_destroy_refuses_to_strand_a_number(stage: Stage) -> None:
     assert "/engage" in stage.live()["paths"]
 
 
-def test_build_that_never_ends_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_that_never_ends_is_given_up(stage: Deployer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GA_DEPLOY_BUILD_TIMEOUT", "0.3")
     stage.emulator.faults.add(
         Fault("status", path="/Status$", status=200, body='{"status": "building", "sid": "ZB"}', times=None)
@@ -483,32 +433,32 @@ def test_build_that_never_ends_is_given_up(stage: Stage, monkeypatch: pytest.Mon
     assert stage.run("up").code == 64
 
 
-def test_wrong_credentials_are_the_only_news(stage: Stage) -> None:
+def test_wrong_credentials_are_the_only_news(stage: Deployer) -> None:
     stage.emulator.faults.add(Fault("status", status=401, times=None))
     refused = stage.run("up")
     assert refused.code == 4
     assert "local file" not in refused.err
 
 
-def test_suffix_of_another_environment_is_told_before_anything_is_written(stage: Stage) -> None:
+def test_suffix_of_another_environment_is_told_before_anything_is_written(stage: Deployer) -> None:
     adopt(stage, environment="production")
     refused = stage.run("up")
     assert refused.code == 1
     assert "`production`" in refused.err
-    assert not stage.requests(only="POST")["requests"]
+    assert not stage.report(only="POST")["requests"]
 
 
-def test_own_code_that_cannot_run_is_told_before_anything_is_sent(stage: Stage) -> None:
+def test_own_code_that_cannot_run_is_told_before_anything_is_sent(stage: Deployer) -> None:
     (stage.folder / "hook.js").write_text("module.exports = (call) => {\n  return {;\n};\n")
     stage.configure(hooks="{before_engage: ./hook.js}")
     refused = stage.run("up")
     assert refused.code == 3
     assert "hook.js" in refused.err
-    assert stage.requests()["count"] == 0
+    assert stage.report()["count"] == 0
 
 
-def test_number_in_use_elsewhere_needs_consent(stage: Stage) -> None:
-    with stage.gateway() as gateway:
+def test_number_in_use_elsewhere_needs_consent(stage: Deployer) -> None:
+    with stage.open_gateway() as gateway:
         number = gateway.list_numbers([NUMBER])[NUMBER]
         theirs = replace(number.settings, voice_url="https://pbx.example.com/voice")
         gateway.update_number(number.sid, theirs, ["voice_url"])
@@ -524,7 +474,7 @@ def test_number_in_use_elsewhere_needs_consent(stage: Stage) -> None:
     assert stage.state()["numbers"][NUMBER]["voice_fallback_url"] == ""
 
 
-def test_destroy_takes_the_flow_along(stage: Stage) -> None:
+def test_destroy_takes_the_flow_along(stage: Deployer) -> None:
     before = stage.state()
     stage.configure(flow="{enabled: true}")
     text = (

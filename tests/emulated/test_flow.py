@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy import cli
-from ga_deploy.emulator.accounts import Account
 from ga_deploy.emulator.control import dump
 from ga_deploy.emulator.faults import Fault
-from ga_deploy.emulator.server import Emulator, EmulatorThread
-from ga_deploy.gateway import Credentials, Endpoints, Gateway
-from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN
-from ga_deploy.redact import Secret
+from ga_deploy.local import ACCOUNT_SID
+from tests.emulated.stage import Stage, set_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ga_deploy.gateway import Gateway
 
 ROOT = Path(__file__).parents[2]
 NUMBER = "+15550100000"
@@ -48,41 +45,17 @@ phone_numbers: [NUMBERS]
 """
 
 
-@dataclass
-class Answer:
-    code: int
-    out: str
-    err: str
+class FlowStage(Stage):
+    """A stage whose config has a flow."""
 
-    @property
-    def json(self) -> dict[str, Any]:
-        return json.loads(self.out)
-
-
-class Stage:
-    """A folder with a config, an emulator that tests can look into, and the command line between them."""
-
-    def __init__(self, folder: Path, emulator: Emulator, base_url: str, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder, self.emulator, self.base_url, self._capsys = folder, emulator, base_url, capsys
-        self.gateway = Gateway(
-            Credentials(ACCOUNT_SID, ACCOUNT_SID, Secret(AUTH_TOKEN)), endpoints=Endpoints.local(base_url)
-        )
+    @cached_property
+    def gateway(self) -> Gateway:
+        return self.open_gateway()
 
     def configure(self, greeting: str = "One moment.", more: str = "", numbers: bool = True) -> None:
         text = CONFIG.replace("GREETING", greeting).replace("MORE", more)
         text = text.replace("NUMBERS", f'{{number: "{NUMBER}", to: flow}}' if numbers else "")
         (self.folder / "config.yaml").write_text(text)
-
-    def run(self, *argv: str) -> Answer:
-        self._capsys.readouterr()
-        code = cli.run(["--local", "-c", str(self.folder / "config.yaml"), *argv])
-        shown = self._capsys.readouterr()
-        return Answer(code, shown.out, shown.err)
-
-    def ok(self, *argv: str) -> Answer:
-        answer = self.run(*argv)
-        assert answer.code == 0, answer.err
-        return answer
 
     def flows(self) -> list[Any]:
         return [self.gateway.find_flow(flow.sid) for flow in self.gateway.list_flows()]
@@ -95,7 +68,7 @@ class Stage:
         return self.gateway.list_numbers([NUMBER])[NUMBER].settings.voice_url
 
     def requests(self, only: str = "") -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = self.emulator.journal.report(only=only, exclude=r"/Status$")["requests"]
+        listed: list[dict[str, Any]] = self.report(only)["requests"]
         return listed
 
     def post(self, path: str, **form: str) -> tuple[int, str]:
@@ -108,33 +81,25 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Stage]:
-    emulator = Emulator(None, accounts=[Account(ACCOUNT_SID, AUTH_TOKEN, numbers=[NUMBER])])
-    with EmulatorThread(emulator) as base_url:
-        monkeypatch.setenv("GA_DEPLOY_EMULATOR", base_url)
-        monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-        before = signal.getsignal(signal.SIGTERM)
-        made = Stage(tmp_path, emulator, base_url, capsys)
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[FlowStage]:
+    with set_up(FlowStage, tmp_path, [NUMBER], monkeypatch, capsys) as made:
         made.configure()
-        try:
+        with made.gateway:
             yield made
-        finally:
-            signal.signal(signal.SIGTERM, before)
-            made.gateway.close()
 
 
 def states(flow: Any) -> dict[str, Any]:
     return {state["name"]: state for state in flow.definition["states"]}
 
 
-def attach_config(stage: Stage, **more: Any) -> str:
+def attach_config(stage: FlowStage, **more: Any) -> str:
     """Make a flow as somebody drew it, and a config that attaches to it."""
     sid = stage.gateway.create_flow("Main menu", "published", MENU["flow"], "drawn by hand").sid
     stage.configure(more=f"attach_to: {sid}, after: '{MENU['after']}'", numbers=False, **more)
     return sid
 
 
-def test_up_publishes_the_flow_before_a_number_points_at_it(stage: Stage) -> None:
+def test_up_publishes_the_flow_before_a_number_points_at_it(stage: FlowStage) -> None:
     domain = stage.ok("up", "--json").json["domain_name"]
     flow = stage.flow()
     assert (flow.friendly_name, flow.status, flow.revision) == ("GenerativeAgent", "published", 1)
@@ -153,7 +118,7 @@ def test_up_publishes_the_flow_before_a_number_points_at_it(stage: Stage) -> Non
     assert saved < next(i for i, target in enumerate(order) if "IncomingPhoneNumbers" in target)
 
 
-def test_nothing_changed_means_no_new_revision(stage: Stage) -> None:
+def test_nothing_changed_means_no_new_revision(stage: FlowStage) -> None:
     stage.ok("up")
     stage.emulator.journal.reset()
     assert not stage.ok("up", "--json").json["changed"]
@@ -163,7 +128,7 @@ def test_nothing_changed_means_no_new_revision(stage: Stage) -> None:
     assert stage.run("plan", "--detailed-exitcode").code == 0
 
 
-def test_a_change_makes_one_revision_and_keeps_what_was_moved_on_the_canvas(stage: Stage) -> None:
+def test_a_change_makes_one_revision_and_keeps_what_was_moved_on_the_canvas(stage: FlowStage) -> None:
     stage.ok("up")
     flow = stage.flow()
     states(flow)["ga_engage"]["properties"]["offset"] = {"x": 7, "y": 8}
@@ -196,7 +161,7 @@ KILLS = [
 
 
 @pytest.mark.parametrize(("path", "processed"), KILLS)
-def test_killed_around_the_flow_the_next_up_finishes(stage: Stage, path: str, processed: bool) -> None:
+def test_killed_around_the_flow_the_next_up_finishes(stage: FlowStage, path: str, processed: bool) -> None:
     # Of the variables it is the last, the one that tells the flow's SID.
     nth = 5 if path == "/Variables" else 1
     stage.emulator.faults.add(Fault("stall", "POST", path, nth=nth, processed=processed, seconds=30))
@@ -223,7 +188,7 @@ def test_killed_around_the_flow_the_next_up_finishes(stage: Stage, path: str, pr
     "action",
     ["drop", pytest.param("malformed", marks=pytest.mark.slow), pytest.param("status", marks=pytest.mark.slow)],
 )
-def test_a_lost_answer_does_not_make_a_second_flow(stage: Stage, action: Any) -> None:
+def test_a_lost_answer_does_not_make_a_second_flow(stage: FlowStage, action: Any) -> None:
     stage.emulator.faults.add(Fault(action, "POST", r"/v2/Flows$", processed=True, status=503))
     stage.ok("up")
     assert stage.flow().revision == 1
@@ -235,7 +200,7 @@ def test_a_lost_answer_does_not_make_a_second_flow(stage: Stage, action: Any) ->
 
 
 @pytest.mark.slow
-def test_a_stale_read_right_after_a_write_is_no_change(stage: Stage) -> None:
+def test_a_stale_read_right_after_a_write_is_no_change(stage: FlowStage) -> None:
     stage.emulator.world.change_rules({"studio_lag_ms": 1500})
     stage.ok("up")
     time.sleep(1.6)
@@ -243,7 +208,7 @@ def test_a_stale_read_right_after_a_write_is_no_change(stage: Stage) -> None:
     assert not stage.ok("up", "--json").json["changed"]
 
 
-def test_a_draft_is_saved_as_one_and_callers_keep_what_is_published(stage: Stage) -> None:
+def test_a_draft_is_saved_as_one_and_callers_keep_what_is_published(stage: FlowStage) -> None:
     stage.ok("up")
     flow = stage.flow()
     stage.configure(greeting="Just a second.", more="status: draft")
@@ -255,7 +220,7 @@ def test_a_draft_is_saved_as_one_and_callers_keep_what_is_published(stage: Stage
     assert stage.gateway.get_flow_revision(flow.sid, "LatestPublished").revision == 3
 
 
-def test_a_number_is_not_pointed_at_a_flow_that_was_never_published(stage: Stage) -> None:
+def test_a_number_is_not_pointed_at_a_flow_that_was_never_published(stage: FlowStage) -> None:
     before = stage.voice_url()
     stage.configure(more="status: draft")
     refused = stage.run("up")
@@ -268,7 +233,7 @@ def test_a_number_is_not_pointed_at_a_flow_that_was_never_published(stage: Stage
     assert stage.voice_url() == stage.flow().webhook_url
 
 
-def test_attach_updates_in_place_and_detach_gives_back_the_very_same_flow(stage: Stage) -> None:
+def test_attach_updates_in_place_and_detach_gives_back_the_very_same_flow(stage: FlowStage) -> None:
     sid = attach_config(stage)
     up = stage.ok("up")
     assert "attached at main_menu_split.match:2" in up.err
@@ -293,7 +258,7 @@ def test_attach_updates_in_place_and_detach_gives_back_the_very_same_flow(stage:
     assert stage.run("flow", "detach").code == 1
 
 
-def test_what_somebody_else_saves_meanwhile_is_not_overwritten(stage: Stage) -> None:
+def test_what_somebody_else_saves_meanwhile_is_not_overwritten(stage: FlowStage) -> None:
     sid = attach_config(stage)
     stage.ok("up")
     stage.configure(greeting="Just a second.", more=f"attach_to: {sid}, after: '{MENU['after']}'", numbers=False)
@@ -313,7 +278,7 @@ def test_what_somebody_else_saves_meanwhile_is_not_overwritten(stage: Stage) -> 
     assert stage.ok("flow", "attach", "--json").json["flow"]["revision"] == 4
 
 
-def test_a_draft_that_somebody_works_on_is_not_published(stage: Stage) -> None:
+def test_a_draft_that_somebody_works_on_is_not_published(stage: FlowStage) -> None:
     sid = attach_config(stage)
     flow = stage.gateway.find_flow(sid)
     stage.gateway.update_flow(flow, "draft", MENU["flow"], "half done")
@@ -323,7 +288,7 @@ def test_a_draft_that_somebody_works_on_is_not_published(stage: Stage) -> None:
     assert stage.gateway.find_flow(sid).revision == 2
 
 
-def test_a_flow_that_is_not_there_and_an_exit_that_is_not_there(stage: Stage) -> None:
+def test_a_flow_that_is_not_there_and_an_exit_that_is_not_there(stage: FlowStage) -> None:
     stage.configure(more=f"attach_to: FW{'0' * 32}, after: a.b", numbers=False)
     missing = stage.run("up")
     assert (missing.code, "there is no flow" in missing.err) == (1, True)
@@ -334,13 +299,13 @@ def test_a_flow_that_is_not_there_and_an_exit_that_is_not_there(stage: Stage) ->
     assert "did you mean `main_menu`?" in wrong.err
 
 
-def test_push_needs_functions_and_attach_needs_a_flow(stage: Stage) -> None:
+def test_push_needs_functions_and_attach_needs_a_flow(stage: FlowStage) -> None:
     assert "not deployed" in stage.run("flow", "push").err
     attach = stage.run("flow", "attach")
     assert (attach.code, "flow.attach_to" in attach.err) == (3, True)
 
 
-def test_a_definition_that_twilio_refuses_is_explained(stage: Stage) -> None:
+def test_a_definition_that_twilio_refuses_is_explained(stage: FlowStage) -> None:
     details = {"errors": [{"message": "is required", "property_path": "#/states/4/properties/to"}], "warnings": []}
     body = json.dumps({"code": 81022, "message": "invalid", "status": 400, "details": details})
     stage.emulator.faults.add(Fault("status", "POST", "/Flows/Validate", status=400, body=body))
@@ -353,7 +318,7 @@ def test_a_definition_that_twilio_refuses_is_explained(stage: Stage) -> None:
     assert stage.voice_url() == stage.flow().webhook_url
 
 
-def test_a_flow_from_the_console_can_be_the_base(stage: Stage) -> None:
+def test_a_flow_from_the_console_can_be_the_base(stage: FlowStage) -> None:
     (stage.folder / "menu.json").write_text(json.dumps(MENU["flow"]))
     stage.configure(more=f"base: ./menu.json, after: '{MENU['after']}'")
     stage.ok("up")
@@ -369,7 +334,7 @@ def test_a_flow_from_the_console_can_be_the_base(stage: Stage) -> None:
         assert (broken.code, "is not a Studio flow definition" in broken.err) == (3, True)
 
 
-def test_a_new_name_in_the_config_renames_the_flow(stage: Stage) -> None:
+def test_a_new_name_in_the_config_renames_the_flow(stage: FlowStage) -> None:
     stage.ok("up")
     before = stage.flow()
     stage.configure(more="friendly_name: Front desk")
@@ -379,7 +344,7 @@ def test_a_new_name_in_the_config_renames_the_flow(stage: Stage) -> None:
     assert not stage.ok("up", "--json").json["changed"]
 
 
-def test_destroy_deletes_our_flow_after_the_numbers(stage: Stage) -> None:
+def test_destroy_deletes_our_flow_after_the_numbers(stage: FlowStage) -> None:
     before = stage.voice_url()
     stage.ok("up")
     stage.emulator.journal.reset()
@@ -392,14 +357,14 @@ def test_destroy_deletes_our_flow_after_the_numbers(stage: Stage) -> None:
     assert number < flow < next(i for i, target in enumerate(writes) if "/v1/Services/ZS" in target)
 
 
-def test_destroy_only_detaches_from_a_flow_of_others(stage: Stage) -> None:
+def test_destroy_only_detaches_from_a_flow_of_others(stage: FlowStage) -> None:
     sid = attach_config(stage)
     stage.ok("up")
     assert stage.ok("destroy", "--yes", "--json").json["flow"] == sid
     assert stage.gateway.find_flow(sid).definition == MENU["flow"]
 
 
-def test_a_flow_that_is_no_longer_in_the_config_is_pointed_out(stage: Stage) -> None:
+def test_a_flow_that_is_no_longer_in_the_config_is_pointed_out(stage: FlowStage) -> None:
     stage.configure(numbers=False)
     stage.ok("up")
     text = (stage.folder / "config.yaml").read_text()
@@ -408,7 +373,7 @@ def test_a_flow_that_is_no_longer_in_the_config_is_pointed_out(stage: Stage) -> 
     assert (change["action"], change["reason"]) == ("keep", "removed")
 
 
-def test_what_the_commands_say(stage: Stage, golden: Callable[[str, str], None]) -> None:
+def test_what_the_commands_say(stage: FlowStage, golden: Callable[[str, str], None]) -> None:
     stage.ok("up")
     golden("flow/show.txt", stage.ok("flow", "show").out)
     stage.configure(greeting="Just a second.")
@@ -418,7 +383,7 @@ def test_what_the_commands_say(stage: Stage, golden: Callable[[str, str], None])
     assert stage.ok("flow", "show", "--mermaid").out.strip() == shown["mermaid"].strip()
 
 
-def test_the_emulator_runs_calls_through_flows_as_studio_does(stage: Stage) -> None:
+def test_the_emulator_runs_calls_through_flows_as_studio_does(stage: FlowStage) -> None:
     stage.ok("up")
     flow = stage.flow()
     path = f"/webhooks/v1/Accounts/{ACCOUNT_SID}/Flows/{flow.sid}"
