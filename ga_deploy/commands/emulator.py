@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context, port: int) -> ExitCode:
-    """Serve until interrupted; SIGINT and SIGTERM end it well, with the state kept."""
+    """Serve until a signal ends it, with the state kept: 130 after Ctrl-C, 143 after SIGTERM, as every command."""
     from ga_deploy.errors import Terminated
     from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN, serve_stack
 
@@ -42,6 +42,9 @@ def run(ctx: Context, port: int) -> ExitCode:
         ctx.ui.result({"url": stack.base_url, "account_sid": ACCOUNT_SID, "asapp_url": stack.asapp_url}, text)
         try:
             threading.Event().wait()
-        except (KeyboardInterrupt, Terminated):
-            ctx.ui.note("the emulator has ended; its state is kept")
-    return ExitCode.OK
+        except KeyboardInterrupt:
+            ended = ExitCode.INTERRUPTED
+        except Terminated:
+            ended = ExitCode.TERMINATED
+        ctx.ui.note("the emulator has ended; its state is kept")
+    return ended
