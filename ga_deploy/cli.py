@@ -6,9 +6,9 @@ one place where an error becomes an exit code. Long because every command has it
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -16,14 +16,16 @@ import typer
 
 from ga_deploy import __version__
 from ga_deploy.errors import DeployError, ExitCode, Terminated, Usage
+from ga_deploy.streams import OutputLost
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from ga_deploy.commands.context import Context
 
-_FLAGS = {"--local", "--json", "-y", "--yes", "-q", "--quiet", "-v", "--verbose", "--debug", "--no-color"}
+_FLAGS = {"--local", "--json", "-y", "--yes", "-q", "--quiet", "-v", "--verbose", "--debug", "--no-color", "--version"}
 _WITH_VALUE = {"-c", "--config", "-e", "--env"}
+_ONE_LETTER = {option[1:] for option in _FLAGS | _WITH_VALUE if len(option) == 2}
 _EPILOG = "Global options (ga-deploy --help) may stand before or after the command."
 
 app = typer.Typer(
@@ -83,9 +85,6 @@ def _options(
     no_color: Annotated[bool, typer.Option("--no-color", help="No colour; NO_COLOR is obeyed too.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    if version:
-        sys.stdout.write(f"ga-deploy {__version__}\n")
-        raise typer.Exit
     _run.config = config
     _run.environment = env or None
     _run.local = local
@@ -329,14 +328,30 @@ def run(argv: list[str]) -> int:
     """
     global _run  # noqa: PLW0603 - one run, one set of global options
     _run = _Globals()
-    signal.signal(signal.SIGTERM, _terminate)
-    # A shell starts background jobs with SIGINT ignored; who sends one all the same means it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What goes wrong before the options are read is told in the form that was asked for, too.
+    _run.as_json = "--json" in argv
     try:
-        answered = app(_hoist(argv), prog_name="ga-deploy", standalone_mode=False)
+        code = _answer(argv)
+    except KeyboardInterrupt:  # once more, while the first was being answered
+        code = ExitCode.INTERRUPTED
+    except Terminated:
+        code = ExitCode.TERMINATED
+    return int(_close() or code)
+
+
+def _answer(argv: list[str]) -> ExitCode:
+    """Do what the command line asks for; whatever comes of it is told."""
+    try:
+        _take_signals()
+        words = _hoist(argv)
+        if "--version" in words[: words.index("--") if "--" in words else None]:
+            return _say_version()
+        answered = app(words, prog_name="ga-deploy", standalone_mode=False)
         # Typer swallows KeyboardInterrupt and returns what it would exit with.
         was_interrupted = answered == ExitCode.INTERRUPTED
         code = _interrupted(ExitCode.INTERRUPTED, "interrupted") if was_interrupted else _run.code
+    except OutputLost as error:
+        code = ExitCode.FAILED if error.reader_left else _fail(error)
     except DeployError as error:
         code = _fail(error)
     except typer.TyperException as error:
@@ -345,15 +360,18 @@ def run(argv: list[str]) -> int:
         code = _interrupted(ExitCode.INTERRUPTED, "interrupted")
     except Terminated:
         code = _interrupted(ExitCode.TERMINATED, "terminated")
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`); Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = ExitCode.FAILED
     except Exception as error:  # noqa: BLE001 - the contract: no input ends in a traceback
         code = _unexpected(error)
-    finally:
-        code = _close() or code
-    return int(code)
+    return code
+
+
+def _take_signals() -> None:
+    """Let SIGTERM and SIGINT end the run in order, from now on; `__main__` holds them back until here."""
+    signal.signal(signal.SIGTERM, _terminate)
+    # A shell starts background jobs with SIGINT ignored; who sends one all the same means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 
 
 def _close() -> ExitCode | None:
@@ -361,33 +379,47 @@ def _close() -> ExitCode | None:
         return None
     try:
         _run.context.close()
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except Terminated:
+        return ExitCode.TERMINATED
     except Exception as error:  # noqa: BLE001 - the work is done; a failing clean-up must not hide its outcome
         return _unexpected(error)
     return None
 
 
+def _say_version() -> ExitCode:
+    _context().ui.result({"version": __version__}, f"ga-deploy {__version__}")
+    return ExitCode.OK
+
+
+def _tell(error: DeployError) -> None:
+    with suppress(OutputLost):  # standard error has it already
+        _context().ui.error(error)
+
+
 def _fail(error: DeployError) -> ExitCode:
-    _context().ui.error(error)
+    _tell(error)
     if _run.debug:
         _show_traceback()
     return error.exit_code
 
 
 def _usage(error: typer.TyperException, argv: list[str]) -> ExitCode:
-    if type(error).__name__ == "NoArgsIsHelpError":
+    without_command = type(error).__name__ == "NoArgsIsHelpError"
+    if without_command and not _run.as_json:
         sys.stderr.write(f"{error}\n")
         return ExitCode.USAGE
-    said = getattr(error, "format_message", lambda: str(error))()
+    said = "missing command" if without_command else getattr(error, "format_message", lambda: str(error))()
     command = next((word for word in argv if word in _command_names()), "")
     fix = f"see `ga-deploy {command} --help`" if command else "see `ga-deploy --help`"
-    _run.as_json = _run.as_json or "--json" in argv
-    _context().ui.error(Usage(_one_line(said), why="the command line cannot be understood", fix=fix))
+    _tell(Usage(_one_line(said), why="the command line cannot be understood", fix=fix))
     return ExitCode.USAGE
 
 
 def _command_names() -> set[str]:
-    registered = {c.name or (c.callback.__name__ if c.callback else "") for c in app.registered_commands}
-    return registered | {group.name or "" for group in app.registered_groups} - {""}
+    commands = {c.name or (c.callback.__name__ if c.callback else "") for c in app.registered_commands}
+    return (commands | {"flow"}) - {""}
 
 
 def _one_line(text: str) -> str:
@@ -396,8 +428,7 @@ def _one_line(text: str) -> str:
 
 
 def _interrupted(code: ExitCode, word: str) -> ExitCode:
-    ui = _context().ui
-    ui.error(
+    _tell(
         DeployError(
             word,
             why="what was made so far stays as it is",
@@ -431,9 +462,7 @@ def _unexpected(error: Exception) -> ExitCode:
         if where
         else "run it again with --debug and report what it says"
     )
-    _context().ui.error(
-        DeployError("something went wrong that should not", why=f"{type(error).__name__}: {said}", fix=fix)
-    )
+    _tell(DeployError("something went wrong that should not", why=f"{type(error).__name__}: {said}", fix=fix))
     if _run.debug:
         _show_traceback()
     return ExitCode.FAILED
@@ -459,16 +488,38 @@ def _hoist(argv: list[str]) -> list[str]:
     for word in words:
         if word == "--":
             rest += [word, *words]
-        elif word in _FLAGS or word.startswith(("--config=", "--env=")):
-            front.append(word)
-        elif word in _WITH_VALUE:
-            front.append(word)
-            front += [value for value in [next(words, None)] if value is not None]
-        elif word == "--version" and not rest:
-            front.append(word)
-        else:
+            continue
+        options = _split_letters(word)
+        if options is None:
             rest.append(word)
+            continue
+        front += options
+        if options[-1] in _WITH_VALUE:
+            value = next(words, None)
+            if value is None:
+                raise Usage(
+                    f"option '{options[-1]}' requires an argument",
+                    why="the command line cannot be understood",
+                    fix="see `ga-deploy --help`",
+                )
+            front.append(value)
     return front + rest
+
+
+def _split_letters(word: str) -> list[str] | None:
+    """Return the global options that a word is, one by one (`-qy`, `-eprod`); None if it is anything else."""
+    if word in _FLAGS or word in _WITH_VALUE or word.startswith(("--config=", "--env=")):
+        return [word]
+    if not word.startswith("-") or word.startswith("--"):
+        return None
+    options: list[str] = []
+    for at, letter in enumerate(word[1:], start=1):
+        if letter not in _ONE_LETTER:
+            return None
+        options.append(f"-{letter}")
+        if f"-{letter}" in _WITH_VALUE and word[at + 1 :]:
+            return [*options, word[at + 1 :]]
+    return options or None
 
 
 def _seconds(text: str, option: str) -> float:

@@ -19,7 +19,11 @@ COMMANDS = sorted({c.name or c.callback.__name__ for c in app.registered_command
         (["up", "-e", "prod", "--json"], ["-e", "prod", "--json", "up"]),
         (["--config=a.yaml", "plan", "--diff"], ["--config=a.yaml", "plan", "--diff"]),
         (["bind-number", "+1555", "--yes", "--", "--local"], ["--yes", "bind-number", "+1555", "--", "--local"]),
-        (["up", "-c"], ["-c", "up"]),
+        (["up", "-qy"], ["-q", "-y", "up"]),
+        (["up", "-yeprod"], ["-y", "-e", "prod", "up"]),
+        (["plan", "-vc", "a.yaml"], ["-v", "-c", "a.yaml", "plan"]),
+        (["simulate", "--calls", "-1", "-qx"], ["simulate", "--calls", "-1", "-qx"]),
+        (["up", "--version"], ["--version", "up"]),
         ([], []),
     ],
 )
@@ -50,6 +54,8 @@ def test_help_of_each_command(command: str, ga_deploy: Run) -> None:
         (["bind-number", "--to", "moon"], "'moon' is not one of"),
         (["render"], "missing option '--out'"),
         (["-c"], "requires an argument"),
+        (["status", "--env"], "'--env' requires an argument"),
+        (["flow", "frobnicate"], "see `ga-deploy flow --help`"),
     ],
 )
 def test_usage_errors_end_in_64(argv: list[str], says: str, ga_deploy: Run) -> None:
@@ -60,9 +66,18 @@ def test_usage_errors_end_in_64(argv: list[str], says: str, ga_deploy: Run) -> N
     assert "Traceback" not in shown.stderr
 
 
-def test_a_usage_error_with_json_is_one_object(ga_deploy: Run) -> None:
-    shown = ga_deploy("upp", "--json")
-    assert json.loads(shown.stdout)["error"]["exit_code"] == 64
+@pytest.mark.parametrize("argv", [["upp", "--json"], ["--json"], ["flow", "--json"], ["--json", "up", "-e"]])
+def test_a_usage_error_with_json_is_one_object(argv: list[str], ga_deploy: Run) -> None:
+    shown = ga_deploy(*argv)
+    answer = json.loads(shown.stdout)
+    assert (answer["format_version"], answer["error"]["exit_code"], shown.returncode) == (1, 64, 64)
+
+
+def test_version_stands_anywhere_and_obeys_json(ga_deploy: Run) -> None:
+    assert ga_deploy("-q", "status", "--version").stdout.startswith("ga-deploy ")
+    answer = json.loads(ga_deploy("--version", "--json").stdout)
+    assert answer["format_version"] == 1
+    assert answer["version"]
 
 
 def test_without_a_command_help_and_64(ga_deploy: Run) -> None:

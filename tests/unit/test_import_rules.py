@@ -17,6 +17,7 @@ MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.p
 MAY_IMPORT = {
     "errors": set(),
     "redact": set(),
+    "streams": {"errors"},
     "events": set(),
     "model": {"redact", "errors"},
     "ui": {"errors", "events", "redact"},
