@@ -236,8 +236,12 @@ def simulate(
     scenarios: Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO...]", help="Names or YAML files.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every shipped scenario.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="List the shipped scenarios.")] = False,
-    calls: Annotated[int, typer.Option("--calls", metavar="N", min=0, help="So many calls in all.")] = 0,
-    concurrency: Annotated[int, typer.Option("--concurrency", metavar="M", min=0, help="So many at a time.")] = 0,
+    calls: Annotated[
+        int | None, typer.Option("--calls", metavar="N", min=1, max=100_000, help="So many calls in all.")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", metavar="M", min=1, max=10_000, help="So many at a time.")
+    ] = None,
     audio: Annotated[
         Path | None, typer.Option("--audio", metavar="WAV", help="What every caller says; or `microphone`.")
     ] = None,
@@ -251,8 +255,9 @@ def simulate(
 ) -> None:
     """Play whole calls through the functions on this machine, and judge what the caller went through."""
     from ga_deploy.commands import simulate as command
+    from ga_deploy.commands.simulate_options import Options
 
-    options = command.Options(
+    options = Options(
         tuple(scenarios or ()), every, listed, calls, concurrency, audio, record, report, junit, asapp, flow
     )
     _run.code = command.run(_context(), options)

@@ -14,10 +14,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
+from ga_deploy.commands.simulate_options import MICROPHONE, Options, check_options, check_outputs
 from ga_deploy.errors import CallFailed, DeployError, ExitCode, Usage
 from ga_deploy.events import StepDone, StepProgress, StepStarted
 
@@ -31,53 +32,28 @@ if TYPE_CHECKING:
     from ga_deploy.simulate.scenario import Scenario
     from ga_deploy.simulate.stream import Person
 
-# What `--audio` is called with for somebody at this machine instead of a file.
-MICROPHONE = "microphone"
 # What runs when no scenario is named: one call for each way a conversation ends.
 USUAL = ("agent", "system", "completed", "caller-hangs-up", "asapp-down")
 
-
-@dataclass(frozen=True)
-class Options:
-    """The options of `simulate` as they were given; `calls` 0 is one call a scenario."""
-
-    scenarios: tuple[str, ...] = ()
-    every: bool = False
-    listed: bool = False
-    calls: int = 0
-    concurrency: int = 0
-    audio: Path | None = None
-    record: Path | None = None
-    report: Path | None = None
-    junit: Path | None = None
-    asapp: Literal["mock", "live"] = "mock"
-    flow: bool = False
+# Lines of a load test when `--concurrency` does not say how many.
+USUAL_LINES = 10
 
 
 def run(ctx: Context, options: Options) -> ExitCode:
     """Run the calls and give their verdicts. Raises CallFailed (exit 6) when one did not pass."""
     from ga_deploy.simulate.scenario_file import find_scenarios, list_shipped
 
-    if options.every and options.scenarios:
-        raise Usage(
-            "`--all` and scenarios are named together", why="`--all` runs every shipped one", fix="drop one of them"
-        )
-    if ctx.local and options.asapp == "live":
-        why = "`--local` stands for the mock ASAPP"
-        raise Usage("`--local` and `--asapp live` exclude each other", why=why, fix="drop one of them")
+    check_options(options, local=ctx.local)
     usual = USUAL if options.asapp == "mock" else USUAL[:1]
     names = [path.stem for path in list_shipped()] if options.every or options.listed else options.scenarios or usual
     scenarios = find_scenarios(names)
     if options.listed:
         return _list(ctx, scenarios)
-    for path in (options.junit, options.report):
-        if path is not None and not path.resolve().parent.is_dir():
-            raise Usage(f"{path} cannot be written", why="its folder does not exist", fix="name a folder that exists")
+    check_outputs(options, keep=(ctx.config_path, *(Path(scenario.file) for scenario in scenarios)))
     began = time.monotonic()
     with _recordings(options) as folder, _open_microphone(options) as person:
         verdicts, load = asyncio.run(_place_calls(ctx, options, scenarios, folder, person))
     seconds = time.monotonic() - began
-    _write_files(ctx, options, verdicts, seconds)
     failed = [verdict for verdict in verdicts if not verdict.passed]
     payload = {
         "passed": not failed,
@@ -95,15 +71,30 @@ def run(ctx: Context, options: Options) -> ExitCode:
         ctx.ui.note(_describe_load(load))
     outputs = {"calls": str(len(verdicts)), "failed": str(len(failed))}
     ctx.ui.outputs(outputs, _summarise(failed, len(verdicts)))
+    # The verdicts are out by now: a file that cannot be written after all does not take them along.
+    unwritten = _write_files(ctx, options, verdicts, seconds)
     if failed:
+        for problem in unwritten:
+            ctx.ui.warn(problem.what, why=problem.why, fix=problem.fix)
         reasons = [f"{verdict.record.name}: {verdict.failings[0]}" for verdict in failed[:5]]
         more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
-        fix = "" if options.report else "run it again with `--report calls.html` to see and hear each call"
+        fix = (
+            f"open {options.report} to see and hear each call"
+            if options.report
+            else "run it again with `--report calls.html` to see and hear each call"
+        )
         raise CallFailed(
             f"{len(failed)} of {len(verdicts)} simulated calls failed", why="; ".join(reasons) + more, fix=fix
         )
-    ctx.ui.note(f"{len(verdicts)} calls, every one as it should be; {seconds:.0f} s in all.")
+    if unwritten:
+        raise unwritten[0]
+    ctx.ui.note(f"{count_calls(len(verdicts))}, every one as it should be; {seconds:.0f} s in all.")
     return ExitCode.OK
+
+
+def count_calls(count: int) -> str:
+    """Return `1 call`, `2 calls` …"""
+    return f"{count} call" if count == 1 else f"{count} calls"
 
 
 def _list(ctx: Context, scenarios: Sequence[Scenario]) -> ExitCode:
@@ -162,11 +153,6 @@ class _Environ(Mapping[str, str]):
 def _recordings(options: Options) -> Iterator[Path | None]:
     """Give the folder for recordings: the user's, a temporary one for the report, or none."""
     if options.record is not None:
-        try:
-            options.record.mkdir(parents=True, exist_ok=True)
-        except OSError as problem:
-            why = problem.strerror or str(problem)
-            raise DeployError(f"{options.record} cannot hold recordings", why=why, fix="name another folder") from None
         yield options.record
     elif options.report is not None:
         with tempfile.TemporaryDirectory(prefix="ga-deploy-calls-") as folder:
@@ -183,12 +169,6 @@ def _open_microphone(options: Options) -> Iterator[Person | None]:
         return
     from ga_deploy.simulate.microphone import Microphone
 
-    if options.calls:
-        raise Usage(
-            "`--audio microphone` and `--calls` are given together",
-            why="one person cannot make many calls",
-            fix="give a WAV, or drop `--calls`",
-        )
     with Microphone() as person:
         yield person
 
@@ -208,7 +188,7 @@ async def _place_calls(
         npm_cache=npm_cache(),
         live=live,
         speed=1.0 if options.calls or person else None,
-        record_to=(lambda name, number: folder / f"{_file_name(name)}-{number}.wav") if folder else None,
+        record_to=_Recordings(folder) if folder else None,
         caller_says=str(options.audio) if options.audio and not person else "",
         person=person,
         flow=options.flow,
@@ -225,9 +205,13 @@ async def _place_calls(
             raise Usage("none of these scenarios applies to this config", why=why, fix="name others, or use `--all`")
         if options.calls:
             calls = [_numbered(calls[index % len(calls)], index + 1) for index in range(options.calls)]
+        else:
+            calls = tell_apart(calls)
         progress = _Progress(ctx, len(calls))
         if options.calls:
-            verdicts, load = await _place_load(calls, stage, options.concurrency or 10, progress)
+            verdicts, load = await _place_load(
+                calls, stage, options.concurrency or min(USUAL_LINES, options.calls), progress
+            )
         else:
             concurrency = 1 if person else options.concurrency or (1 if live else 6)
             load = {}
@@ -289,7 +273,7 @@ class _Progress:
         self._done: list[Verdict] = []
         self._failed = 0
         if not self._ui.is_live:
-            self._ui.event(StepStarted("calls", f"{total} calls" if total != 1 else "1 call"))
+            self._ui.event(StepStarted("calls", count_calls(total)))
 
     def start(self, scenario: Scenario) -> None:
         self._under_way[scenario.name] = time.monotonic()
@@ -308,7 +292,7 @@ class _Progress:
 
     def end(self) -> None:
         self._ui.redraw(None)
-        self._ui.event(StepDone("calls", f"{self._total} calls placed", f"{self._failed} failed"))
+        self._ui.event(StepDone("calls", f"{count_calls(self._total)} placed", f"{self._failed} failed"))
 
     def _redraw(self) -> None:
         if self._ui.is_live:
@@ -338,6 +322,16 @@ def _numbered(scenario: Scenario, number: int) -> Scenario:
     return replace(scenario, name=f"{scenario.name}#{number}")
 
 
+def tell_apart(calls: Sequence[Scenario]) -> list[Scenario]:
+    """Number the calls of a name that comes twice: reports and recordings go by the name."""
+    seen: dict[str, int] = {}
+    named = []
+    for call in calls:
+        seen[call.name] = seen.get(call.name, 0) + 1
+        named.append(call if seen[call.name] == 1 else _numbered(call, seen[call.name]))
+    return named
+
+
 def _for_live(scenarios: Sequence[Scenario]) -> list[Scenario]:
     """Return the scenarios that need no scripted ASAPP, without what only a script can promise."""
     return [
@@ -352,11 +346,24 @@ def _for_live(scenarios: Sequence[Scenario]) -> list[Scenario]:
     ]
 
 
-def _file_name(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")
+class _Recordings:
+    """Names a WAV for each stream of each call: names that look alike as file names are kept apart."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names: dict[str, str] = {}
+
+    def __call__(self, call: str, stream: int) -> Path:
+        if call not in self._names:
+            plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", call).strip("-.")[:120] or "call"
+            taken = set(self._names.values())
+            others = (f"{plain}_{number}" for number in range(2, len(taken) + 3))
+            self._names[call] = next(name for name in (plain, *others) if name not in taken)
+        return self._folder / f"{self._names[call]}-{stream}.wav"
 
 
-def _write_files(ctx: Context, options: Options, verdicts: Sequence[Verdict], seconds: float) -> None:
+def _write_files(ctx: Context, options: Options, verdicts: Sequence[Verdict], seconds: float) -> list[DeployError]:
+    """Write the files that were asked for; return an error for each that could not be written."""
     written: list[tuple[Path, str]] = []
     if options.junit:
         from ga_deploy.simulate.junit import write_junit
@@ -366,21 +373,24 @@ def _write_files(ctx: Context, options: Options, verdicts: Sequence[Verdict], se
         from ga_deploy.simulate.report import write_report
 
         written.append((options.report, write_report(verdicts, seconds=seconds)))
+    problems = []
     for path, text in written:
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as problem:
             why = problem.strerror or str(problem)
-            raise DeployError(f"{path} cannot be written", why=why, fix="name another file") from None
+            problems.append(DeployError(f"{path} cannot be written", why=why, fix="name another file"))
+            continue
         ctx.ui.note(f"wrote {path}")
+    return problems
 
 
 def _summarise(failed: Sequence[Verdict], calls: int) -> str:
     """Return the result as Markdown, for the summary of a CI job."""
     lines = [
-        f"**ga-deploy simulate**: {len(failed)} of {calls} calls failed"
+        f"**ga-deploy simulate**: {len(failed)} of {count_calls(calls)} failed"
         if failed
-        else f"**ga-deploy simulate**: {calls} calls passed"
+        else f"**ga-deploy simulate**: {count_calls(calls)} passed"
     ]
     for verdict in failed:
         reasons = "; ".join(str(failing) for failing in verdict.failings).replace("|", "\\|").replace("<", "&lt;")

@@ -49,6 +49,8 @@ def read_wav(path: Path) -> bytes:
     Raises WavUnusable.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise WavUnusable(path, "it is a folder" if path.is_dir() else "it is not a plain file")
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
         return pad_to_frames(g711.encode(resample(*_read_samples(content))))

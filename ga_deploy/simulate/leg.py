@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ga_deploy.simulate.audio import find_speech
+from ga_deploy.simulate.audio import find_speech, write_wav
 from ga_deploy.simulate.media_client import run_stream
 from ga_deploy.simulate.quality import list_audio_problems, measure_audio
 from ga_deploy.simulate.record import Span, StreamLeg
@@ -59,16 +60,30 @@ def make_opener(
             jitter_ms=script.jitter_ms,
             noise_dbfs=script.noise_dbfs,
             max_seconds=usual.max_seconds if left is None else left,
-            record=record,
         )
         request = StreamRequest(order.url, order.call_sid, order.account_sid, order.stream_sid, order.parameters, token)
         voice = Voice(tuple(turns) if order.number == 1 else ())
         clock = RunningClock() if speed == 1 else SteppedClock(speed)
         outcome = await run_stream(request, voice, options, clock, order.on_start, person)
         # Beside the loop: measuring a minute of audio takes as long as a frame, and other calls have frames to send.
-        return await asyncio.to_thread(make_leg, outcome, record, real_time=speed == 1)
+        return await asyncio.to_thread(record_leg, outcome, record, real_time=speed == 1)
 
     return open_stream
+
+
+def record_leg(outcome: StreamOutcome, recording: Path | None, *, real_time: bool) -> StreamLeg:
+    """Write the recording of a stream that was opened, and return the leg.
+
+    A recording that cannot be written is one of the leg's problems: a full disk does not lose the call.
+    """
+    try:
+        if recording and outcome.opened:
+            write_wav(recording, outcome.spoken, outcome.heard)
+    except OSError as problem:
+        leg = make_leg(outcome, real_time=real_time)
+        lost = f"the recording {recording} could not be written: {problem.strerror or problem}"
+        return replace(leg, problems=(*leg.problems, lost))
+    return make_leg(outcome, recording, real_time=real_time)
 
 
 def make_leg(outcome: StreamOutcome, recording: Path | None = None, *, real_time: bool = True) -> StreamLeg:

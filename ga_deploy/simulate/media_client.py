@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from ga_deploy import g711
-from ga_deploy.simulate.audio import write_wav
 from ga_deploy.simulate.caller import AgentEar, Caller, Line
 from ga_deploy.simulate.handshake import CODES, check_url, connect, trust
 from ga_deploy.simulate.messages import Clear, Mark, Media, ProtocolBroken, read_server_message
@@ -51,8 +50,7 @@ async def run_stream(
     """Open a stream, let the caller do as `voice` says, and return what came of it when it has ended.
 
     `on_start` is called once when the server has accepted. With a `person` it is they who speak and hear; `voice` can
-    still press keys and hang up. Raises nothing for what a server or the network does; only a `record` path that cannot
-    be written is an OSError.
+    still press keys and hang up. Raises nothing for what a server or the network does.
     """
     refusal = check_url(request.url)
     if refusal:
@@ -65,11 +63,7 @@ async def run_stream(
             return socket
         on_start()
         stream = _Stream(socket, request, voice, options, clock or RunningClock(), person)
-        outcome = await stream.run()
-    if options.record is not None:
-        # Beside the loop: other streams have frames to send.
-        await asyncio.to_thread(write_wav, options.record, outcome.spoken, outcome.heard)
-    return outcome
+        return await stream.run()
 
 
 class _Stream:

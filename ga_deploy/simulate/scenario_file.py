@@ -46,7 +46,7 @@ def find_scenarios(names: Sequence[str]) -> tuple[Scenario, ...]:
     scenarios: list[Scenario] = []
     for name in names:
         path = shipped.get(name) or Path(name)
-        if name not in shipped and not (path.suffix in {".yaml", ".yml"} and path.is_file()):
+        if name not in shipped and not _is_scenario_file(path):
             near = difflib.get_close_matches(name, shipped, 1)
             fix = f"did you mean `{near[0]}`?" if near else "`ga-deploy simulate --list` lists them"
             why = "it is neither a shipped scenario nor a .yaml file that exists"
@@ -59,6 +59,13 @@ def find_scenarios(names: Sequence[str]) -> tuple[Scenario, ...]:
     if findings:
         raise ConfigInvalid(tuple(findings))
     return tuple(scenarios)
+
+
+def _is_scenario_file(path: Path) -> bool:
+    try:
+        return path.suffix in {".yaml", ".yml"} and path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def read_scenario(path: Path) -> Scenario:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from ga_deploy.redact import Secret
 
@@ -80,9 +79,8 @@ class StreamOptions:
 
     `loss` is the share of the caller's frames that never arrive (0 to 1), `jitter_ms` the largest extra delay of one,
     `noise_dbfs` the level of the noise around the caller (None: a quiet room). Jitter comes in steps of
-    20 ms, the client's own. After `max_seconds` of stream time the caller hangs up. `record` is a WAV to write: the
-    caller on the left channel, the agent on the right. `connect_timeout` is how long (of the wall's clock) a server may
-    take to accept, and to read on.
+    20 ms, the client's own. After `max_seconds` of stream time the caller hangs up. `connect_timeout` is how long (of
+    the wall's clock) a server may take to accept, and to read on.
     """
 
     seed: int = 0
@@ -91,7 +89,6 @@ class StreamOptions:
     noise_dbfs: float | None = None
     max_seconds: float = 120.0
     connect_timeout: float = 5.0
-    record: Path | None = None
 
 
 class Ending(StrEnum):

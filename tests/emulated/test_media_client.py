@@ -23,6 +23,7 @@ from ga_deploy.asapp_mock.script import Listen, Pause, Report, Say, Script, Step
 from ga_deploy.asapp_mock.server import MockAsapp
 from ga_deploy.asapp_mock.voice import speak
 from ga_deploy.redact import Secret
+from ga_deploy.simulate.leg import record_leg
 from ga_deploy.simulate.media_client import run_stream
 from ga_deploy.simulate.stream import (
     CallerVoice,
@@ -125,13 +126,21 @@ def test_a_whole_conversation_with_the_mock_agent() -> None:
 
 
 def test_in_real_time_frames_are_on_time(tmp_path: Path) -> None:
-    options = StreamOptions(record=tmp_path / "call.wav")
-    outcome, _ = call_mock((Say("Hello."),), speed=1.0, options=options)
+    outcome, _ = call_mock((Say("Hello."),), speed=1.0, options=StreamOptions())
     assert outcome.lateness.frames == outcome.frames_sent
     assert 0 <= outcome.lateness.p50_ms <= outcome.lateness.p99_ms <= outcome.lateness.worst_ms
-    with wave.open(str(tmp_path / "call.wav")) as recording:
+    leg = record_leg(outcome, tmp_path / "calls" / "call.wav", real_time=True)
+    with wave.open(str(tmp_path / "calls" / "call.wav")) as recording:
         assert recording.getnchannels() == 2
         assert recording.getnframes() == len(outcome.heard)
+    assert leg.recording
+    assert not leg.problems
+    (tmp_path / "file").touch()
+    lost = record_leg(outcome, tmp_path / "file" / "call.wav", real_time=True)
+    assert [problem.partition(":")[0] for problem in lost.problems] == [
+        f"the recording {tmp_path / 'file' / 'call.wav'} could not be written"
+    ]
+    assert (lost.agent, lost.recording) == (leg.agent, None)
 
 
 def test_a_tester_that_is_late_says_so() -> None:

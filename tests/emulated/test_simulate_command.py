@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import wave
 import xml.etree.ElementTree as ET
@@ -93,7 +95,16 @@ def test_many_calls_are_one_load(project: Run) -> None:
         (["agent", "--audio", "absent.wav"], 1, "absent.wav"),
         (["agent", "--audio", "config.yaml"], 1, "config.yaml"),
         (["agent", "--junit", "no/such/folder/x.xml"], 64, "cannot be written"),
+        (["agent", "--junit", "."], 64, "it is a folder"),
+        (["agent", "--report", "config.yaml"], 64, "read by this very command"),
+        (["odd.yaml", "--report", "x", "--junit", "x"], 3, "odd.yaml"),
+        (["agent", "--report", "x", "--junit", "x"], 64, "overwrite the other"),
         (["agent", "--record", "config.yaml"], 1, "cannot hold recordings"),
+        (["agent", "--audio", "pipe.wav"], 1, "not a plain file"),
+        (["agent", "--calls", "0"], 64, "--calls"),
+        (["agent", "--concurrency", "0"], 64, "--concurrency"),
+        (["agent", "--calls", "2", "--concurrency", "3"], 64, "more than `--calls 2`"),
+        (["agent", "--list"], 64, "`--list` and scenarios"),
         (["agent", "--asapp", "nobody"], 64, "nobody"),
         (["-c", "absent.yaml", "agent"], 3, "absent.yaml"),
         (["greeting.yaml"], 64, "none of these scenarios applies"),
@@ -102,6 +113,7 @@ def test_many_calls_are_one_load(project: Run) -> None:
     ],
 )
 def test_input_that_cannot_be_used(project: Run, tmp_path: Path, argv: list[str], code: int, said: str) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
     (tmp_path / "odd.yaml").write_text("title: x\nexpct: {}\n")
     (tmp_path / "impossible.yaml").write_text("asapp: {script: {ending: MAGIC}}\n")
     shown = project("simulate", *argv)
@@ -109,6 +121,18 @@ def test_input_that_cannot_be_used(project: Run, tmp_path: Path, argv: list[str]
     assert said in shown.stderr
     assert "fix:" in shown.stderr
     assert "Traceback" not in shown.stderr
+    assert not re.search(r"… \d+ calls?", shown.stderr), "a call was placed first"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_a_report_that_cannot_be_written_takes_no_verdict_along(project: Run) -> None:
+    shown = project("simulate", "asapp-down", "asapp-down", "--report", "/dev/full", "--json")
+    assert shown.returncode == 1
+    answer = json.loads(shown.stdout)
+    assert [verdict["call"]["name"] for verdict in answer["verdicts"]] == ["asapp-down", "asapp-down#2"]
+    assert answer["passed"]
+    assert "error: /dev/full cannot be written" in shown.stderr
+    assert "fix:" in shown.stderr
 
 
 def test_the_shipped_scenarios_are_listed(project: Run) -> None:

@@ -5,6 +5,7 @@ The set was made by `scripts/make_voices.py` with eSpeak NG; `voices.json` says 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 from dataclasses import dataclass
@@ -47,8 +48,9 @@ def read_voice(name: str, base: Path) -> bytes:
     if name in shipped:
         return _read(shipped[name])
     file = base / Path(name).expanduser()
-    if file.suffix.lower() == ".wav" or file.exists():
-        return read_wav(file)
+    with contextlib.suppress(OSError):  # of a name that no file can have
+        if file.suffix.lower() == ".wav" or file.exists():
+            return read_wav(file)
     near = difflib.get_close_matches(name, shipped, n=1)
     raise DeployError(
         f"there is no caller's voice `{name}`",
