@@ -365,6 +365,8 @@ def _answer(argv: list[str]) -> ExitCode:
         code = _interrupted(ExitCode.INTERRUPTED, "interrupted")
     except Terminated:
         code = _interrupted(ExitCode.TERMINATED, "terminated")
+    except OSError as error:
+        code = _fail(_unusable_file(error)) if error.filename else _unexpected(error)
     except Exception as error:  # noqa: BLE001 - the contract: no input ends in a traceback
         code = _unexpected(error)
     return code
@@ -442,6 +444,15 @@ def _interrupted(code: ExitCode, word: str) -> ExitCode:
         )
     )
     return code
+
+
+def _unusable_file(error: OSError) -> DeployError:
+    """Name the file: a disk that is full, a name that is too long or a lack of permission is nobody's bug."""
+    return DeployError(
+        f"{' '.join(str(error.filename).split())} cannot be used",
+        why=error.strerror or type(error).__name__,
+        fix="check its name and permissions, and the room on its disk",
+    )
 
 
 def _unexpected(error: Exception) -> ExitCode:

@@ -12,10 +12,13 @@ from difflib import get_close_matches
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from ga_deploy.config.explain import dotted, place_of
+from ga_deploy.config.explain import dotted, locate, place_of
 from ga_deploy.config.outcomes import all_outcomes, check_outcomes, defined, no_such
+from ga_deploy.config.references import names_in
+from ga_deploy.config.scalars import show
 from ga_deploy.config.schema import Asapp, Input, Language, Outcomes
 from ga_deploy.config.steps import Notify, Pause, Play, Say, Send
+from ga_deploy.config.tree import Scalar
 from ga_deploy.config.values import From
 from ga_deploy.config.variables import LARGEST_TOTAL
 from ga_deploy.errors import Finding
@@ -23,6 +26,7 @@ from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from ga_deploy.config.steps import GreetingStep
     from ga_deploy.config.tree import Keys, Section
@@ -251,29 +255,40 @@ def _flow(language: Language, root: Section) -> Iterator[Finding]:
         )
 
 
+def _is_there(path: Path, *, folder: bool = False) -> bool:
+    """Tell whether there is such a file. A name too long for one, or a folder that may not be looked into, has none."""
+    try:
+        return path.is_dir() if folder else path.is_file()
+    except OSError:
+        return False
+
+
 def _files(language: Language, root: Section) -> Iterator[Finding]:
-    for key in ("before_engage", "after_call"):
-        path = getattr(language.hooks, key)
-        if path is not None and not path.is_file():
-            yield Finding(
-                f"the hook `{path.name}` does not exist",
-                f"{path} is no file",
-                "create it, or correct the path (it is relative to the config)",
-                place_of(root, ("hooks", key)),
-            )
-    if language.flow.base is not None and not language.flow.base.is_file():
+    correct = "correct the path (it is relative to the config)"
+    for keys, path, folder, kind, fix in (
+        (("hooks", "before_engage"), language.hooks.before_engage, False, "hook", "create it"),
+        (("hooks", "after_call"), language.hooks.after_call, False, "hook", "create it"),
+        (("flow", "base"), language.flow.base, False, "flow", "export it from the Console"),
+        (
+            ("templates",),
+            language.templates,
+            True,
+            "templates folder",
+            "run `ga-deploy init --templates`",
+        ),
+    ):
+        if path is None or _is_there(path, folder=folder):
+            continue
+        node, _, _ = locate(root, keys)
+        written = node.value if isinstance(node, Scalar) else None
+        names = names_in(written)
+        none = "no folder" if folder else "no file"
+        # With references it is shown as it is written, not as it came out.
         yield Finding(
-            f"the flow `{language.flow.base.name}` does not exist",
-            f"{language.flow.base} is no file",
-            "export it from the Console, or correct the path (it is relative to the config)",
-            place_of(root, ("flow", "base")),
-        )
-    if language.templates is not None and not language.templates.is_dir():
-        yield Finding(
-            f"the templates folder `{language.templates.name}` does not exist",
-            f"{language.templates} is no folder",
-            "run `ga-deploy init --templates`, or correct the path (it is relative to the config)",
-            place_of(root, ("templates",)),
+            f"the {kind} {show(written if names else path.name)} does not exist",
+            f"{none} has that name" if names else f"{str(path)[:300]} is {none}",
+            f"{fix}, or {correct}",
+            place_of(root, keys),
         )
 
 

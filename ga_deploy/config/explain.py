@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from ga_deploy.config import destinations, steps, values
+from ga_deploy.config.references import Referenced, names_in
 from ga_deploy.config.scalars import kind_of, show
 from ga_deploy.config.tree import Entry, Items, Keys, Node, Scalar, Section
 from ga_deploy.errors import Finding, Place
@@ -79,6 +80,8 @@ def explain(error: ErrorDetails, root: Section, model: type[BaseModel]) -> Findi
     node, entry, walked = locate(root, loc)
     place = place_of(root, loc)
     kind, value, context = error["type"], error.get("input"), error.get("ctx") or {}
+    if isinstance(value, str) and isinstance(node, Scalar) and (names := names_in(node.value)):
+        value = Referenced(value, names)  # some checks see the bare text; no message may repeat it
     written = dotted(node.keys or walked)
     label = f"`{written}`" if written else "the config"
     if kind == "finding":

@@ -78,6 +78,13 @@ def is_whole(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def names_in(value: object) -> tuple[str, ...]:
+    """Return the references in a value as it is written, each as it stands between the braces, without its default."""
+    if not isinstance(value, str):
+        return ()
+    return tuple(inner.partition(":-")[0] for inner in _TOKEN.findall(value) if inner)
+
+
 def resolve(text: str, around: Surroundings) -> str:
     """Return `text` with its references replaced: a `Referenced`, or `text` itself when it has none.
 

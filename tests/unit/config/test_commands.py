@@ -89,6 +89,16 @@ def test_init_with_arguments_that_make_no_sense(ga_deploy: Run, tmp_path: Path, 
     assert list(files_in(tmp_path)) == ["file"]
 
 
+@pytest.mark.parametrize("command", ["init", "render --out"])
+def test_a_name_that_no_file_system_takes(ga_deploy: Run, command: str) -> None:
+    assert ga_deploy("init").returncode == 0
+    local = [] if command == "init" else ["--local"]
+    refused = ga_deploy(*local, *command.split(), "x" * 300)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-3].endswith("x cannot be used")
+    assert "name" in refused.stderr.splitlines()[-2]
+
+
 def test_validate_shows_all_findings_at_once(ga_deploy: Run, golden: Golden, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(
         "twilio:\n"
