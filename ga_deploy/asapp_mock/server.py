@@ -52,7 +52,6 @@ class MockAsapp:
         self._credentials = (api_id, api_secret)
         self._mint = TokenMint()
         self._runner: web.AppRunner | None = None
-        self._base_url = ""
         self.app = self.application()
 
     def application(self) -> web.Application:

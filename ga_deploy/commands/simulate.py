@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from ga_deploy.commands.asapp_answers import explain_asapp
 from ga_deploy.commands.simulate_options import MICROPHONE, Options, check_options, check_outputs
 from ga_deploy.errors import CallFailed, DeployError, ExitCode, Usage
 from ga_deploy.events import StepDone, StepProgress, StepStarted
@@ -78,14 +79,15 @@ def run(ctx: Context, options: Options) -> ExitCode:
             ctx.ui.warn(problem.what, why=problem.why, fix=problem.fix)
         reasons = [f"{verdict.record.name}: {verdict.failings[0]}" for verdict in failed[:5]]
         more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
-        fix = (
-            f"open {options.report} to see and hear each call"
-            if options.report
-            else "run it again with `--report calls.html` to see and hear each call"
-        )
-        raise CallFailed(
-            f"{len(failed)} of {len(verdicts)} simulated calls failed", why="; ".join(reasons) + more, fix=fix
-        )
+        cause, fix = explain_asapp(verdict.record for verdict in failed) if options.asapp == "live" else ("", "")
+        if not fix:
+            fix = (
+                f"open {options.report} to see and hear each call"
+                if options.report
+                else "run it again with `--report calls.html` to see and hear each call"
+            )
+        why = "; ".join(filter(None, [cause, *reasons])) + more
+        raise CallFailed(f"{len(failed)} of {len(verdicts)} simulated calls failed", why=why, fix=fix)
     if unwritten:
         raise unwritten[0]
     ctx.ui.note(f"{count_calls(len(verdicts))}, every one as it should be; {seconds:.0f} s in all.")

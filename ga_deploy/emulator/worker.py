@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ga_deploy.emulator.egress import describe_egress
 from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:
@@ -26,11 +27,8 @@ _LONGEST_FRAME = 32 * 1024 * 1024
 _START_LIMIT = 20.0
 
 # What a function may see of this machine. Everything else, the user's secrets first of all, does not exist on the
-# platform and must not exist here. Proxy and certificates are the way to a real ASAPP from behind a firewall.
-_PASSED_ON = (
-    *("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-    *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
-)
+# platform and must not exist here. The way out to other hosts is `egress`; Node's own `fetch` knows only this variable.
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "NODE_EXTRA_CA_CERTS")
 
 
 @dataclass(frozen=True)
@@ -118,6 +116,7 @@ class Worker:
                     "handlers": setup.handlers,
                     "assets": setup.assets,
                     "twilioApi": setup.twilio_api,
+                    "egress": describe_egress(os.environ),
                 }
             )
             async with asyncio.timeout(_START_LIMIT):
@@ -228,7 +227,5 @@ def _to_logged(frame: Mapping[str, Any]) -> Logged:
 
 def _environment() -> dict[str, str]:
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    exceptions = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", "127.0.0.1", "localhost"]
-    environment["NO_PROXY"] = environment["no_proxy"] = ",".join(filter(None, exceptions))
     # The platform's clock is UTC; business hours that only work in the developer's zone must fail here.
     return environment | {"TZ": "UTC", "LANG": "en_US.UTF-8"}

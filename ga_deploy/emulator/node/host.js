@@ -4,7 +4,7 @@
 // here counts only when it begins with the token of the first line: user code owns standard output like everybody else
 // and must not be able to speak for the host.
 //
-// One file of Node's own modules alone, so that it starts fast and no package of the project can change it.
+// Node's own modules alone (and egress.js), so that it starts fast and no package of the project can change it.
 'use strict';
 
 const fs = require('node:fs');
@@ -314,6 +314,8 @@ function start(line) {
   requireFromProject = createRequire(path.join(setup.root, 'handlers', 'any.js'));
   captureOutput();
   furnishGlobalScope();
+  // Loaded only where the network demands it: most containers never speak TLS.
+  if (setup.egress.proxy || setup.egress.certificates) require('./egress').open(setup.egress);
   process.on('uncaughtException', crash);
   process.on('unhandledRejection', crash);
   send({ kind: 'ready' });
