@@ -14,13 +14,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ga_deploy.commands.asapp_answers import explain_asapp
 from ga_deploy.commands.simulate_options import MICROPHONE, Options, check_options, check_outputs
-from ga_deploy.errors import CallFailed, DeployError, ExitCode, Usage
+from ga_deploy.errors import CallFailed, ConfigInvalid, DeployError, ExitCode, Usage
 from ga_deploy.events import StepDone, StepProgress, StepStarted
 
 if TYPE_CHECKING:
@@ -40,6 +40,15 @@ USUAL = ("agent", "system", "completed", "caller-hangs-up", "asapp-down")
 USUAL_LINES = 10
 
 
+@dataclass(frozen=True)
+class Calls:
+    """What came of the calls. `load` is empty unless many were placed at once; `left_out` says why, by scenario."""
+
+    verdicts: list[Verdict]
+    load: dict[str, float]
+    left_out: dict[str, str]
+
+
 def run(ctx: Context, options: Options) -> ExitCode:
     """Run the calls and give their verdicts. Raises CallFailed (exit 6) when one did not pass."""
     from ga_deploy.simulate.scenario_file import find_scenarios, list_shipped
@@ -53,16 +62,19 @@ def run(ctx: Context, options: Options) -> ExitCode:
     check_outputs(options, keep=(ctx.config_path, *(Path(scenario.file) for scenario in scenarios)))
     began = time.monotonic()
     with _recordings(options) as folder, _open_microphone(options) as person:
-        verdicts, load = asyncio.run(_place_calls(ctx, options, scenarios, folder, person))
+        placed = asyncio.run(_place_calls(ctx, options, scenarios, folder, person))
+    verdicts, load = placed.verdicts, placed.load
     seconds = time.monotonic() - began
     failed = [verdict for verdict in verdicts if not verdict.passed]
-    payload = {
+    payload: dict[str, object] = {
         "passed": not failed,
         "calls": len(verdicts),
         "failed": len(failed),
         "seconds": round(seconds, 2),
         "verdicts": [verdict.as_json() for verdict in verdicts],
     }
+    if placed.left_out:
+        payload["left_out"] = [{"name": name, "why": why} for name, why in placed.left_out.items()]
     if load:
         payload["load"] = load
     # Of many calls, only those that failed are worth a line each.
@@ -177,10 +189,11 @@ def _open_microphone(options: Options) -> Iterator[Person | None]:
 
 async def _place_calls(
     ctx: Context, options: Options, scenarios: Sequence[Scenario], folder: Path | None, person: Person | None
-) -> tuple[list[Verdict], dict[str, float]]:
-    from ga_deploy.commands.stage import FunctionStage, check_scripts, read_wav_named
+) -> Calls:
+    from ga_deploy.commands.stage import FunctionStage, find_bad_scripts
     from ga_deploy.local import npm_cache
-    from ga_deploy.simulate.runner import expand, run_scenarios
+    from ga_deploy.simulate.names import find_unknown_names
+    from ga_deploy.simulate.runner import expand, run_scenarios, why_left_out
 
     config = load_config_of(ctx, options.asapp)
     live = options.asapp == "live"
@@ -195,16 +208,24 @@ async def _place_calls(
         person=person,
         flow=options.flow,
     )
-    check_scripts(scenarios)
-    if options.audio and not person:
-        read_wav_named(str(options.audio))
+    findings = (*find_bad_scripts(scenarios), *find_unknown_names(scenarios, stage.deployment))
+    if findings:
+        raise ConfigInvalid(findings)
+    _check_voices(ctx, options, scenarios)
     ui.event(StepStarted("packages", "the functions' packages"))
     async with stage:
         ui.event(StepDone("packages", "the functions' packages are here"))
+        scripted = "a live ASAPP does not do what a script says" if live else ""
+        reasons = {
+            one.name: (scripted if one.asapp.faults else "") or why_left_out(one, stage.deployment) for one in scenarios
+        }
+        left_out = {name: why for name, why in reasons.items() if why}
         calls = list(expand(_for_live(scenarios) if live else scenarios, stage.deployment))
         if not calls:
-            why = "the config has nothing that they are about, such as destinations or profiles"
+            why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
             raise Usage("none of these scenarios applies to this config", why=why, fix="name others, or use `--all`")
+        for name, reason in left_out.items():
+            ui.note(f"  left out: {name}, because {reason}")
         if options.calls:
             calls = [_numbered(calls[index % len(calls)], index + 1) for index in range(options.calls)]
         else:
@@ -221,7 +242,23 @@ async def _place_calls(
                 calls, stage, concurrency=concurrency, on_start=progress.start, on_verdict=progress.take
             )
         progress.end()
-    return verdicts, load
+    return Calls(verdicts, load, left_out)
+
+
+def _check_voices(ctx: Context, options: Options, scenarios: Sequence[Scenario]) -> None:
+    """Read the WAV of `--audio`; warn of a caller's voice in which nobody is to be heard."""
+    from ga_deploy.commands.stage import read_wav_named
+    from ga_deploy.simulate.audio import find_speech
+
+    given = [] if options.audio is None or str(options.audio) == MICROPHONE else [str(options.audio)]
+    spoken = given or sorted({one.caller.says for one in scenarios if one.caller.says and options.audio is None})
+    for name in spoken:
+        if not find_speech(read_wav_named(name)):
+            ctx.ui.warn(
+                f"nobody is to be heard in `{name}`",
+                why="no part of it is louder than -40 dBFS, so that an agent would take the caller to be silent",
+                fix="give a WAV that somebody speaks in",
+            )
 
 
 async def _place_load(

@@ -13,6 +13,7 @@ import re
 import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -28,7 +29,7 @@ from ga_deploy.config.hours import Hours
 from ga_deploy.config.steps import Notify, Send
 from ga_deploy.emulator.npm import NodePackages
 from ga_deploy.emulator.runtime import FunctionHost, Handler, HttpCall
-from ga_deploy.errors import ConfigInvalid, Finding, Place
+from ga_deploy.errors import ConfigInvalid, DeployError, Finding, Place
 from ga_deploy.redact import Secret
 from ga_deploy.render import render
 from ga_deploy.simulate.leg import make_opener
@@ -154,8 +155,9 @@ def _lead_home(bundle: Bundle, mock: str) -> dict[str, str]:
     return variables
 
 
+@cache
 def read_wav_named(name: str) -> bytes:
-    """Return a shipped voice or a WAV file as µ-law. Raises DeployError for what is neither."""
+    """Return a shipped voice or a WAV file as µ-law, read once a run. Raises DeployError for what is neither."""
     return read_voice(name, Path())
 
 
@@ -346,16 +348,22 @@ def _variant_of(fault: DeploymentFault) -> _Variant:
     return _Variant(fault.all_closed, fault.all_open, fault.send_to, fault.broken, fault.how)
 
 
-def check_scripts(scenarios: Sequence[Scenario]) -> None:
-    """Raise ConfigInvalid with a finding for every scenario whose script or faults the mock does not know."""
+def find_bad_scripts(scenarios: Sequence[Scenario]) -> tuple[Finding, ...]:
+    """Return a finding for every scenario whose script, faults or voice cannot be had."""
     findings: list[Finding] = []
     for scenario in scenarios:
         try:
             read_script_of(scenario)
         except ConfigInvalid as problem:
             findings += problem.findings
-    if findings:
-        raise ConfigInvalid(tuple(findings))
+        if not scenario.caller.says:
+            continue
+        try:
+            read_wav_named(scenario.caller.says)
+        except DeployError as problem:
+            place = scenario.places.get("caller.says") or Place(scenario.file)
+            findings.append(Finding(problem.what, problem.why, problem.fix, place))
+    return tuple(findings)
 
 
 def read_script_of(scenario: Scenario) -> Script:
@@ -375,7 +383,8 @@ def read_script_of(scenario: Scenario) -> Script:
         script, why = None, str(problem)
     if script is None:
         what = f"scenario `{scenario.name}` asks for what the mock ASAPP cannot do"
-        raise ConfigInvalid((Finding(what, why, "correct `asapp` in the scenario", Place(scenario.file)),))
+        place = scenario.places.get("asapp") or Place(scenario.file)
+        raise ConfigInvalid((Finding(what, why, "correct `asapp` in the scenario", place),))
     return script
 
 

@@ -72,7 +72,7 @@ def expand(scenarios: Iterable[Scenario], deployment: Deployment) -> tuple[Scena
     """
     calls: list[Scenario] = []
     for scenario in scenarios:
-        if not _is_wanted(scenario, deployment):
+        if why_left_out(scenario, deployment):
             continue
         if scenario.for_each == "destination":
             for name, destination in deployment.destinations.items():
@@ -94,22 +94,19 @@ def expand(scenarios: Iterable[Scenario], deployment: Deployment) -> tuple[Scena
     return tuple(calls)
 
 
-def _is_wanted(scenario: Scenario, deployment: Deployment) -> bool:
-    match scenario.only_if:
-        case "destinations":
-            return bool(deployment.destinations)
-        case "profiles":
-            return len(deployment.handlings) > 1
-        case "direct":
-            return not deployment.through_flow
-        case "greeting":
-            return bool(deployment.handlings[""].greeting)
-        case "reconnect":
-            return deployment.handlings[""].reconnects > 0
-        case "hours":
-            return any(destination.limited for destination in deployment.destinations.values())
-        case _:
-            return True
+def why_left_out(scenario: Scenario, deployment: Deployment) -> str:
+    """Return why a deployment has no use for a scenario; empty when it has."""
+    features = {scenario.only_if, {"profile": "profiles", "destination": "destinations"}.get(scenario.for_each, "")}
+    missing = {
+        "destinations": not deployment.destinations and "the config has no destinations",
+        "profiles": len(deployment.handlings) < 2 and "the config has no profiles",
+        "direct": deployment.through_flow and "the calls go through the flow",
+        "greeting": not deployment.handlings[""].greeting and "the config has no greeting",
+        "reconnect": not deployment.handlings[""].reconnects and "the config does not reconnect",
+        "hours": not any(one.limited for one in deployment.destinations.values())
+        and "no destination of the config has hours",
+    }
+    return next((why for feature, why in missing.items() if feature in features and why), "")
 
 
 async def run_scenarios(

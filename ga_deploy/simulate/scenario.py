@@ -13,6 +13,7 @@ from ga_deploy.simulate.judge import Expectation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ga_deploy.errors import Place
     from ga_deploy.simulate.plan import HangUp, Page, Reaction
 
 Json = Any
@@ -71,12 +72,14 @@ class DeploymentFault:
 class Scenario:
     """One kind of call.
 
-    `file` says where it was read from; `only_if` names a feature that the config must have.
+    `file` says where it was read from, and `places` where in it the values stand that others have to know;
+    `only_if` names a feature that the config must have.
     """
 
     name: str
     title: str
     file: str = ""
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     tags: tuple[str, ...] = ()
     for_each: ForEach = ""
     only_if: str = ""

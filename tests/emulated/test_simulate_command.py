@@ -109,12 +109,14 @@ def test_many_calls_are_one_load(project: Run) -> None:
         (["-c", "absent.yaml", "agent"], 3, "absent.yaml"),
         (["greeting.yaml"], 64, "none of these scenarios applies"),
         (["odd.yaml"], 3, "odd.yaml:2:"),
-        (["impossible.yaml"], 3, "the mock ASAPP cannot do"),
+        (["impossible.yaml"], 3, "impossible.yaml:1:"),
+        (["agent", "misspelt.yaml"], 3, "did you mean `support`?"),
     ],
 )
 def test_input_that_cannot_be_used(project: Run, tmp_path: Path, argv: list[str], code: int, said: str) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
     (tmp_path / "odd.yaml").write_text("title: x\nexpct: {}\n")
+    (tmp_path / "misspelt.yaml").write_text("destinations: {suport: busy}\n")
     (tmp_path / "impossible.yaml").write_text("asapp: {script: {ending: MAGIC}}\n")
     shown = project("simulate", *argv)
     assert shown.returncode == code, shown.stderr
@@ -133,6 +135,17 @@ def test_a_report_that_cannot_be_written_takes_no_verdict_along(project: Run) ->
     assert answer["passed"]
     assert "error: /dev/full cannot be written" in shown.stderr
     assert "fix:" in shown.stderr
+
+
+def test_what_is_left_out_and_what_cannot_be_heard_is_said(project: Run, tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "silent.wav"), "wb") as silent:
+        silent.setparams((1, 2, 8000, 0, "NONE", ""))
+        silent.writeframes(bytes(16_000))
+    shown = project("simulate", "asapp-down", "greeting.yaml", "--audio", "silent.wav", "--json")
+    assert shown.returncode == 0, shown.stderr
+    assert json.loads(shown.stdout)["left_out"] == [{"name": "greeting", "why": "the config has no greeting"}]
+    assert "left out: greeting, because the config has no greeting" in shown.stderr
+    assert "nobody is to be heard in `silent.wav`" in shown.stderr
 
 
 def test_the_shipped_scenarios_are_listed(project: Run) -> None:

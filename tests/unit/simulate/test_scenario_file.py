@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ga_deploy.errors import ConfigInvalid, Finding
+from ga_deploy.simulate.deployment import Deployment, Destination, Handling
+from ga_deploy.simulate.names import find_unknown_names
 from ga_deploy.simulate.plan import HangUp, Reaction
 from ga_deploy.simulate.scenario_file import find_scenarios, list_shipped, parse_scenario
 
@@ -78,6 +80,19 @@ def test_an_empty_mapping_is_the_usual_call():
         ("- a", 0, 0, "the scenario is not a mapping", ""),
         ("a: [", 1, 5, "the scenario is not valid YAML", ""),
         ("x" * 70_000, 0, 0, "the scenario is too large", ""),
+        ("? [a, b]\n: c", 1, 3, "a key is not a text", "write NAME: VALUE"),
+        ("a: " + "[" * 300, 1, 23, "the scenario is nested too deeply", ""),
+        ("title: a\0b", 0, 0, "not valid YAML", "correct the line"),
+        ("asapp: {script: {steps: [{listen: !!int abc}]}}", 1, 35, "not what it is marked as", "drop the mark"),
+        ("asapp: {script: {steps: [{listen: " + "9" * 5000 + "}]}}", 1, 35, "not what it is marked as", ""),
+        ("caller: {says: us-womn}", 1, 16, "there is no caller's voice `us-womn`", "did you mean `us-woman`?"),
+        ("caller: {says: absent.wav}", 1, 16, "there is no caller's voice `absent.wav`", "us-woman"),
+        ("caller: {keys: 12x}", 1, 16, "`caller.keys` cannot be `12x`", ""),
+        ("caller: {seed: 1.5}", 1, 16, "`caller.seed` has to be a whole number", "for example 1"),
+        ("expect: {errors: [31920, 12a]}", 1, 18, "`expect.errors` holds Twilio's codes", ""),
+        ("call: {parameters: {From: x}}", 1, 20, "`call.parameters.From` cannot be chosen", "use `call.from`"),
+        ("call: {parameters: {CallSid: x}}", 1, 20, "`call.parameters.CallSid` cannot be chosen", "remove it"),
+        ("deployment: {variables: {ASAPP_API_HOST: x}}", 1, 25, "ASAPP_API_HOST` cannot be chosen", ""),
     ],
 )
 def test_findings_say_where_and_what_instead(text, line, column, what, fix):
@@ -85,6 +100,8 @@ def test_findings_say_where_and_what_instead(text, line, column, what, fix):
     assert what in found.what
     assert fix in found.fix
     assert (found.at.line, found.at.column) == (line, column)
+    assert found.why
+    assert found.fix
 
 
 def test_all_findings_at_once():
@@ -114,3 +131,34 @@ def test_unknown_names_are_found_together(tmp_path: Path):
         find_scenarios(["agnet", str(own), str(tmp_path / "absent.yaml"), str(tmp_path)])
     assert [finding.what.split("`")[0] for finding in caught.value.findings] == ["unknown scenario "] * 3
     assert caught.value.findings[0].fix == "did you mean `agent`?"
+
+
+def test_what_yaml_takes_for_a_date_is_what_stands_there():
+    assert read("asapp: {script: {steps: [{say: 2026-99-99}]}}").asapp.script == {"steps": [{"say": "2026-99-99"}]}
+
+
+def test_a_wav_lies_beside_its_scenario(tmp_path: Path):
+    (tmp_path / "angry.wav").touch()
+    (tmp_path / "own.yaml").write_text("caller: {says: angry.wav}")
+    assert find_scenarios([str(tmp_path / "own.yaml")])[0].caller.says == str(tmp_path / "angry.wav")
+
+
+NAMES = """
+call: {profile: fr}
+destinations: {suport: busy, default: answered}
+deployment: {send_to: nihgt}
+expect: {went: [nobody]}
+"""
+
+
+def test_names_that_the_config_does_not_have_are_found_with_the_nearest():
+    known = {name: Destination(name, "number", "+15550100001") for name in ("support", "billing", "night")}
+    deployment = Deployment("https://x.twil.io/engage", "AC1", {"": Handling(), "es": Handling()}, known)
+    found = find_unknown_names([read(NAMES)], deployment)
+    assert [(one.what.split("`")[1], one.fix, one.at.line) for one in found] == [
+        ("call.profile", "correct the scenario, or the config", 2),
+        ("deployment.send_to", "did you mean `night`?", 4),
+        ("destinations.suport", "did you mean `support`?", 3),
+    ]
+    right = read("call: {profile: es}\ndestinations: {support: busy}\nexpect: {went: [support]}")
+    assert not find_unknown_names([right], deployment)
