@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from contextlib import suppress
+
+# Interrupted and terminated: `ExitCode` is not imported here, for the sake of `--version`.
+_GIVEN_UP = (130, 143)
 
 
 def main() -> None:
@@ -22,6 +27,12 @@ def main() -> None:
     # Nothing is left to interrupt but Python's own end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if code in _GIVEN_UP:
+        # A thread may still wait for an answer that nobody needs any more; Python would wait for it, up to 30 s.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(code)
     sys.exit(code)
 
 

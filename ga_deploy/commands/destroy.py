@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(ctx: Context) -> ExitCode:
     """Show what goes and what stays, ask for the service's name, remove."""
-    from ga_deploy.engine.deployment import hold
+    from ga_deploy.engine.locking import hold
     from ga_deploy.engine.removal import look_for_removal, refuse_stranded, remove
 
     config = ctx.load()
@@ -32,7 +32,7 @@ def run(ctx: Context) -> ExitCode:
         why="callers reach nothing of it any more",
         typed=name,
     )
-    with hold(target) as lease:
+    with hold(target, with_service=True) as lease:
         removal = remove(target, lease)
     ctx.ui.result({"removed": True, **removal.to_json()}, _tell(removal, f"{name} / {environment}", "gone", "stays"))
     return ExitCode.OK

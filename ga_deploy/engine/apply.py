@@ -15,11 +15,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ga_deploy import __version__
 from ga_deploy.engine.binder import refuse_failures
-from ga_deploy.engine.builds import BuildTiming, choose_resources, create_resource, make_build, upload_all
+from ga_deploy.engine.builds import (
+    BuildTiming,
+    choose_resources,
+    create_resource,
+    find_missing,
+    make_build,
+    upload_all,
+)
 from ga_deploy.engine.check import CUT_OVER_SECONDS, check_flow, check_paths
 from ga_deploy.engine.flows import FLOW_VARIABLE
 from ga_deploy.engine.merging import (
@@ -51,7 +58,6 @@ if TYPE_CHECKING:
     from ga_deploy.engine.binder import Binder
     from ga_deploy.engine.binding_steps import NumberResult
     from ga_deploy.engine.flows import FlowKeeper
-    from ga_deploy.engine.lock import Lease
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
     from ga_deploy.engine.records import Records
@@ -93,6 +99,16 @@ class Outcome:
     release: str
 
 
+class Locks(Protocol):
+    """The locks that a deployment runs under."""
+
+    def check(self) -> None:
+        """Return if they are still ours; raise `Locked` if one was lost."""
+
+    def give_back_service(self) -> None:
+        """Let others make what the environments of the service share."""
+
+
 @dataclass
 class Deployer:
     """Carries out one plan. `observed` is the look that the plan was made from, taken under the lock."""
@@ -103,7 +119,7 @@ class Deployer:
     observed: Observed
     plan: Plan
     records: Records
-    lease: Lease
+    lease: Locks
     report: Report
     binder: Binder | None = None
     flow: FlowKeeper | None = None
@@ -116,11 +132,13 @@ class Deployer:
     def run(self) -> Outcome:
         """Make it so; raises what went wrong, with everything made so far left for the next run to use."""
         # Before anything that it speaks of is made, and beside the service, so that it costs no round trip.
+        self.lease.check()
         noted = self.pool.start(self._note_intent)
         service = self._have_service()
         noted.result()
         environment, resources = self._have_environment(service)
         if self.plan.recipe is None:
+            self.lease.give_back_service()
             live = self._change_variables_only(service, environment)
         else:
             live = self._deploy(service, environment, self.plan.recipe, resources)
@@ -218,9 +236,7 @@ class Deployer:
 
     def _missing_containers(self) -> frozenset[str]:
         """Return the paths for which a function resource has to be created."""
-        files = self.plan.recipe.upload if self.plan.recipe else ()
-        there = choose_resources(self.observed, files)
-        return frozenset(file.path for file in files if file.path not in there)
+        return find_missing(self.observed, self.plan.recipe.upload) if self.plan.recipe else frozenset()
 
     def _create_environment(self, service: Service) -> Environment:
         desired = self.desired
@@ -242,6 +258,8 @@ class Deployer:
     ) -> Live:
         naming = self.pool.start(lambda: self._set_domain_variable(service, environment))
         uploaded = upload_all(self.platform, self.pool, service.sid, recipe.upload, resources, self.report)
+        # Beside the request for the build: what that holds, nobody can delete.
+        giving_back = self.pool.start(self.lease.give_back_service)
         versions = {**recipe.reuse, **uploaded}
         base, expected, merged_before, merged_after = self.observed, self.observed.build_sid, False, False
         variables_set = False
@@ -257,6 +275,7 @@ class Deployer:
             now_live = looking.result().build_sid
             last = take_last_look(now_live, listing.result())
             naming.result()
+            giving_back.result()
             if now_live not in (expected, build.sid):
                 intruder = Intruder(now_live, last.when, is_live=True)
                 if merged_before:

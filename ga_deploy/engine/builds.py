@@ -49,6 +49,12 @@ def choose_resources(observed: Observed, files: tuple[FunctionFile, ...]) -> dic
     return chosen
 
 
+def find_missing(observed: Observed, files: tuple[FunctionFile, ...]) -> frozenset[str]:
+    """Return the paths for which a function resource has to be created."""
+    there = choose_resources(observed, files)
+    return frozenset(file.path for file in files if file.path not in there)
+
+
 def create_resource(platform: Platform, service: ServiceSid, path: str) -> tuple[str, FunctionSid]:
     """Create the function resource for a path; its friendly name is the path, as Twilio's own toolkit does it."""
     return path, platform.create_function(service, path).sid

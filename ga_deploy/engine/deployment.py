@@ -6,18 +6,16 @@ the lock, for the first look may be minutes old by the time somebody has agreed.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.apply import Deployer, Outcome
 from ga_deploy.engine.binder import Binder
-from ga_deploy.engine.builds import BuildTiming
+from ga_deploy.engine.builds import BuildTiming, find_missing
 from ga_deploy.engine.check import CUT_OVER_SECONDS
 from ga_deploy.engine.diff import diff, is_recorded
 from ga_deploy.engine.flows import FLOW_TO_COME, FlowKeeper
-from ga_deploy.engine.holder import this_process
-from ga_deploy.engine.lock import hold_lock, lock_name
+from ga_deploy.engine.locking import hold
 from ga_deploy.engine.number_records import ItemNumberRecord
 from ga_deploy.engine.observe import observe
 from ga_deploy.engine.parallel import open_pool
@@ -27,11 +25,10 @@ from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepStarted, ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ga_deploy.config.schema import Config
-    from ga_deploy.engine.lock import Lease
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
     from ga_deploy.engine.records import Records
@@ -95,10 +92,13 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
             _refresh_local_record(target, pool, observed, plan, records)
             return Deployed(plan, observed, None)
     agree(plan)
-    with hold(target, records) as lease, open_pool() as pool:
+    with hold(target, records, with_service=_makes_shared(first)) as held, open_pool() as pool:
         is_new = observed.record.last_number == 0 and observed.record.intent is None
         preparing = pool.start(records.prepare) if is_new else None
         second = _look(target, pool, records, observed)
+        if _makes_shared(second) and not held.has_service:
+            held.take_service()
+            second = _look(target, pool, records, observed)
         seen, fresh = second.observed, second.plan
         if preparing:
             preparing.result()
@@ -115,7 +115,7 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
             observed=seen,
             plan=fresh,
             records=records,
-            lease=lease,
+            lease=held,
             report=target.report,
             binder=second.binder,
             flow=second.flow,
@@ -124,23 +124,6 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
             command=target.command,
         )
         return Deployed(fresh, seen, deployer.run())
-
-
-@contextmanager
-def hold(target: Target, records: Records | None = None) -> Iterator[Lease]:
-    """Hold the environment's lock; `records` tell whether Sync has let us read them, which the lock needs as well."""
-    desired = target.desired
-    name = lock_name(desired.service_name, desired.environment)
-    with hold_lock(
-        target.platform,
-        name=name,
-        file=target.folder / "locks" / desired.account_sid / name,
-        on_sync=target.state != "local" and (records is None or records.where == "sync"),
-        holder=this_process(target.command),
-        timeout=target.lock_timeout,
-        report=target.report,
-    ) as lease:
-        yield lease
 
 
 def refuse_stale(plan: Plan, saved: Mapping[str, object]) -> None:
@@ -221,6 +204,14 @@ def _look(
     return _Seen(observed, plan, binder, keeper)
 
 
+def _makes_shared(seen: _Seen) -> bool:
+    """Whether something has to be created that the environments of the service share, or the environment itself."""
+    observed, recipe = seen.observed, seen.plan.recipe
+    if observed.service is None or observed.environment is None:
+        return True
+    return bool(recipe and find_missing(observed, recipe.upload))
+
+
 def _refresh_local_record(target: Target, pool: Pool, observed: Observed, plan: Plan, records: Records) -> None:
     """Bring a local record up to date with what is live: a cache, so no lock and no plan are needed for it."""
     if records.where == "sync" or is_recorded(target.desired, observed):
@@ -242,5 +233,10 @@ def _refresh_local_record(target: Target, pool: Pool, observed: Observed, plan: 
 
 
 class _NoLease:
+    """Nothing is written to Twilio, so nothing is held."""
+
     def check(self) -> None:
-        """Nothing is written to Twilio, so nothing is held."""
+        """Return: there is nothing to lose."""
+
+    def give_back_service(self) -> None:
+        """Return: there is nothing to give back."""

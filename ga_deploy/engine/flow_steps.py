@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.deployment import hold
 from ga_deploy.engine.flows import FLOW_VARIABLE, FlowKeeper
+from ga_deploy.engine.locking import hold
 from ga_deploy.engine.observe import observe
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.errors import ConfigInvalid, DeployError, Finding

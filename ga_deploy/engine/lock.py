@@ -1,4 +1,4 @@
-"""One writer per environment: a lease on Twilio Sync, or a lock file where there is no access to Sync.
+"""One writer at a time: a lease on Twilio Sync, or a lock file where there is no access to Sync.
 
 The lease is a document with a fixed name: exactly one creator gets it. It lives 60 s and is renewed by a thread, so
 that a killed CI run blocks nobody for long; a holder that provably died on this very system is replaced at once. Taking
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 60
 RENEW_SECONDS = 20
 _LONGEST_PAUSE = 10.0
+_PATIENCE = 3.0
 
 
 class Lease(Protocol):
@@ -38,11 +39,6 @@ class Lease(Protocol):
 
     def check(self) -> None:
         """Return if the lock is still ours; raise `Locked` if somebody took it over."""
-
-
-def lock_name(service: str, environment: str) -> str:
-    """Return the name of an environment's lock on Sync."""
-    return f"ga-deploy.lock.{service}.{environment}"
 
 
 class _FileLease:
@@ -126,6 +122,17 @@ class _SyncLease:
 
 
 def _take(platform: Platform, name: str, holder: Holder, timeout: float, report: Report) -> SyncDocument:
+    try:
+        return _wait_for(platform, name, holder, timeout, report)
+    except Exception:
+        raise
+    except BaseException:
+        # Ctrl-C or SIGTERM: the lock may have been made, and only its answer be missing.
+        withdraw_soon(platform, name, holder)
+        raise
+
+
+def _wait_for(platform: Platform, name: str, holder: Holder, timeout: float, report: Report) -> SyncDocument:
     deadline = time.monotonic() + timeout
     pause = 1.0
     waiting = False
@@ -170,12 +177,31 @@ def _try(platform: Platform, name: str, holder: Holder) -> tuple[SyncDocument | 
     return None, other
 
 
-def _withdraw(platform: Platform, name: str, holder: Holder) -> None:
-    """Remove a lock of ours whose creation was answered by an error: nobody would renew it, nor give it back."""
-    with suppress(ApiProblem):
+def _withdraw(platform: Platform, name: str, holder: Holder) -> bool:
+    """Remove a lock of ours whose creation was not answered well: nobody would renew it, nor give it back."""
+    with suppress(DeployError):
         found = platform.get_document(name)
         if found is not None and read_holder(found.data).id == holder.id:
             platform.delete_document(found.sid or name)
+        return found is not None
+    return False
+
+
+def withdraw_soon(platform: Platform, name: str, holder: Holder, seconds: float = _PATIENCE) -> None:
+    """Remove a lock of ours that nobody will give back, as far as that can be done within `seconds`; never raises.
+
+    For somebody who wants to leave now: if the network is what hangs, the lock lapses by itself.
+    """
+
+    def withdraw() -> None:
+        if not _withdraw(platform, name, holder):
+            # The request that makes it may be under way still, and arrive after the one that looks for it.
+            time.sleep(seconds / 6)
+            _withdraw(platform, name, holder)
+
+    thread = threading.Thread(target=withdraw, name="lock withdrawal", daemon=True)
+    thread.start()
+    thread.join(timeout=seconds)
 
 
 @contextmanager

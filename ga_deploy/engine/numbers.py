@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.engine.binding_steps import NumberResult, Outcome, bind_numbers, restore_numbers
 from ga_deploy.engine.bindings import Binding, Verdict, plan_bindings, plan_restorations, refuse
-from ga_deploy.engine.holder import this_process
-from ga_deploy.engine.lock import hold_lock, lock_name
+from ga_deploy.engine.locking import hold
 from ga_deploy.engine.number_records import ItemNumberRecord, LayeredNumberRecord
 from ga_deploy.engine.number_settings import Target
 from ga_deploy.engine.parallel import open_pool
@@ -21,10 +20,8 @@ from ga_deploy.events import Report, StepDone, StepStarted, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from ga_deploy.engine.lock import Lease
     from ga_deploy.engine.number_records import NumberRecord
     from ga_deploy.engine.platform import Platform
     from ga_deploy.engine.records import Records
@@ -59,19 +56,6 @@ class NumberWork:
             return record
         return LayeredNumberRecord(record, ItemNumberRecord(open_file_records(self.desired, self.folder)))
 
-    def hold_lock(self, records: Records) -> AbstractContextManager[Lease]:
-        """Return the environment's lock, to be held while writing."""
-        name = lock_name(self.desired.service_name, self.desired.environment)
-        return hold_lock(
-            self.platform,
-            name=name,
-            file=self.folder / "locks" / self.desired.account_sid / name,
-            on_sync=self.state != "local" and records.where == "sync",
-            holder=this_process(self.command),
-            timeout=self.lock_timeout,
-            report=self.report,
-        )
-
 
 def bind(
     work: NumberWork,
@@ -91,7 +75,7 @@ def bind(
     _ask(decided, agree)
     if not any(binding.verdict is Verdict.CHANGE for binding in decided):
         return tuple(NumberResult(b.number, Outcome.UNCHANGED, b.before, b.before) for b in decided)
-    with work.hold_lock(records) as lease:
+    with hold(work, records) as lease:
         agreed = {binding.consent for binding in decided}
         decided = _decide_bindings(work, wishes, target, records, force=force)
         _ask([binding for binding in decided if binding.consent not in agreed], agree)
@@ -122,7 +106,7 @@ def unbind(work: NumberWork, numbers: Sequence[str] | None, *, force: bool) -> R
     decided = _decide_restorations(work, numbers, records, force=force)
     if not any(binding.verdict is not Verdict.REFUSED for binding in decided):
         return Restored((), decided)
-    with work.hold_lock(records) as lease:
+    with hold(work, records) as lease:
         decided = _decide_restorations(work, numbers, records, force=force)
         lease.check()
         results = restore_numbers(

@@ -350,6 +350,24 @@ def test_signal_gives_the_lock_back_and_up_continues(stage: Deployer, number: in
     assert not stage.ok("up", "--json").json["changed"]
 
 
+@pytest.mark.parametrize("nth", [1, 2], ids=["one lock", "the other"])
+def test_a_lock_whose_answer_is_lost_does_not_outlive_an_interrupt(stage: Deployer, nth: int) -> None:
+    """The lock is made, its answer does not come, and the user gives up: nobody else has to wait for it to lapse."""
+    stage.emulator.faults.add(Fault("stall", method="POST", path="/Documents$", nth=nth, seconds=20.0, processed=True))
+    process = stage.start("up")
+    deadline = time.monotonic() + 30
+    while len(stage.state()["documents"]) < 2:
+        assert process.poll() is None
+        assert time.monotonic() < deadline, process.kill()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=15)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert stage.state()["documents"] == {}
+    stage.ok("up", "--lock-timeout", "0s")
+
+
 def test_destroy_leaves_nothing_of_ours(stage: Deployer) -> None:
     before = stage.state()
     stage.ok("up")

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.builds import BuildTiming
-from ga_deploy.engine.deployment import Deployed, Target, deploy, hold
+from ga_deploy.engine.deployment import Deployed, Target, deploy
+from ga_deploy.engine.locking import hold
 from ga_deploy.engine.removal import look_for_removal, refuse_stranded, remove
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries, Timeouts
 from ga_deploy.model import MARKER, Desired, FunctionFile, NumberWish
@@ -89,7 +90,7 @@ def destroy(base_url: str, folder: Path, wish: str) -> None:
         removal = look_for_removal(target)
         if not removal.is_empty:
             refuse_stranded(removal)
-            with hold(target) as lease:
+            with hold(target, with_service=True) as lease:
                 remove(target, lease)
 
 

@@ -1,12 +1,16 @@
-"""Two deployments of one service at once that cannot see each other's lock: two machines without access to Sync.
+"""Deployments of one service at the same time.
 
-Twilio lets the last deployment win. Neither's functions may be lost: whoever ends well is live, whoever stops says so.
+Two to one environment that cannot see each other's lock (two machines without access to Sync): Twilio lets the last
+one win; neither's functions may be lost; whoever ends well is live, whoever stops says so. And first ones to several
+environments, which share the service and its function resources: nothing is made twice.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,12 +20,15 @@ from ga_deploy.emulator.control import dump
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.engine.builds import BuildTiming
 from ga_deploy.engine.deployment import Target, deploy
-from ga_deploy.errors import DeployError
+from ga_deploy.engine.locking import hold
+from ga_deploy.engine.removal import remove
+from ga_deploy.errors import DeployError, NotFound
 from ga_deploy.gateway import Credentials, Endpoints, Gateway
 from ga_deploy.model import MARKER, Desired, FunctionFile
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 ACCOUNT, TOKEN = "AC" + "0b" * 16, "emulated-token-0002"
@@ -49,16 +56,21 @@ def make_wish(function_set: str, content: str) -> Desired:
     )
 
 
-def up(base_url: str, folder: Path, wish: Desired) -> DeployError | None:
+@contextmanager
+def open_target(base_url: str, folder: Path, wish: Desired, state: str = "local") -> Iterator[Target]:
     with Gateway(Credentials(ACCOUNT, ACCOUNT, Secret(TOKEN)), endpoints=Endpoints.local(base_url)) as gateway:
-        target = Target(
+        yield Target(
             platform=gateway,
             desired=wish,
-            state="local",
+            state=state,
             folder=folder,
             timing=BuildTiming(poll=0.01),
             check_within=2.0,
         )
+
+
+def up(base_url: str, folder: Path, wish: Desired, state: str = "local") -> DeployError | None:
+    with open_target(base_url, folder, wish, state) as target:
         try:
             deploy(target, agree=lambda plan: None)
         except DeployError as error:
@@ -118,3 +130,90 @@ def test_neither_is_lost(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_neither_is_lost_whenever_the_other_starts(tmp_path: Path) -> None:
     run_races(tmp_path, [step * 0.02 for step in range(25)])
+
+
+def make_wish_for(environment: str) -> Desired:
+    return replace(
+        make_wish("/", "one"), environment=environment, domain_suffix=None if environment == "ui" else environment
+    )
+
+
+def run_together(runs: list[Callable[[], object]], head_start: float) -> list[object]:
+    ended: dict[int, object] = {}
+
+    def run(place: int) -> None:
+        ended[place] = runs[place]()
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(runs))]
+    for thread in threads:
+        thread.start()
+        time.sleep(head_start)
+    for thread in threads:
+        thread.join()
+    assert len(ended) == len(runs), "a run ended in something else than an error of ours"
+    return [ended[place] for place in range(len(runs))]
+
+
+def deploy_first(folder: Path, head_start: float, state: str) -> None:
+    """First deployments of a new service to three environments; with a local state all on one machine."""
+    names = ("ui", "dev", "test")
+    emulator = Emulator(None, accounts=[Account(ACCOUNT, TOKEN)], latency_ms=10)
+    with EmulatorThread(emulator) as base_url:
+        ended = run_together(
+            [lambda name=name: up(base_url, folder, make_wish_for(name), state) for name in names],  # type: ignore[misc]
+            head_start,
+        )
+        assert ended == [None, None, None]
+        there = dump(emulator.world, ACCOUNT)
+        [service] = there["services"].values()
+        assert service["functions"] == dict.fromkeys(["/call-complete", "/engage", "/lib/settings"], 1), "nothing twice"
+        for name in names:
+            paths = service["environments"][name]["paths"]
+            assert {f.path: f.sha256 for f in make_wish_for(name).functions} == {
+                path: version["sha256"] for path, version in paths.items()
+            }
+        assert there["documents"] == {}, "no lock is left"
+
+
+@pytest.mark.parametrize("state", ["sync", "local"])
+def test_first_deployments_to_several_environments_make_nothing_twice(tmp_path: Path, state: str) -> None:
+    for head_start in (0.0, 0.03):
+        deploy_first(tmp_path / str(head_start), head_start, state)
+
+
+@pytest.mark.slow
+def test_first_deployments_make_nothing_twice_whenever_they_start(tmp_path: Path) -> None:
+    for step in range(25):
+        deploy_first(tmp_path / str(step), step * 0.005, "sync")
+
+
+def run_beside_a_removal(folder: Path, head_start: float) -> None:
+    emulator = Emulator(None, accounts=[Account(ACCOUNT, TOKEN)], latency_ms=10)
+    with EmulatorThread(emulator) as base_url:
+        assert up(base_url, folder, make_wish_for("ui"), "sync") is None
+
+        def destroy() -> None:
+            wish = make_wish_for("ui")
+            with open_target(base_url, folder, wish, "sync") as target, hold(target, with_service=True) as lease:
+                remove(target, lease)
+
+        _, stopped = run_together([destroy, lambda: up(base_url, folder, make_wish_for("dev"), "sync")], head_start)
+        if stopped:
+            # Its first look, which no lock protects, fell into the moment in which the service went.
+            assert isinstance(stopped, NotFound)
+            assert up(base_url, folder, make_wish_for("dev"), "sync") is None
+        [service] = dump(emulator.world, ACCOUNT)["services"].values()
+        assert service["environments"].keys() == {"dev"}
+        assert service["environments"]["dev"]["paths"].keys() == make_wish_for("dev").paths
+
+
+def test_the_last_environment_is_not_removed_under_the_first_of_another(tmp_path: Path) -> None:
+    """`destroy` takes the service along with its last environment, unless another is being made."""
+    for head_start in (0.0, 0.1):
+        run_beside_a_removal(tmp_path / str(head_start), head_start)
+
+
+@pytest.mark.slow
+def test_the_last_environment_is_not_removed_whenever_another_begins(tmp_path: Path) -> None:
+    for step in range(25):
+        run_beside_a_removal(tmp_path / str(step), step * 0.01)

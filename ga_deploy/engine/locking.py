@@ -1,0 +1,196 @@
+"""Which locks a command holds: its environment's as long as it writes, and the service's while it must.
+
+A service's environments share the service itself and its function resources, whose names Twilio does not keep apart.
+So whoever makes or removes those holds the service's lock as well: two first deployments to different environments
+would else each make them. It is given back early, for a build takes a minute and concerns one environment.
+
+Whoever waits for the service's lock has the environment's already, never the other way round: nobody waits in a circle.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from ga_deploy.engine.holder import this_process
+from ga_deploy.engine.lock import hold_lock, withdraw_soon
+from ga_deploy.engine.parallel import open_pool
+from ga_deploy.errors import Locked
+from ga_deploy.events import Warned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ga_deploy.engine.lock import Lease
+    from ga_deploy.engine.platform import Platform
+    from ga_deploy.engine.records import Records
+    from ga_deploy.events import Event, Report
+    from ga_deploy.model import Desired
+
+
+class Work(Protocol):
+    """What a lock has to know of the command that holds it. `state` and `folder` say where locks are kept."""
+
+    @property
+    def platform(self) -> Platform:
+        """Where locks on Sync are."""
+
+    @property
+    def desired(self) -> Desired:
+        """Whose locks."""
+
+    @property
+    def state(self) -> str:
+        """`sync` or `local`."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder that lock files go below."""
+
+    @property
+    def report(self) -> Report:
+        """Who is told of waiting."""
+
+    @property
+    def lock_timeout(self) -> float:
+        """Seconds to wait for each lock."""
+
+    @property
+    def command(self) -> str:
+        """What others are told is running."""
+
+
+def environment_lock(desired: Desired) -> str:
+    """Return the name of an environment's lock."""
+    return f"ga-deploy.lock.{desired.service_name}.{desired.environment}"
+
+
+def service_lock(desired: Desired) -> str:
+    """Return the name of a service's lock. Twilio's service names have no dot, so it is no environment's."""
+    return f"ga-deploy.lock.{desired.service_name}"
+
+
+class Held:
+    """The locks that are held; a `Lease` of all of them."""
+
+    def __init__(self, work: Work, *, on_sync: bool) -> None:
+        self._work = work
+        self._on_sync = on_sync
+        self._holder = this_process(work.command)
+        self._leases: dict[str, tuple[Lease, ExitStack]] = {}
+        self._trying: set[str] = set()
+        self._is_over = False
+        self._warned: set[Event] = set()
+        self._guard = threading.Lock()
+
+    @property
+    def has_service(self) -> bool:
+        """Whether the service's lock is among them."""
+        return service_lock(self._work.desired) in self._leases
+
+    def check(self) -> None:
+        """Return if every lock is still ours; raise `Locked` if one was lost."""
+        for lease, _ in list(self._leases.values()):
+            lease.check()
+
+    def take_environment(self, timeout: float | None = None) -> None:
+        """Take the environment's lock; raises `Locked` after `timeout` seconds (by default the command's)."""
+        self._take(environment_lock(self._work.desired), timeout)
+
+    def take_service(self, timeout: float | None = None) -> None:
+        """Take the service's lock as well; raises `Locked` after `timeout` seconds (by default the command's)."""
+        self._take(service_lock(self._work.desired), timeout)
+
+    def give_back_service(self) -> None:
+        """Give the service's lock back, if it is held: nothing is made any more that environments share."""
+        self._give_back(service_lock(self._work.desired))
+
+    def give_back(self) -> None:
+        """Give everything back, also what another thread is still asking for."""
+        with self._guard:
+            self._is_over = True
+            unanswered = list(self._trying)
+        for name in unanswered:
+            if self._on_sync:
+                withdraw_soon(self._work.platform, name, self._holder)
+        self._give_back(service_lock(self._work.desired))
+        self._give_back(environment_lock(self._work.desired))
+
+    def _take(self, name: str, timeout: float | None) -> None:
+        if name in self._leases:
+            return
+        work, own = self._work, ExitStack()
+        with self._guard:
+            self._trying.add(name)
+        try:
+            lock = hold_lock(
+                work.platform,
+                name=name,
+                file=work.folder / "locks" / work.desired.account_sid / name,
+                on_sync=self._on_sync,
+                holder=self._holder,
+                timeout=work.lock_timeout if timeout is None else timeout,
+                report=self._report,
+            )
+            lease = own.enter_context(lock)
+        finally:
+            with self._guard:
+                self._trying.discard(name)
+        with self._guard:
+            if not self._is_over:
+                self._leases[name] = lease, own
+                return
+        own.close()
+
+    def _report(self, event: Event) -> None:
+        """Report, but what holds for both locks (there is no access to Sync) only once."""
+        with self._guard:
+            is_news = event not in self._warned
+            if isinstance(event, Warned):
+                self._warned.add(event)
+        if is_news:
+            self._work.report(event)
+
+    def _give_back(self, name: str) -> None:
+        with self._guard:
+            _, own = self._leases.pop(name, (None, ExitStack()))
+        own.close()
+
+
+@contextmanager
+def hold(work: Work, records: Records | None = None, *, with_service: bool = False) -> Iterator[Held]:
+    """Hold the environment's lock, and the service's `with_service`; raises `Locked` (exit code 5) naming the holder.
+
+    `records` tell whether Sync has let us read them, which a lock there needs as well.
+    """
+    held = Held(work, on_sync=work.state != "local" and (records is None or records.where == "sync"))
+    try:
+        if with_service:
+            _take_both(held)
+        else:
+            held.take_environment()
+        yield held
+    finally:
+        held.give_back()
+
+
+def _take_both(held: Held) -> None:
+    """Take both locks, at once if both are free: that is one round trip less before the first deployment begins."""
+    with open_pool() as pool:
+        trying = pool.start(lambda: _is_free(held.take_service))
+        has_environment = _is_free(held.take_environment)
+        trying.result()
+    if not has_environment:
+        held.give_back_service()
+        held.take_environment()
+    held.take_service()
+
+
+def _is_free(take: Callable[[float], None]) -> bool:
+    try:
+        take(0.0)
+    except Locked:
+        return False
+    return True
