@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ga_deploy.redact import redact
 from ga_deploy.simulate import targets
+from ga_deploy.simulate.beside import Beside
 from ga_deploy.simulate.plan import Reaction, Target, list_parameters
 from ga_deploy.simulate.record import CallRecord, Ending, Event, Json, Route, StreamLeg
 from ga_deploy.simulate.twiml import (
@@ -30,6 +31,7 @@ from ga_deploy.simulate.twiml import (
 )
 from ga_deploy.simulate.verbs import SIMULATED
 from ga_deploy.simulate.webhook import Exchange, WebhookClient
+from ga_deploy.simulate.whisper import whisper
 from ga_deploy.simulate.world import StreamOrder, WebError, WebReply
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ _SECONDS_PER_CHARACTER = 1 / 15
 _APPLICATION_ERROR = "We are sorry, an application error has occurred. Goodbye."
 _PARAMETER_LIMIT = 500
 _RECORD_SECONDS = 5.0
+_PAY_SECONDS = 20.0
 _ENQUEUED_RESULTS = {
     "answered": "bridged",
     "busy": "queue-full",
@@ -92,7 +95,7 @@ class _Call:
         self._world = world
         self._clock = clock
         self._web = WebhookClient(world, clock)
-        self._start = clock.now()
+        self._began = clock.now()
         self._events: list[Event] = []
         self._routes: list[Route] = []
         self._streams: list[tuple[float, StreamLeg]] = []
@@ -100,6 +103,8 @@ class _Call:
         self._answered_at: float | None = None
         self._leaves_at: float | None = None
         self._requests = 0
+        self._beside = Beside()
+        self._follows = False
         self._own_hosts = plan.own_hosts | {urlsplit(plan.voice_url).hostname or ""}
 
     # -- the course of the call
@@ -154,7 +159,8 @@ class _Call:
         if answer.kind == "audio":
             await self._happen("play", "the answer itself is a sound", self._plan.play_seconds, heard=True)
             return None
-        for verb in answer.verbs:
+        for number, verb in enumerate(answer.verbs, 1):
+            self._follows = any(later.name != "Hangup" for later in answer.verbs[number:])
             goto = await self._do(verb, document.url)
             if goto is not None:
                 return goto
@@ -227,6 +233,29 @@ class _Call:
         await self._happen("record", "the caller's voice is recorded", _RECORD_SECONDS, heard=True)
         recording = {"RecordingDuration": str(round(_RECORD_SECONDS)), "RecordingSid": _sid("RE")}
         return _Goto(resolve(base, verb.get("action")), verb.get("method", "POST").upper(), recording)
+
+    # -- what goes on beside the call, and what is not played
+
+    async def _start(self, verb: Element, _: str) -> None:
+        for kind, label in self._beside.start(verb):
+            self._note(kind, label)
+
+    async def _stop(self, verb: Element, _: str) -> None:
+        for kind, label in self._beside.stop(verb):
+            self._note(kind, label)
+
+    async def _pay(self, verb: Element, base: str) -> _Goto | None:
+        """Ask for the card as the TwiML words it, and go on as if it had been taken."""
+        for prompt in verb.children:
+            again = prompt.get("errorType") or "1" not in prompt.get("attempt", "1").split()
+            if prompt.name == "Prompt" and not again:
+                for words in prompt.children:
+                    await self._do(words, base)
+        label = "the payment is not simulated: its action is told of success"
+        await self._happen("pay", label, _PAY_SECONDS, heard=True)
+        if "action" not in verb.attributes:
+            return None
+        return _Goto(resolve(base, verb.get("action")), verb.get("method", "POST").upper(), _paid(verb))
 
     # -- media streams
 
@@ -312,6 +341,7 @@ class _Call:
             self._note("error", str(problem))
         reaction, target = self._first_to_answer(found)
         timeout = float(read_whole_number(verb.get("timeout"), 30))
+        ringing_on = verb.get("answerOnBridge").lower() == "true"
         result = reaction.result if target else "failed"
         ringing = timeout if result == "no-answer" else min(reaction.ringing, timeout)
         ringing = ringing if target else 0.0
@@ -320,6 +350,12 @@ class _Call:
         at = self._now()
         try:
             await self._happen("dial", f"{label}: {result}", ringing, heard=True, detail=_describe(found))
+            if result == "answered" and target and target.whisper_url:
+                line = _CalledLine(self, target, heard=ringing_on)
+                url = resolve(base, target.whisper_url)
+                if not await whisper(line, url, target.whisper_method, reaction.keys):
+                    result = "declined"
+                    parameters |= {"DialCallStatus": "no-answer", "DialBridged": "false"}
             for one in found:
                 self._routes.append(Route(one.kind, one.address, result if one == target else "canceled", at))
             if result == "answered":
@@ -336,6 +372,37 @@ class _Call:
                 await self._ask_in_vain(url, method, parameters | {"DialCallStatus": "canceled"})
             raise
         return self._after_handing_over(verb, base, parameters, taken=result == "answered")
+
+    async def ask_for(self, target: Target, url: str, method: str, extra: Mapping[str, str], *, heard: bool) -> Answer:
+        """Fetch a document for the leg of somebody who was called. An address elsewhere is not contacted."""
+        host = urlsplit(url).hostname or ""
+        if host not in self._own_hosts and url not in self._plan.pages:
+            self._note("whisper", f"what {redact(url)} says is not asked for: taken as heard")
+            return Answer("twiml")
+        caller = target.caller_id or self._plan.from_number
+        own = {
+            "CallSid": _sid("CA"),
+            "ParentCallSid": self._plan.call_sid,
+            "Direction": "outbound-dial",
+            "CallStatus": "in-progress",
+            **dict.fromkeys(("From", "Caller"), caller),
+            **dict.fromkeys(("To", "Called"), target.address),
+        }
+        page = self._plan.pages.get(url)
+        goto = _Goto(url, method, {**own, **extra})
+        reply = _page_reply(page) if page else None
+        answer, _ = await self._exchange(goto, "whisper", page_reply=reply, heard=heard)
+        self._requests += 1
+        self._stay_on_the_line()
+        return answer
+
+    async def happen(self, kind: str, label: str, seconds: float, *, heard: bool, detail: Mapping[str, Json]) -> None:
+        """Let time pass on the line, with something that is heard or not."""
+        await self._happen(kind, label, seconds, heard=heard, detail=detail)
+
+    def note(self, kind: str, label: str) -> None:
+        """Put something on record that takes no time."""
+        self._note(kind, label)
 
     def _first_to_answer(self, found: tuple[Target, ...]) -> tuple[Reaction, Target | None]:
         """Return who decides the outcome: all ring at once, and the first to answer gets the call."""
@@ -376,7 +443,7 @@ class _Call:
         self._enter("transfer")
         target, problem = targets.read_refer(verb)
         if problem is None and not self._plan.is_sip:
-            problem = Remark(13610, "Refer: only a caller who came in over SIP can be referred", verb.line)
+            problem = Remark(13801, "Refer: only a caller who came in over SIP can be referred", verb.line)
         at = self._now()
         if target is None or problem:
             self._note("error", str(problem))
@@ -405,7 +472,7 @@ class _Call:
         """Continue after a Dial, Enqueue or Refer: its action is asked, or the next verb runs."""
         if "action" in verb.attributes:
             return _Goto(resolve(base, verb.get("action")), verb.get("method", "POST").upper(), parameters)
-        if taken:
+        if taken and self._follows:
             self._note("warning", f"`{verb.name}` without action: what follows it runs after the conversation")
         return None
 
@@ -463,7 +530,13 @@ class _Call:
             raise _OverError("transferred")
 
     async def _exchange(
-        self, goto: _Goto, what: str, *, page_reply: WebReply | None = None, first: Answer | None = None
+        self,
+        goto: _Goto,
+        what: str,
+        *,
+        page_reply: WebReply | None = None,
+        first: Answer | None = None,
+        heard: bool = False,
     ) -> tuple[Answer, Exchange]:
         at = self._now()
         host = urlsplit(goto.url).hostname or ""
@@ -489,7 +562,8 @@ class _Call:
             detail["same_as_first"] = _outline(first) == _outline(answer)
         label = f"{what} {_path(exchange.url)} → {outcome}"
         kind = "webhook"
-        self._events.append(Event(at, kind, label, self._now() - at, heard=self._answered_at is None, detail=detail))
+        heard = heard or self._answered_at is None
+        self._events.append(Event(at, kind, label, self._now() - at, heard=heard, detail=detail))
         for warning in answer.warnings:
             self._note("warning", str(warning))
         if answer.error:
@@ -509,7 +583,7 @@ class _Call:
     # -- time and the record
 
     def _now(self) -> float:
-        return self._clock.now() - self._start
+        return self._clock.now() - self._began
 
     def _enter(self, phase: Phase) -> None:
         hang_up = self._plan.hang_up
@@ -543,6 +617,28 @@ class _Call:
 
 
 @dataclass(frozen=True)
+class _CalledLine:
+    """The end of the line of somebody who has picked up. `heard`: the caller goes on hearing it ring."""
+
+    call: _Call
+    target: Target
+    heard: bool
+
+    async def ask(self, url: str, method: str, parameters: Mapping[str, str]) -> Answer:
+        """Fetch a document of the whisper."""
+        return await self.call.ask_for(self.target, url, method, parameters, heard=self.heard)
+
+    async def hear(self, label: str, seconds: float, text: str = "") -> None:
+        """Let the called party hear something."""
+        detail: dict[str, Json] = {"text": text} if text else {}
+        await self.call.happen("whisper", f"whispers: {label}", seconds, heard=self.heard, detail=detail)
+
+    def note(self, kind: str, label: str) -> None:
+        """Put an error or a warning on record."""
+        self.call.note(kind, label)
+
+
+@dataclass(frozen=True)
 class _StreamCallback:
     """The status callbacks of one stream; nothing is sent when the TwiML asks for none."""
 
@@ -571,6 +667,21 @@ class _StreamCallback:
 
 def _read_parameters(stream: Element) -> dict[str, str]:
     return {noun.get("name"): noun.get("value") for noun in stream.children if noun.name == "Parameter"}
+
+
+def _paid(pay: Element) -> dict[str, str]:
+    """Return what Pay's action is told of a payment that went well; the card is the one of everybody's tests."""
+    told = {
+        "Result": "success",
+        "Connector": pay.get("paymentConnector", "Default"),
+        "PaymentMethod": pay.get("paymentMethod", "credit-card"),
+    }
+    if told["PaymentMethod"] == "ach-debit":
+        told |= {"BankAccountNumber": "xxxxxx6789", "BankRoutingNumber": "xxxxx0021"}
+    else:
+        told |= {"PaymentCardNumber": "xxxxxxxxxxxx1111", "PaymentCardType": "visa", "ExpirationDate": "1230"}
+    charged = pay.get("chargeAmount", "0").strip("0.") != ""
+    return told | ({"PaymentConfirmationCode": "simulated"} if charged else {"PaymentToken": "simulated"})
 
 
 def _sid(prefix: str) -> str:

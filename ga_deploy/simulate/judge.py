@@ -212,7 +212,7 @@ def _judge_answers(record: CallRecord, expected: Expectation) -> list[Failing]:
 
 def _judge_speech(record: CallRecord, expected: Expectation) -> list[Failing]:
     failings = []
-    for event in record.of("say"):
+    for event in record.of("say", "whisper"):
         text = str(event.detail.get("text", ""))
         if _MARKUP.search(text):
             failings.append(Failing("markup", f"markup was read aloud: {text[:80]!r}"))

@@ -32,7 +32,7 @@ class Target:
 
     `kind`: number, sip, client, conference, queue, enqueue, refer or redirect. `address` is without SIP
     headers, which are in `headers`; for `enqueue` it is the workflow or the queue. `caller_id` and `task`
-    as written.
+    as written. `whisper_url` is what the called party is to hear before being connected.
     """
 
     kind: str
@@ -41,15 +41,21 @@ class Target:
     caller_id: str = ""
     username: str = ""
     task: str = ""
+    whisper_url: str = ""
+    whisper_method: str = "POST"
 
 
 @dataclass(frozen=True)
 class Reaction:
-    """How a target reacts: `result` after `ringing` seconds, and then `talk` seconds of conversation."""
+    """How a target reacts: `result` after `ringing` seconds, and then `talk` seconds of conversation.
+
+    `keys` are pressed when a whisper asks for any.
+    """
 
     result: DialResult = "answered"
     ringing: float = 4.0
     talk: float = 8.0
+    keys: str = "1"
 
 
 def _everybody_answers(_: Target, __: int) -> Reaction:

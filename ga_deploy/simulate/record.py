@@ -16,7 +16,8 @@ Json = Any
 # How a call can end. `transferred`: a person or another system has taken it over.
 Ending = Literal["hung-up", "caller-hung-up", "transferred", "rejected", "application-error", "endless"]
 
-DialResult = Literal["answered", "busy", "no-answer", "failed", "canceled"]
+# `declined`: picked up, and not connected to the caller.
+DialResult = Literal["answered", "busy", "no-answer", "failed", "canceled", "declined"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Event:
 
     `heard`: the caller hears something (speech, ringing, music, an agent) for `seconds`. Kinds: `webhook`,
     `callback`, `answered`, `say`, `play`, `pause`, `gather`, `stream`, `dial`, `enqueue`, `refer`,
-    `redirect`, `record`, `hangup`, `reject`, `warning`, `error`.
+    `redirect`, `record`, `whisper` (which only the called party hears), `pay`, `start`, `stop`, `hangup`, `reject`,
+    `warning`, `error`.
     """
 
     at: float

@@ -28,7 +28,7 @@ T = TypeVar("T")
 SHIPPED = Path(__file__).parent / "scenarios"
 MAX_BYTES = 64 * 1024
 PHASES = ("ringing", "greeting", "stream", "result", "transfer")
-RESULTS = ("answered", "busy", "no-answer", "failed", "canceled")
+RESULTS = ("answered", "busy", "no-answer", "failed", "canceled", "declined")
 OUTCOMES = ("agent", "system", "completed", "dropped", "unknown", "failed", "bypass", "exhausted")
 ENDINGS = ("hung-up", "caller-hung-up", "transferred", "rejected", "application-error", "endless")
 MAX_DEPTH = 20
@@ -486,9 +486,14 @@ def _read_reactions(section: _Section) -> tuple[tuple[Reaction, ...], dict[str, 
                 why = "one of: " + ", ".join(RESULTS)
                 section.refuse(node, f"`destinations.{name}` cannot be `{result}`", why, "correct it")
         known = ((name, result) for name, result in named.items() if result in RESULTS)
-        return (), {name: Reaction(result) for name, result in known}  # type: ignore[arg-type]
+        return (), {name: _react(result) for name, result in known}
     results = section.texts("destinations", RESULTS) or ()
-    return tuple(Reaction(result) for result in results), {}  # type: ignore[arg-type]
+    return tuple(_react(result) for result in results), {}
+
+
+def _react(result: str) -> Reaction:
+    """Return what a result stands for; who declines picks up, and presses nothing when a whisper asks."""
+    return Reaction(keys="") if result == "declined" else Reaction(result)  # type: ignore[arg-type]
 
 
 def _read_expectation(section: _Section) -> Expectation:

@@ -1,18 +1,20 @@
 """Who a Dial, Enqueue, Refer or Redirect hands the caller to, and what Twilio refuses about it.
 
 Sources: Twilio docs, the pages of Dial and its nouns, Enqueue and Refer; errors 13214, 13223, 13224,
-13610, 14101.
+13801, 14101.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from ga_deploy.simulate.plan import Target
 from ga_deploy.simulate.twiml import Element, Remark
 
+_WHISPERED = frozenset({"number", "sip", "client"})
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _CALLER_ID = re.compile(r"\+?[0-9]{3,15}|client:\S+|sip:\S+|sips:\S+|anonymous", re.IGNORECASE)
 _SIP = re.compile(r"sips?:(?:[^@\s;?]+@)?[^@\s;?]+", re.IGNORECASE)
@@ -34,6 +36,8 @@ def read_dial(dial: Element) -> tuple[tuple[Target, ...], tuple[Remark, ...]]:
         if problem:
             problems.append(problem)
         if target:
+            if target.kind in _WHISPERED:
+                target = replace(target, whisper_url=noun.get("url"), whisper_method=noun.get("method", "POST").upper())
             targets.append(target)
     return tuple(targets), tuple(problems)
 
@@ -85,7 +89,7 @@ def read_refer(refer: Element) -> tuple[Target | None, Remark | None]:
     """Return where a Refer sends a SIP caller."""
     noun = refer.child("Sip", "ReferSip")
     if noun is None:
-        return None, Remark(13610, "Refer: no Sip address", refer.line)
+        return None, Remark(13801, "Refer: no Sip address", refer.line)
     target, problem = read_sip(noun)
     if target is None:
         return None, problem

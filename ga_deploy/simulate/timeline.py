@@ -39,11 +39,11 @@ def list_bars(record: CallRecord) -> tuple[Bar, ...]:
     for event in record.events:
         if event.kind in {"webhook", "callback"}:
             bars.append(Bar("webhooks", "web", event.at, event.until, event.label))
-        elif event.kind in {"say", "play", "gather", "record"}:
+        elif event.kind in {"say", "play", "gather", "record", "pay"}:
             bars.append(Bar("Twilio", "voice", event.at, event.until, event.label))
         elif event.kind == "error" and event.heard:
             bars.append(Bar("Twilio", "bad", event.at, event.until, event.label))
-        elif event.kind in {"dial", "enqueue", "refer"}:
+        elif event.kind in {"dial", "enqueue", "refer", "whisper"}:
             bars.append(Bar("others", "ring", event.at, event.until, event.label))
     for at, leg in record.streams:
         bars += [Bar("agent", "agent", at + span.start, at + span.end, "the agent speaks") for span in leg.agent]

@@ -158,12 +158,12 @@ class _Schema:
         self.warnings.append(Remark(12200, f"schema validation warning: {text}", line))
 
     def keep_known(
-        self, elements: tuple[Element, ...], allowed: Mapping[str, Rule], parent: str
+        self, elements: tuple[Element, ...], allowed: Mapping[str, Rule], parent: str, *, naming: bool = False
     ) -> tuple[Element, ...]:
-        kept = (self._check(element, allowed, parent) for element in elements)
+        kept = (self._check(element, allowed, parent, naming=naming) for element in elements)
         return tuple(element for element in kept if element is not None)
 
-    def _check(self, raw: Element, allowed: Mapping[str, Rule], parent: str) -> Element | None:
+    def _check(self, raw: Element, allowed: Mapping[str, Rule], parent: str, *, naming: bool) -> Element | None:
         rule = allowed.get(raw.name)
         if rule is None:
             hint = next((name for name in allowed if name.lower() == raw.name.lower()), "")
@@ -174,7 +174,7 @@ class _Schema:
             return raw
         for name in sorted(raw.attributes.keys() - rule.attributes):
             self.warn(f"attribute `{name}` is not allowed in element `{raw.name}`", raw.line)
-        for name in sorted(rule.required - raw.attributes.keys()):
+        for name in () if naming else sorted(rule.required - raw.attributes.keys()):
             self.warn(f"attribute `{name}` must appear on element `{raw.name}`", raw.line)
         if raw.text and not rule.text:
             self.warn(f"element `{raw.name}` cannot have text: {_quoted(raw.text)}", raw.line)
@@ -183,7 +183,7 @@ class _Schema:
             raw.name,
             {name: value for name, value in raw.attributes.items() if name in rule.attributes},
             raw.text if rule.text else "",
-            raw.children if rule.ssml else self.keep_known(raw.children, nouns, raw.name),
+            raw.children if rule.ssml else self.keep_known(raw.children, nouns, raw.name, naming=rule.naming),
             raw.line,
         )
 

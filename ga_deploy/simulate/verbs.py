@@ -15,7 +15,7 @@ class Rule:
     """What an element may carry.
 
     `ends`: nothing after it runs. `hands_over`: nothing after it runs if it has an `action`. `ssml`: its
-    children are speech markup.
+    children are speech markup. `naming`: its children only name what runs already, and need nothing else.
     """
 
     attributes: frozenset[str]
@@ -25,6 +25,7 @@ class Rule:
     ends: bool = False
     hands_over: bool = False
     ssml: bool = False
+    naming: bool = False
 
 
 def _words(text: str) -> frozenset[str]:
@@ -86,7 +87,7 @@ VERBS: dict[str, Rule] = {
     "Leave": Rule(frozenset(), ends=True),
     "Echo": Rule(frozenset()),
     "Start": Rule(_words("action method"), children=_words("Stream Siprec Transcription Recording")),
-    "Stop": Rule(frozenset(), children=_words("Stream Siprec Transcription Recording")),
+    "Stop": Rule(frozenset(), children=_words("Stream Siprec Transcription Recording"), naming=True),
     "Message": Rule(_words("to from action method statusCallback"), children=_words("Body Media"), text=True),
     "Sms": Rule(_words("to from action method statusCallback"), text=True),
     "Queue": Rule(_words("url method reservationSid postWorkActivitySid"), text=True),
@@ -97,6 +98,7 @@ VERBS: dict[str, Rule] = {
             chargeAmount currency description validCardTypes language"""
         ),
         children=_words("Prompt Parameter"),
+        hands_over=True,
     ),
     "Prompt": Rule(_words("for errorType cardType attempt requireMatchingInputs"), children=_words("Say Play Pause")),
 }
@@ -107,6 +109,19 @@ NOUNS: dict[str, Rule] = {
         children=_words("Parameter"),
         required=frozenset({"url"}),
     ),
+    "Siprec": Rule(
+        _words("name connectorName track statusCallback statusCallbackMethod"), children=_words("Parameter")
+    ),
+    "Transcription": Rule(
+        _words(
+            """name track statusCallbackUrl statusCallbackMethod inboundTrackLabel outboundTrackLabel partialResults
+            languageCode transcriptionEngine profanityFilter speechModel hints enableAutomaticPunctuation
+            intelligenceService"""
+        ),
+        children=_words("Config Parameter"),
+    ),
+    "Recording": Rule(_words("track channels recordingConfigurationId") | _RECORDING),
+    "Config": Rule(_words("name value")),
     "Parameter": Rule(_words("name value"), required=_words("name value")),
     "Number": Rule(_words("sendDigits byoc") | _STATUS | _MACHINES, text=True),
     "Sip": Rule(_words("username password") | _STATUS | _MACHINES, text=True),
@@ -136,8 +151,8 @@ NOUNS: dict[str, Rule] = {
 # Elements that voice TwiML knows inside others but whose inside is not looked at here.
 OPAQUE = _words(
     """Room Conversation VirtualAgent Autopilot AiAssistant Assistant ConversationRelay AiSession
-    ConversationRelaySession Siprec Transcription Recording Body Media ApplicationSid"""
+    ConversationRelaySession Body Media ApplicationSid"""
 )
 
 # Verbs that a simulated call carries out. Twilio knows the others too; meeting one is said, and skipped.
-SIMULATED = _words("""Say Play Pause Gather Connect Dial Enqueue Redirect Refer Record Hangup Reject""")
+SIMULATED = _words("""Say Play Pause Gather Connect Dial Enqueue Redirect Refer Record Hangup Reject Start Stop Pay""")

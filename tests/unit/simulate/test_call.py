@@ -87,6 +87,10 @@ def test_a_destination_that_does_not_answer_is_told_to_the_action(result):
 def test_without_action_the_next_verb_runs():
     site = Site(engage="<Dial>+15550100001</Dial><Say>Next.</Say>")
     assert ring(site, react=results("busy")).said == ("Next.",)
+    assert [event.label for event in ring(site).of("warning")] == [
+        "`Dial` without action: what follows it runs after the conversation"
+    ]
+    assert not ring(Site(engage="<Dial>+15550100001</Dial><Hangup/>")).of("warning")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +102,7 @@ def test_without_action_the_next_verb_runs():
         ('<Dial action="/after"/>', "13221"),
         ('<Enqueue action="/after" workflowSid="WW1"/>', "14101"),
         (f'<Enqueue action="/after" workflowSid="WW{"0" * 32}"><Task>{{broken</Task></Enqueue>', "14101"),
-        ('<Refer action="/after"><Sip>sip:a@b.example.com</Sip></Refer>', "13610"),
+        ('<Refer action="/after"><Sip>sip:a@b.example.com</Sip></Refer>', "13801"),
     ],
 )
 def test_what_twilio_refuses_is_an_error_and_the_action_is_asked(verbs, code):
@@ -322,6 +326,155 @@ def test_a_refused_stream_leaves_the_call_going():
     record = ring(site, Streams(refused))
     assert record.reached is not None
     assert [fields["StreamEvent"] for path, fields in site.seen if path == "/status"] == ["stream-error"]
+
+
+def whispered(document, **changes):
+    """A call to somebody who hears `document` first; the caller hears Sorry when it came to nothing."""
+    dial = '<Dial action="/after" callerId="+15550100000"><Number url="/whisper?a=1">+15550100001</Number></Dial>'
+    site = Site(engage=dial, whisper=document, after=lambda fields: "" if connected(fields) else "<Say>Sorry.</Say>")
+    return site, ring(site, **changes)
+
+
+def connected(fields):
+    return fields["DialCallStatus"] == "completed"
+
+
+ACCEPT = '<Gather action="/accepted" numDigits="1"><Say>Press 1 to accept.</Say></Gather><Hangup/>'
+
+
+def test_whoever_is_called_hears_the_whisper_and_not_the_caller():
+    site, record = whispered("<Say>A call about a refund.</Say>")
+    assert record.reached
+    assert record.said == ()
+    assert [event.detail.get("text") for event in record.of("whisper")] == ["A call about a refund."]
+    asked = site.fields("/whisper")
+    assert (asked["Direction"], asked["ParentCallSid"], asked["CallStatus"], asked["a"]) == (
+        "outbound-dial",
+        "CA" + "1" * 32,
+        "in-progress",
+        "1",
+    )
+    assert (asked["From"], asked["To"]) == ("+15550100000", "+15550100001")
+    assert asked["CallSid"] != "CA" + "1" * 32
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "<Say>No.</Say><Hangup/>",
+        "<Reject/>",
+        "<Dial>+15550100002</Dial>",
+        "<Redirect>/whisper</Redirect>",
+        xml("", 500),
+        WebReply(200, {"content-type": "application/json"}, b"{}"),
+        WebReply(200, {"content-type": "text/plain"}, b"Hello."),
+    ],
+)
+def test_a_whisper_that_hangs_up_or_fails_does_not_connect(document):
+    site, record = whispered(document, max_requests=30)
+    assert record.reached is None
+    assert [route.result for route in record.routes] == ["declined"]
+    assert (site.fields("/after")["DialCallStatus"], site.fields("/after")["DialBridged"]) == ("no-answer", "false")
+    assert record.said == ("Sorry.",)
+
+
+@pytest.mark.parametrize(("keys", "reached"), [("1", True), ("", False)])
+def test_a_called_party_is_asked_whether_to_take_the_call(keys, reached):
+    dial = '<Dial><Client url="/whisper"><Identity>alice</Identity></Client></Dial><Say>Sorry.</Say>'
+    site = Site(engage=dial, whisper=ACCEPT, accepted="<Say>Thank you.</Say>")
+    record = ring(site, react=lambda *_: Reaction(keys=keys))
+    assert bool(record.reached) is reached
+    assert ("/accepted" in [path for path, _ in site.seen]) is reached
+
+
+def test_the_caller_sits_in_silence_during_a_whisper_unless_it_rings_on():
+    text = "<Say>" + "A very long announcement. " * 6 + "</Say>"
+    engage = '<Dial{}><Sip url="/whisper">sip:a@b.example.com</Sip></Dial>'
+    quiet = ring(Site(engage=engage.format(""), whisper=text))
+    assert find_dead_air(quiet).seconds > 9
+    rings_on = ring(Site(engage=engage.format(' answerOnBridge="true"'), whisper=text))
+    assert find_dead_air(rings_on).seconds < 1
+
+
+def test_a_whisper_elsewhere_is_not_asked_for():
+    site = Site(engage='<Dial><Number url="https://crm.example.com/w">+15550100001</Number></Dial>')
+    record = ring(site)
+    assert record.reached
+    assert len(site.requests) == 1
+    assert "not asked for" in record.of("whisper")[0].label
+
+
+def test_a_caller_who_hangs_up_during_a_whisper_is_gone():
+    _, record = whispered("<Pause length='30'/>", hang_up=HangUp("transfer", 10.0))
+    assert record.ending == "caller-hung-up"
+    assert [route.result for route in record.routes] == ["canceled"]
+
+
+BESIDE = """
+<Start><Stream name="fork" url="wss://listen.example.com/secret-token" track="both_tracks"/><Recording/></Start>
+<Start><Transcription name="t" statusCallbackUrl="/s" languageCode="en-US"/><Siprec connectorName="c"/></Start>
+<Say>Hello.</Say><Stop><Stream name="fork"/><Transcription/></Stop>
+<Dial>+15550100001</Dial>
+"""
+
+
+def test_what_runs_beside_the_call_does_not_hold_it_up():
+    streams = Streams()
+    record = ring(Site(engage=BESIDE), streams)
+    assert record.reached
+    assert record.said == ("Hello.",)
+    assert not streams.orders
+    assert not record.of("warning", "error")
+    assert [event.seconds for event in record.of("start")] == [0, 0, 0, 0]
+    assert len(record.of("stop")) == 2
+    assert "secret-token" not in " ".join(event.label for event in record.events)
+
+
+@pytest.mark.parametrize(
+    ("verbs", "kind", "said"),
+    [
+        ("<Start/>", "warning", "does nothing"),
+        ('<Start><Stream url="https://a.example.com"/></Start>', "error", "not wss://"),
+        ('<Start><Stream url="wss://a.example.com?x=1"/></Start>', "error", "query string"),
+        ('<Start><Stream url="wss://a.example.com" track="left"/></Start>', "error", "no track `left`"),
+        ("<Start><Stream/></Start>", "warning", "`url` must appear"),
+        ('<Start><Recording tracks="x"/></Start>', "warning", "`tracks` is not allowed"),
+        ('<Stop><Stream name="x"/></Stop>', "warning", "was never started"),
+        ('<Start><Siprec name="x"/></Start><Start><Siprec name="x"/></Start>', "error", "runs already"),
+        ("<Leave/>", "warning", "`Leave` is not simulated"),
+        ('<Prompt for="postal-code"><Say>x</Say></Prompt>', "warning", "`Prompt` is not simulated"),
+    ],
+)
+def test_what_twilio_would_not_start_is_said(verbs, kind, said):
+    record = ring(Site(engage=f"{verbs}<Say>Hello.</Say>"))
+    assert any(said in event.label for event in record.of(kind)), record.events
+    assert record.said == ("Hello.",)
+
+
+PAY = """
+<Pay action="/paid" chargeAmount="20.00">
+<Prompt for="payment-card-number"><Say>Your card, please.</Say></Prompt>
+<Prompt for="payment-card-number" attempt="2 3"><Say>Once more.</Say></Prompt>
+<Prompt for="payment-card-number" errorType="timeout"><Say>Are you there?</Say></Prompt>
+</Pay>
+"""
+
+
+def test_a_payment_is_not_simulated_and_its_action_hears_of_success():
+    site = Site(engage=PAY, paid="<Say>Thank you.</Say>")
+    record = ring(site)
+    assert record.said == ("Your card, please.", "Thank you.")
+    paid = site.fields("/paid")
+    assert (paid["Result"], paid["PaymentConfirmationCode"]) == ("success", "simulated")
+    assert "PaymentToken" not in paid
+    assert "not simulated" in record.of("pay")[0].label
+    assert not record.of("warning", "error")
+
+
+def test_a_payment_without_action_goes_on_with_the_next_verb():
+    site = Site(engage='<Pay tokenType="reusable"/><Say>Next.</Say>')
+    assert ring(site).said == ("Next.",)
+    assert len(site.requests) == 1
 
 
 NAMES = st.sampled_from(sorted({*VERBS, *NOUNS, "Speak", "response"}))
