@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from math import ceil
 from typing import TYPE_CHECKING
 
 from ga_deploy.config.schema import (
@@ -28,8 +29,11 @@ from ga_deploy.errors import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ga_deploy.config.schema import Asapp, Config, Destination, Outcomes, Profile, Step, Value
+    from ga_deploy.config.schema import Asapp, Config, Destination, Outcomes, Profile, Step, Value, Waiting
     from ga_deploy.redact import Secret
+
+# Seconds that a recording is taken to last while a result is awaited.
+_SOUND = 4
 
 
 @dataclass
@@ -114,10 +118,16 @@ class _Writer:
             "voice": {"name": profile.voice.name, "language": profile.voice.language},
             "greeting": [self.step(step) for step in profile.greeting],
             "greetingSeconds": round(sum(map(_seconds, profile.greeting))),
-            "waiting": {"play": profile.waiting.play, "maxSeconds": profile.waiting.max_seconds},
+            "waiting": self.waiting(profile.waiting),
             "asapp": self.asapp(profile.asapp, name),
             "outcomes": self.outcomes(profile.outcomes),
         }
+
+    def waiting(self, waiting: Waiting) -> dict[str, object]:
+        """Return what is heard between two looks at a result, with about how many seconds that takes."""
+        steps: tuple[Step, ...] = (Play(url=waiting.play),) if waiting.play else (Pause(seconds=1),)
+        seconds = sum(_SOUND if isinstance(step, Play) else ceil(_seconds(step)) for step in steps)
+        return {"steps": [self.step(step) for step in steps], "seconds": seconds, "maxSeconds": waiting.max_seconds}
 
     def asapp(self, asapp: Asapp, profile: str) -> dict[str, object]:
         access = (asapp.api_host, asapp.api_id, asapp.api_secret)

@@ -103,6 +103,8 @@ UNKNOWN: dict[str, dict[str, object]] = {
     "400": {"status": 400},
     "401": {"status": 401},
     "403": {"status": 403},
+    "409": {"status": 409},
+    "422": {"status": 422},
 }
 
 
@@ -341,9 +343,7 @@ def test_an_exception_of_ours_is_no_application_error(deploy: Any, bench: Any) -
 
 
 def test_an_exception_after_a_destination_was_tried_does_not_begin_anew(deploy: Any, bench: Any) -> None:
-    throwing = (
-        "exports.awaitTransfer = async () => { throw new Error(); };\nexports.streamUrl = async () => undefined;\n"
-    )
+    throwing = "exports.ask = async () => { throw new Error(); };\nexports.streamUrl = async () => undefined;\n"
     functions = deploy({"templates": "./templates"}, files={"templates/functions/lib/asapp.private.js.j2": throwing})
     answer = functions.post(complete(bench, outcome="agent", step="2", to="billing"), DialCallStatus="busy")
     assert answer.verbs == ["Say", "Hangup"]

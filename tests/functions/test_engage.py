@@ -197,6 +197,12 @@ FAILURES: dict[str, tuple[dict[str, object], int]] = {
     "a plain ws:// URL": ({"body": {"streamingUrl": "ws://media.example.com/x"}}, 1),
     "an http URL": ({"body": {"streamingUrl": "https://media.example.com/x"}}, 1),
     "a URL with markup": ({"body": {"streamingUrl": 'wss://a/b"/><Dial>'}}, 1),
+    "a URL without a host": ({"body": {"streamingUrl": "wss:///x"}}, 1),
+    "a URL of dots": ({"body": {"streamingUrl": "wss://../x"}}, 1),
+    "a URL with a user": ({"body": {"streamingUrl": "wss://a:b@media.example.com/x"}}, 1),
+    "a URL with a port that is none": ({"body": {"streamingUrl": "wss://media.example.com:http/x"}}, 1),
+    "a URL with a query": ({"body": {"streamingUrl": "wss://media.example.com/x?y=1"}}, 1),
+    "a URL that begins like this machine": ({"body": {"streamingUrl": "ws://localhost.example.com/x"}}, 1),
     "a URL without end": ({"body": {"streamingUrl": "wss://a/" + "b" * 5000}}, 1),
     "too much": ({"body": b" " * (1 << 20) + b"{}x"}, 4),
 }
@@ -310,9 +316,34 @@ def test_a_share_of_calls_goes_to_the_agent_and_sticks(functions: Any) -> None:
     assert few == engaged("20")
 
 
-def test_a_share_that_is_no_number_is_everybody(functions: Any) -> None:
-    functions.set(GA_TRAFFIC_PERCENT="half")
+@pytest.mark.parametrize("percent", ["half", "", " ", "100%", "1e3"])
+def test_a_share_that_is_no_number_is_everybody(functions: Any, percent: str) -> None:
+    functions.set(GA_TRAFFIC_PERCENT=percent)
     assert functions.post("/engage").verbs == ["Connect"]
+
+
+@pytest.mark.parametrize("percent", ["0%", " 0 ", "0.0", "-1", "0.0.0"])
+def test_a_share_may_be_typed_by_hand(functions: Any, percent: str) -> None:
+    functions.set(GA_TRAFFIC_PERCENT=percent)
+    assert functions.post("/engage").verbs == ["Dial"]
+
+
+def test_a_url_whose_stream_did_not_open_is_not_given_to_the_next_call(deploy: Any, asapp: Any, bench: Any) -> None:
+    functions = deploy({"waiting": {"max_seconds": 0}})
+    first = functions.post("/engage")
+    asapp.transfer = [bench.missing]
+    functions.clock(speed=10)
+    assert bench.query(functions.post(first.action).action)["outcome"] == "failed"
+    functions.post("/engage")
+    assert len(asapp.of("stream")) == 2
+
+
+def test_a_document_larger_than_twilio_takes_is_not_sent(deploy: Any, bench: Any) -> None:
+    variables = {f"v{at}": {"from": f"call.SipHeader_X-{at}"} for at in range(60)}
+    functions = deploy({"input": {"variables": variables}})
+    answer = functions.post("/engage", **{f"SipHeader_X-{at}": "&" * 480 for at in range(60)})
+    assert answer.verbs == ["Say", "Dial"]
+    assert answer.level("failed") == "error"
 
 
 @pytest.mark.parametrize("path", ["/engage", "/call-complete", "/stream-status"])
