@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import textwrap
 import time
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 FORMAT_VERSION = 1
+
+# What a terminal would obey (or show backwards), were it in a name or a message of somebody else's; colours are ours.
+_OBEYED = re.compile(r"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _LEVEL_COLOUR = {"error": "31", "warning": "33"}
 
 
@@ -345,12 +349,14 @@ class Ui:
         self._write(self._err, f"::{level}{fields}::{_command_value(message)}")
 
     def _write_json(self, payload: Mapping[str, object]) -> None:
-        text = json.dumps(payload, indent=2, ensure_ascii=False, default=_refuse)
-        self._write(self._out, text)
+        # A secret may hold a quote or backslash, which JSON escapes: redact knows that spelling as well.
+        self._put(self._out, redact(json.dumps(payload, indent=2, ensure_ascii=False, default=_refuse)))
 
     def _write(self, stream: TextIO, text: str) -> None:
-        # A secret may hold a quote or backslash, which JSON escapes: redact knows that spelling as well.
-        safe = redact(text) + "\n"
+        self._put(stream, _OBEYED.sub(r"\1", redact(text)))
+
+    def _put(self, stream: TextIO, text: str) -> None:
+        safe = text + "\n"
         try:
             stream.write(safe)
         except UnicodeEncodeError:

@@ -155,3 +155,17 @@ def test_without_a_terminal_nothing_is_redrawn() -> None:
     screen.ui.redraw("3 of 9 calls")
     screen.ui.close()
     assert screen.err.getvalue() == ""
+
+
+def test_no_name_or_message_can_command_the_terminal() -> None:
+    hostile = "bad \x1b]0;title\x07\x1b[2J\u202e\r\x00\x9b31m\nerror: all is well"
+    screen = Screen(colour=True)
+    screen.ui.error(DeployError("refused", why=hostile, fix="-"))
+    screen.ui.note(hostile)
+    shown = screen.err.getvalue()
+    assert shown.startswith("\x1b[1;31merror:\x1b[0m refused\n  why: bad ")
+    assert "\n       error: all is well\n" in shown
+    assert not set(shown.replace("\x1b[1;31m", "").replace("\x1b[0m", "")) & set("\x1b\x07\x00\r\x9b\u202e")
+    in_json = Screen(as_json=True)
+    in_json.ui.error(DeployError("refused", why=hostile, fix="-"))
+    assert json.loads(in_json.out.getvalue())["error"]["why"] == hostile
