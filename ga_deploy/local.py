@@ -165,8 +165,12 @@ def npm_cache() -> Path:
 
 
 def _loopback(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname not in {"127.0.0.1", "localhost", "::1"} or parts.port is None:
+    try:
+        parts = urlsplit(url)
+        is_local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"} and bool(parts.port)
+    except ValueError:
+        is_local = False
+    if not is_local:
         raise Usage(
             "GA_DEPLOY_EMULATOR does not name an emulator",
             why=f"`{url}` is not of the form http://127.0.0.1:PORT",

@@ -73,10 +73,10 @@ def _draw_diff(text: str) -> Text:
 
 
 def _save(out: Path, payload: dict[str, object]) -> None:
-    from ga_deploy.redact import redact
+    from ga_deploy.engine.deployment import as_saved
 
     try:
-        out.write_text(redact(json.dumps(payload, indent=2)) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(as_saved(payload), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise DeployError(
             f"the plan cannot be saved to {out}", why=str(error), fix="give `--out` a file that can be written"

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from ga_deploy.errors import CallFailed, ExitCode, Unreachable
 from ga_deploy.redact import Secret, redact
@@ -272,7 +272,7 @@ class Smoke:
                 return "", ""
             why = "no stream: ASAPP gave no URL, or the traffic is off"
             return why, "see the function's logs for ASAPP's answer, and `ga-deploy status` for GA_ENABLED"
-        if urlsplit(stream.get("url")).scheme not in {"wss", "ws"}:
+        if not str(stream.get("url")).lower().startswith(("wss://", "ws://")):
             return "the stream's URL is not wss://", "see the function's logs"
         return "", ""
 

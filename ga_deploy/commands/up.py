@@ -36,7 +36,7 @@ def read_plan(file: Path) -> Mapping[str, object]:
     """Return a plan saved by `plan --out`; raises `DeployError` if it is none."""
     try:
         saved = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DeployError(
             f"the plan {file} cannot be read", why=str(error), fix="save one with `ga-deploy plan --out FILE`"
         ) from error

@@ -6,6 +6,7 @@ the lock, for the first look may be minutes old by the time somebody has agreed.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from ga_deploy.engine.records import open_records
 from ga_deploy.engine.releases import write_release
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepStarted, ignore
+from ga_deploy.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -126,9 +128,15 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
         return Deployed(fresh, seen, deployer.run())
 
 
+def as_saved(payload: Mapping[str, object]) -> dict[str, object]:
+    """Return a plan as it is saved: without what is secret, such as the password in a URL that a number had before."""
+    saved: dict[str, object] = json.loads(redact(json.dumps(payload)))
+    return saved
+
+
 def refuse_stale(plan: Plan, saved: Mapping[str, object]) -> None:
     """Raise `DeployError` unless `saved` is what `plan` says now, told apart by who moved: the config or the world."""
-    fresh = plan.to_json()
+    fresh = as_saved(plan.to_json())
     if saved.get("format_version") != fresh["format_version"]:
         raise DeployError(
             "the saved plan has another format",

@@ -73,7 +73,7 @@ class FileRecords:
                 key: SyncItem(key=key, revision=str(item["revision"]), data=dict(item["data"]))
                 for key, item in stored.items()
             }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             # Absent, or garbled by an editor or a full disk: a hint that is gone.
             return {}
 

@@ -237,7 +237,7 @@ def _wait_for_file(file: IO[str], timeout: float, report: Report) -> None:
         file.seek(0)
         try:
             other = read_holder(json.load(file))
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             other = read_holder({})
         left = deadline - time.monotonic()
         if left <= 0:

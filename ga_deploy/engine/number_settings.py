@@ -46,10 +46,9 @@ class Target:
 
     def reaches_us(self, url: str) -> bool:
         """Tell whether a voice URL is one of ours: this environment's engage function, or its flow."""
-        parts = urlsplit(url)
         if self.flow_url and _without_scheme(url) == _without_scheme(self.flow_url):
             return True
-        return (parts.hostname or "").lower() == self.domain_name.lower() and parts.path == self.engage_path
+        return host_and_path(url) == (self.domain_name.lower(), self.engage_path)
 
 
 def differing(now: NumberSettings, wanted: NumberSettings) -> tuple[SettingName, ...]:
@@ -57,9 +56,18 @@ def differing(now: NumberSettings, wanted: NumberSettings) -> tuple[SettingName,
     return tuple(name for name in SETTING_NAMES if getattr(now, name) != getattr(wanted, name))
 
 
+def host_and_path(url: str) -> tuple[str, str]:
+    """Return the host, in lower case, and the path of a URL that somebody gave a number; empty where it is no URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return (parts.hostname or "").lower(), parts.path
+
+
 def is_real(url: str) -> bool:
     """Tell whether a voice URL is somebody's: neither empty nor Twilio's demo."""
-    return bool(url) and (urlsplit(url).hostname or "").lower() != DEMO_HOST
+    return bool(url) and host_and_path(url)[0] != DEMO_HOST
 
 
 def reaches(settings: NumberSettings, target: Target | None, recorded: RememberedNumber | None) -> bool:

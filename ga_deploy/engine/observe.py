@@ -12,8 +12,8 @@ import hashlib
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from ga_deploy.engine.number_settings import host_and_path
 from ga_deploy.engine.releases import read_record
 from ga_deploy.errors import DeployError, NotFound
 from ga_deploy.events import Report, ignore
@@ -112,9 +112,9 @@ def _find_called_paths(
     called = set()
     for number in platform.list_numbers(None).values():
         for url in (number.settings.voice_url, number.settings.voice_fallback_url):
-            parts = urlsplit(url)
-            if (parts.hostname or "") == environment.domain_name.lower():
-                called.add(parts.path)
+            host, path = host_and_path(url)
+            if host == environment.domain_name.lower():
+                called.add(path)
     return frozenset(leaving & called)
 
 

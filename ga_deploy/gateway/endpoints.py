@@ -111,7 +111,14 @@ class Endpoints:
         Raises ApiProblem if the link leaves the product's base URL: the request would carry our credentials there.
         """
         base = urlsplit(self.base(product))
-        target = urlsplit(urljoin(self.base(product) + "/", link))
+        try:
+            target = urlsplit(urljoin(self.base(product) + "/", link))
+        except ValueError:
+            raise ApiProblem(
+                f"Twilio's answer continues at what is no URL: {link[:100]}",
+                why=f"the list was asked of {base.netloc}, and is not complete without its next page",
+                fix="check HTTPS_PROXY and what answers for Twilio's hosts on this network",
+            ) from None
         if (target.scheme, target.netloc.lower()) != (base.scheme, base.netloc.lower()):
             raise ApiProblem(
                 f"Twilio's answer continues on another host, {target.netloc or target.scheme}",

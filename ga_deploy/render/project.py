@@ -121,7 +121,7 @@ def _read_manifest(out: Path) -> dict[str, str]:
     try:
         files = json.loads((out / MANIFEST).read_text(encoding="utf-8"))["files"]
         before = {str(path): str(digest) for path, digest in files.items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise DeployError(
             f"{out} is not empty",
             why="it was not written by `ga-deploy render`, and nothing is overwritten",

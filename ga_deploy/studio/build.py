@@ -74,7 +74,7 @@ def read_base(config: Config) -> Definition | None:
         return None
     try:
         return parse_definition(json.loads(path.read_text(encoding="utf-8")), where=path.name)
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         unreadable = DeployError(
             f"the flow {path.name} cannot be read",
             why=str(problem),

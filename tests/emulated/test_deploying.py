@@ -207,7 +207,22 @@ def test_saved_plan_is_done_or_refused(stage: Deployer) -> None:
     assert refused.code == 1, "done is done: the account is not as it was"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"changes": []}', "not json", '{"changes": 1, "format_version": 1}'])
+def test_saved_plan_hides_a_password_and_is_carried_out_all_the_same(stage: Deployer) -> None:
+    with stage.open_gateway() as gateway:
+        number = gateway.list_numbers([NUMBER])[NUMBER]
+        theirs = replace(number.settings, voice_url="https://user:hunter22@pbx.example.com/voice")
+        gateway.update_number(number.sid, theirs, ["voice_url"])
+    file = stage.folder / "plan.json"
+    stage.ok("plan", "--out", str(file))
+    assert "hunter22" not in file.read_text()
+    assert "pbx.example.com" in file.read_text()
+    stage.ok("up", str(file), "--yes")
+    assert stage.state()["numbers"][NUMBER]["voice_fallback_url"] == theirs.voice_url
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "\0", "", "[]", "{}", '{"changes": []}', "not json", '{"changes": 1, "format_version": 1}']
+)
 def test_file_that_is_no_plan(stage: Deployer, text: str) -> None:
     file = stage.folder / "plan.json"
     file.write_text(text)

@@ -87,7 +87,14 @@ def test_a_running_emulator_is_used_and_ends_well(
 
 @pytest.mark.parametrize(
     ("url", "code"),
-    [("https://twilio.example.com", 64), ("http://10.0.0.1:80", 64), ("nonsense", 64), ("http://127.0.0.1:9", 1)],
+    [
+        ("https://twilio.example.com", 64),
+        ("http://10.0.0.1:80", 64),
+        ("nonsense", 64),
+        ("http://[bad", 64),
+        ("http://127.0.0.1:99999", 64),
+        ("http://127.0.0.1:9", 1),
+    ],
 )
 def test_only_an_emulator_on_loopback_is_talked_to(url: str, code: int, project: Path, ga_deploy: Run) -> None:
     began = time.monotonic()

@@ -238,6 +238,11 @@ class TestLists:
             gateway.list_functions(SERVICE)
         assert len(server.asked) == 1
 
+    def test_a_link_that_is_no_url_is_refused(self, lab: Lab) -> None:
+        gateway, _ = lab.always(self.page(["a"], "https://[bad/v1"))
+        with pytest.raises(ApiProblem, match="no URL"):
+            gateway.list_functions(SERVICE)
+
     def test_a_page_that_cannot_be_had_is_an_error(self, lab: Lab) -> None:
         """A truncated list taken for the whole one ends in duplicates and wrong decisions."""
         gateway, server = lab.serve(

@@ -73,6 +73,14 @@ def test_the_url_of_a_wish(wish: NumberWish, url: str) -> None:
     assert binding.wanted.voice_url == url
 
 
+@pytest.mark.parametrize("url", ["http://[bad", "https://[::1", "//x", "not a url", "https://ivr.example.com:port/"])
+def test_a_url_that_is_none_is_somebodys_all_the_same(url: str) -> None:
+    binding = bind(NumberSettings(voice_url=url))
+    assert url in binding.consent
+    assert binding.wanted is not None
+    assert binding.wanted.voice_fallback_url == url
+
+
 def test_nothing_is_done_where_nothing_differs() -> None:
     assert bind(NumberSettings(voice_url=OURS)).verdict is Verdict.UNCHANGED
 
