@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 SHIPPED = [path.stem for path in list_shipped()]
 MUTATIONS: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "simulate_mutations.yaml").read_text())
-# One of each kind in every test run; `make test-long` tries them all.
-USUAL = ["agent", "destinations-busy", "asapp-401", "stream-reconnected"]
 
 
 def load(path: Path) -> Config:
@@ -97,7 +95,8 @@ def break_functions(config: Config, mutation: dict[str, Any]) -> Any:
 
 async def try_mutations(config: Config, names: Sequence[str]) -> dict[str, set[str]]:
     """Return, for the scenarios that did not notice what is broken, the checks that failed instead."""
-    gate = asyncio.Semaphore(4)
+    # They mostly wait: for an ASAPP that hangs, for a result that is late.
+    gate = asyncio.Semaphore(12)
 
     async def find_failed(name: str) -> set[str]:
         async with gate:
@@ -112,14 +111,9 @@ def test_every_scenario_has_a_mutation() -> None:
     assert sorted(MUTATIONS) == sorted(SHIPPED)
 
 
-def test_broken_functions_are_noticed(config: Config) -> None:
-    assert asyncio.run(try_mutations(config, USUAL)) == {}
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_every_kind_of_broken_function_is_noticed(config: Config) -> None:
-    assert asyncio.run(try_mutations(config, sorted(set(SHIPPED) - set(USUAL)))) == {}
+    assert asyncio.run(try_mutations(config, SHIPPED)) == {}
 
 
 @pytest.mark.slow
