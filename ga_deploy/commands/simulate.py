@@ -12,8 +12,8 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ga_deploy.simulate.judge import Verdict
     from ga_deploy.simulate.scenario import Scenario
     from ga_deploy.simulate.stream import Person
+    from ga_deploy.ui import Ui
 
 # What runs when no scenario is named: one call for each way a conversation ends.
 USUAL = ("agent", "system", "completed", "caller-hangs-up", "asapp-down")
@@ -198,6 +199,7 @@ async def _place_calls(
     config = load_config_of(ctx, options.asapp)
     live = options.asapp == "live"
     ui = ctx.ui
+    waiting = _Waiting(ui)
     stage = FunctionStage(
         config,
         npm_cache=npm_cache(),
@@ -207,13 +209,15 @@ async def _place_calls(
         caller_says=str(options.audio) if options.audio and not person else "",
         person=person,
         flow=options.flow,
+        on_fetch=waiting.hear,
     )
     findings = (*find_bad_scripts(scenarios), *find_unknown_names(scenarios, stage.deployment))
     if findings:
         raise ConfigInvalid(findings)
     _check_voices(ctx, options, scenarios)
     ui.event(StepStarted("packages", "the functions' packages"))
-    async with stage:
+    async with waiting.told(), stage:
+        waiting.end()
         ui.event(StepDone("packages", "the functions' packages are here"))
         scripted = "a live ASAPP does not do what a script says" if live else ""
         reasons = {
@@ -243,6 +247,43 @@ async def _place_calls(
             )
         progress.end()
     return Calls(verdicts, load, left_out)
+
+
+class _Waiting:
+    """Says what npm is doing when the functions' packages take their time."""
+
+    _first, _every = 5.0, 15.0
+
+    def __init__(self, ui: Ui) -> None:
+        self._ui = ui
+        self._last = ""
+        self._telling: asyncio.Task[None] | None = None
+
+    def hear(self, fetched: str) -> None:
+        """Take note of a request of npm's."""
+        self._last = fetched
+
+    def end(self) -> None:
+        """Say nothing more."""
+        if self._telling:
+            self._telling.cancel()
+
+    @asynccontextmanager
+    async def told(self) -> AsyncIterator[None]:
+        """Tell the user every now and then, until `end`."""
+        self._telling = asyncio.create_task(self._tell())
+        try:
+            yield
+        finally:
+            self.end()
+
+    async def _tell(self) -> None:
+        since = time.monotonic()
+        await asyncio.sleep(self._first)
+        while True:
+            last = f"; last: {self._last}" if self._last else ", which has not answered yet"
+            self._ui.note(f"  … npm asks its registry, for {time.monotonic() - since:.0f} s so far{last}")
+            await asyncio.sleep(self._every)
 
 
 def _check_voices(ctx: Context, options: Options, scenarios: Sequence[Scenario]) -> None:

@@ -187,7 +187,8 @@ class FunctionStage:
 
     Use it as an async context. Calls share functions and mock; one whose ASAPP misbehaves has both for itself.
     `rewrite` may change a function's source before it runs. `speed` overrides how fast streams run (1: as in life).
-    `caller_says` is what every caller says instead of the scenario's. Raises NpmFailed (or DeployError without
+    `caller_says` is what every caller says instead of the scenario's. `on_fetch` is told what npm asks for, when the
+    functions' packages have to be fetched first. Raises NpmFailed (or DeployError without
     Node) when entered, if the functions' packages cannot be had.
     """
 
@@ -204,10 +205,11 @@ class FunctionStage:
         caller_says: str = "",
         person: Person | None = None,
         flow: bool = False,
+        on_fetch: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._config = enable_flow(config) if flow else config
         self._flow = flow
-        self._npm_cache = npm_cache
+        self._npm = NodePackages(npm_cache, on_fetch=on_fetch)
         self._live = live
         self._speed = speed
         self._rewrite = rewrite or (lambda function: function.content)
@@ -227,7 +229,7 @@ class FunctionStage:
     async def __aenter__(self) -> FunctionStage:
         dependencies = {"twilio": TWILIO_PACKAGE, **render(self._config).dependencies}
         runtime = self._config.service.runtime or "node22"
-        self._packages = await NodePackages(self._npm_cache).install(dependencies, runtime)
+        self._packages = await self._npm.install(dependencies, runtime)
         await self._hooks.start()
         return self
 

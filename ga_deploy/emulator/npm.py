@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 # Part of every build, but only the platform has it: its deployable versions are a private list (Twilio docs: Runtime
 # Handler) and `FunctionHost` takes its place here.
@@ -43,6 +43,11 @@ _OFFLINE = {
     "EHOSTUNREACH",
     "ERR_SOCKET_TIMEOUT",
 }
+_CHECK_NETWORK = "check the network, HTTPS_PROXY and NO_PROXY, then try again"
+_CHECK_REGISTRY = "check the connection to the npm registry, then try again"
+# What npm says of its requests with `--loglevel=http`: `npm http fetch GET URL attempt 1 failed with ECONNREFUSED`.
+_FETCH = re.compile(r"npm http fetch (.*)")
+_FAILED = re.compile(r"attempt ([0-9]+) failed with (\w+)")
 _CERTIFICATE = re.compile(r"CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|ISSUER")
 
 
@@ -96,11 +101,24 @@ class NodeTools:
 
 
 class NodePackages:
-    """Installs dependency sets into `cache`, each once. Safe to use from many tasks, threads and processes."""
+    """Installs dependency sets into `cache`, each once. Safe to use from many tasks, threads and processes.
 
-    def __init__(self, cache: Path, *, time_limit: float = 300.0) -> None:
+    An install may take `time_limit` seconds, and npm may be silent for `idle_limit` of them. `on_fetch` is told, while
+    npm works, each request that it makes.
+    """
+
+    def __init__(
+        self,
+        cache: Path,
+        *,
+        time_limit: float = 300.0,
+        idle_limit: float = 60.0,
+        on_fetch: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._cache = cache
         self._time_limit = time_limit
+        self._idle_limit = idle_limit
+        self._on_fetch = on_fetch
 
     async def install(self, dependencies: Mapping[str, str], runtime: str = "node22") -> Path:
         """Return the folder whose `node_modules` holds exactly `dependencies` and what they need.
@@ -139,31 +157,63 @@ class NodePackages:
         if not wanted:
             return
         tools = NodeTools.find()
+        environment = _npm_environment()
         process = await asyncio.create_subprocess_exec(
             tools.node,
             tools.npm_cli,
             *("install", "--json", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"),
-            *("--no-package-lock", "--no-update-notifier", "--no-progress", "--loglevel=error"),
+            *("--no-package-lock", "--no-update-notifier", "--no-progress", "--loglevel=http"),
             cwd=work,
-            env=_npm_environment(),
+            env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+        assert process.stdout is not None
+        reading = asyncio.ensure_future(process.stdout.read())
         try:
             async with asyncio.timeout(self._time_limit):
-                out, err = await process.communicate()
+                err = await self._follow(process, int(environment["npm_config_fetch_retries"]))
+                await process.wait()
+                out = await reading
         except TimeoutError:
-            raise NpmFailed(
-                f"npm did not finish within {self._time_limit:g} s",
-                fix="check the connection to the npm registry, then try again",
-            ) from None
+            raise NpmFailed(f"npm did not finish within {self._time_limit:g} s", fix=_CHECK_REGISTRY) from None
         finally:
+            reading.cancel()
             if process.returncode is None:
                 process.kill()
                 await process.wait()
         if process.returncode != 0:
-            raise explain_npm_failure(out.decode(errors="replace"), err.decode(errors="replace"))
+            raise explain_npm_failure(out.decode(errors="replace"), err)
+
+    async def _follow(self, process: asyncio.subprocess.Process, retries: int) -> str:
+        """Read what npm reports until it ends, and return it without its requests.
+
+        Raises NpmFailed as soon as it has tried one package in vain, for the others it would go on for minutes, and
+        when nothing comes any more.
+        """
+        assert process.stderr is not None
+        rest: list[str] = []
+        last = ""
+        while True:
+            try:
+                line = (await asyncio.wait_for(process.stderr.readline(), self._idle_limit)).decode(errors="replace")
+            except TimeoutError:
+                why = f"nothing came from the npm registry for {self._idle_limit:g} s" + (last and f" after `{last}`")
+                raise NpmFailed(why, fix=_CHECK_REGISTRY) from None
+            except ValueError:  # a line of more than 64 KiB
+                continue
+            if not line:
+                return "".join(rest)
+            fetched = _FETCH.match(line)
+            if not fetched:
+                rest.append(line)
+                continue
+            last = fetched[1].strip()
+            self._on_fetch(last)
+            failed = _FAILED.search(last)
+            if failed and int(failed[1]) > retries and failed[2] in _OFFLINE:
+                raise NpmFailed(last, fix=_CHECK_NETWORK)
 
     def _sweep(self) -> None:
         for left_over in self._cache.glob(".installing-*"):
@@ -186,7 +236,7 @@ def explain_npm_failure(out: str, err: str) -> NpmFailed:
     if code == "E404":
         return NpmFailed(reason, missing=tuple(re.findall(r"'(\S+)' is not in this registry", f"{summary} {detail}")))
     if code in _OFFLINE:
-        return NpmFailed(reason, fix="check the network, HTTPS_PROXY and NO_PROXY, then try again")
+        return NpmFailed(reason, fix=_CHECK_NETWORK)
     if _CERTIFICATE.search(code):
         return NpmFailed(reason, fix="point NODE_EXTRA_CA_CERTS (or SSL_CERT_FILE) at your organisation's certificate")
     return NpmFailed(reason)
@@ -194,7 +244,11 @@ def explain_npm_failure(out: str, err: str) -> NpmFailed:
 
 def _npm_environment() -> dict[str, str]:
     """The caller's environment, with the certificate settings that the other tools read made known to Node too."""
-    environment = dict(os.environ)
+    # npm's own defaults go on for minutes at a registry that is not there; whoever sets them otherwise is obeyed.
+    usual = {"fetch_retries": "2", "fetch_retry_mintimeout": "1000", "fetch_retry_maxtimeout": "8000"}
+    environment = {**{f"npm_config_{name}": value for name, value in usual.items()}, **os.environ}
+    if not environment["npm_config_fetch_retries"].isdigit():
+        environment["npm_config_fetch_retries"] = usual["fetch_retries"]
     for other in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if environment.get(other) and not environment.get("NODE_EXTRA_CA_CERTS"):
             environment["NODE_EXTRA_CA_CERTS"] = environment[other]

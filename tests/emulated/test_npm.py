@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -98,6 +99,30 @@ def test_an_npm_that_hangs_is_given_up(tmp_path: Path) -> None:
     assert "did not finish within 0.05 s" in caught.value.reason
     assert time.perf_counter() - begun < 10
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dead_registry_is_given_up_at_the_first_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
+    fetched: list[str] = []
+    packages = NodePackages(tmp_path / "cache", on_fetch=fetched.append)
+    with pytest.raises(NpmFailed) as caught:
+        asyncio.run(packages.install({"axios": "1.20.0", "is-number": "7.0.0", "left-pad": "1.3.0"}))
+    assert fetched == [caught.value.reason]
+    assert "attempt 1 failed with ECONNREFUSED" in caught.value.reason
+    assert "http://127.0.0.1:9/" in caught.value.reason
+    assert "HTTPS_PROXY" in caught.value.fix
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_registry_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("npm_config_registry", f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+        with pytest.raises(NpmFailed) as caught:
+            asyncio.run(NodePackages(tmp_path / "cache", idle_limit=3).install(SMALL))
+    assert "nothing came from the npm registry for 3 s" in caught.value.reason
 
 
 @pytest.mark.parametrize(

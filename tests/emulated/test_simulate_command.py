@@ -148,6 +148,20 @@ def test_what_is_left_out_and_what_cannot_be_heard_is_said(project: Run, tmp_pat
     assert "nobody is to be heard in `silent.wav`" in shown.stderr
 
 
+@pytest.mark.timeout(120)
+def test_packages_that_cannot_be_fetched_are_waited_for_aloud(project: Run, tmp_path: Path) -> None:
+    offline = {
+        "XDG_CACHE_HOME": str(tmp_path / "empty"),
+        "npm_config_cache": str(tmp_path / "npm"),
+        "npm_config_registry": "http://127.0.0.1:9/",
+    }
+    shown = project("simulate", "agent", env=offline)
+    assert shown.returncode == 1
+    assert "npm asks its registry, for 5 s so far; last: GET http://127.0.0.1:9/" in shown.stderr
+    assert "error: npm could not install" in shown.stderr
+    assert "fix: check the network" in shown.stderr
+
+
 def test_the_shipped_scenarios_are_listed(project: Run) -> None:
     shown = project("simulate", "--list")
     assert shown.returncode == 0
