@@ -207,6 +207,23 @@ class Flow:
 
 
 @dataclass(frozen=True)
+class OurFlow:
+    """A flow with something of ours in it: `is_attached`, our widgets among those of others; else all of it.
+
+    `status` is what the config says that a revision shall be, None where it no longer says.
+    """
+
+    flow: Flow
+    is_attached: bool
+    status: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """How the record calls it: `made` or `attached`."""
+        return "attached" if self.is_attached else "made"
+
+
+@dataclass(frozen=True)
 class SyncDocument:
     """A Sync document; `revision` goes into If-Match. `expired` is judged by the gateway from Twilio's own clock."""
 
@@ -334,6 +351,7 @@ class Release:
     version: str = ""
     domain_name: str = ""
     containers: tuple[str, ...] = ()  # paths whose function resource ga-deploy created
+    flows: Mapping[str, str] = field(default_factory=dict)  # Studio flows by SID: `made` by us, or `attached` to
 
     @property
     def name(self) -> str:
@@ -382,6 +400,8 @@ class Observed:
     numbers: Mapping[str, IncomingNumber] = field(default_factory=dict)
     record: Record = field(default_factory=lambda: Record(where="none"))
     called_paths: frozenset[str] = frozenset()  # no longer in the config, and a number of the account leads there
+    left_flows: tuple[OurFlow, ...] = ()  # no longer in the config, and something of ours is in them
+    flow_paths: frozenset[str] = frozenset()  # what those flows call
 
     @property
     def build_sid(self) -> BuildSid | None:
@@ -419,6 +439,7 @@ class Reason(StrEnum):
     REMOVED = "removed"
     KEPT_ONE_RELEASE = "kept_one_release"
     KEPT_FOR_NUMBERS = "kept_for_numbers"
+    KEPT_FOR_FLOW = "kept_for_flow"
     KEPT_UNTIL_BUILD = "kept_until_build"
     KEPT_LONG_ENOUGH = "kept_long_enough"
     FOREIGN = "foreign"
@@ -446,6 +467,7 @@ EXPLANATIONS: Mapping[Reason, str] = {
     Reason.REMOVED: "no longer in the config",
     Reason.KEPT_ONE_RELEASE: "no longer in the config; keeps answering for one release",
     Reason.KEPT_FOR_NUMBERS: "no longer in the config; a number still points at it",
+    Reason.KEPT_FOR_FLOW: "no longer in the config; a flow still calls it",
     Reason.KEPT_UNTIL_BUILD: "no longer in the config; goes with the next build",
     Reason.KEPT_LONG_ENOUGH: "no longer in the config; was kept for one release",
     Reason.FOREIGN: "not made by this config; carried over",

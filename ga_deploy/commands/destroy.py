@@ -43,8 +43,12 @@ def _tell(removal: Removal, place: str, gone: str, stays: str) -> str:
     if removal.restorations:
         numbers = ", ".join(binding.number for binding in removal.restorations)
         rows.append(f"  numbers, given back what they had: {numbers}")
-    if removal.flow:
-        rows.append(f"  of Studio flow {removal.flow.friendly_name}: what the config put there")
+    rows += [
+        f"  of Studio flow {ours.flow.friendly_name}: our widgets"
+        if ours.is_attached
+        else f"  Studio flow {ours.flow.friendly_name}"
+        for ours in removal.flows
+    ]
     if removal.deletes_service:
         rows.append("  the service with its domain, which cannot be had again")
     elif removal.deletes_environment:

@@ -33,7 +33,7 @@ _VERBS = (
 )
 # Beyond this, what stays as it is gets one line a group.
 _FEW = 3
-_LEAVING = {Reason.KEPT_ONE_RELEASE, Reason.KEPT_FOR_NUMBERS, Reason.KEPT_UNTIL_BUILD}
+_LEAVING = {Reason.KEPT_ONE_RELEASE, Reason.KEPT_FOR_NUMBERS, Reason.KEPT_FOR_FLOW, Reason.KEPT_UNTIL_BUILD}
 _WIDTH = 100
 
 

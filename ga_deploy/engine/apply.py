@@ -181,7 +181,13 @@ class Deployer:
             version=__version__,
             domain_name=environment.domain_name,
             containers=tuple(sorted(owner.made_containers | self._missing_containers())),
+            flows=self._our_flows(),
         )
+
+    def _our_flows(self) -> dict[str, str]:
+        """Return every flow with something of ours in it: also what the config no longer names must be found again."""
+        now = self.flow.ours if self.flow else None
+        return {ours.flow.sid: ours.kind for ours in (*self.observed.left_flows, *([now] if now else ()))}
 
     def live_now(self) -> Live:
         """Return what was live at the look that the plan was made from."""

@@ -19,6 +19,7 @@ from ga_deploy.engine.flows import FLOW_TO_COME, FlowKeeper
 from ga_deploy.engine.locking import hold
 from ga_deploy.engine.number_records import ItemNumberRecord
 from ga_deploy.engine.observe import observe
+from ga_deploy.engine.our_flows import look_for_left_flows
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.records import open_records
 from ga_deploy.engine.releases import write_release
@@ -205,6 +206,7 @@ def _look(
         flow_read.result()
     if keeper:
         keeper.recall(observed)
+    observed = look_for_left_flows(target.platform, desired, observed, keeper)
     decision = keeper.decide_for(observed) if keeper else None
     binder.flow_url = (keeper.webhook_url or FLOW_TO_COME) if keeper else None
     domain = observed.environment.domain_name if observed.environment else None

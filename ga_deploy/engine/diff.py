@@ -9,7 +9,6 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.flows import FLOW_VARIABLE
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, SWITCHES, Ownership
 from ga_deploy.engine.releases import digest_variables
 from ga_deploy.model import Action, BuildRecipe, Change, Plan, Reason
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ga_deploy.engine.flows import FlowDecision
-    from ga_deploy.model import Desired, Flow, FunctionFile, LiveFunction, Observed
+    from ga_deploy.model import Desired, Flow, FunctionFile, LiveFunction, Observed, OurFlow
 
 DEFAULT_RUNTIME = "node22"
 
@@ -51,7 +50,8 @@ def diff(
         _diff_build(observed, builds),
         *_diff_variables(desired, observed, owner),
         _diff_deployment(observed, builds),
-        *([flow.change] if flow else _diff_left_flow(observed)),
+        *([flow.change] if flow else ()),
+        *(_diff_left_flow(left) for left in observed.left_flows),
         *numbers,
     ]
     changes += _diff_release(desired, observed, owner, changes)
@@ -131,11 +131,12 @@ def digest_base(observed: Observed, flow: Flow | None = None) -> dict[str, objec
     }
 
 
-def _diff_left_flow(observed: Observed) -> list[Change]:
-    """A flow of an earlier config stays: callers may still reach it. Its functions answer for one release more."""
-    left = [variable.value for variable in observed.variables if variable.key == FLOW_VARIABLE]
-    detail = "delete it in the Console once no number points at it"
-    return [Change(f"flow:{sid}", Action.KEEP, Reason.REMOVED, {"sid": sid}, {"sid": sid}, detail) for sid in left]
+def _diff_left_flow(left: OurFlow) -> Change:
+    """A flow of an earlier config stays, and with it what it calls: callers may still reach it."""
+    shown = {"sid": left.flow.sid, "friendly_name": left.flow.friendly_name}
+    whose = "our widgets are still in it" if left.is_attached else "it still answers"
+    detail = f"{left.flow.friendly_name}: {whose}, and `ga-deploy destroy` removes that"
+    return Change(f"flow:{left.flow.sid}", Action.KEEP, Reason.REMOVED, shown, shown, detail)
 
 
 def _diff_service(desired: Desired, observed: Observed, owner: Ownership) -> list[Change]:
@@ -188,6 +189,8 @@ def _diff_functions(desired: Desired, observed: Observed, owner: Ownership) -> l
             changes.append(Change(address, Action.KEEP, Reason.FOREIGN, before=before, after=before, detail=detail))
         elif path in observed.called_paths:
             changes.append(Change(address, Action.KEEP, Reason.KEPT_FOR_NUMBERS, before=before, after=before))
+        elif path in observed.flow_paths:
+            changes.append(Change(address, Action.KEEP, Reason.KEPT_FOR_FLOW, before=before, after=before))
         elif _was_kept(function, desired, observed):
             changes.append(Change(address, Action.KEEP, Reason.KEPT_UNTIL_BUILD, before=before, after=before))
         else:
@@ -228,8 +231,8 @@ def _is_live(file: FunctionFile, live: LiveFunction | None, owner: Ownership) ->
 
 
 def _was_kept(function: LiveFunction, desired: Desired, observed: Observed) -> bool:
-    """Whether a function of ours that the config no longer has was kept for one release, and no number calls it."""
-    if function.version.path in observed.called_paths:
+    """Whether a function of ours that the config no longer has was kept for one release, and nothing calls it."""
+    if function.version.path in observed.called_paths | observed.flow_paths:
         return False
     latest = observed.record.latest
     if latest:

@@ -8,15 +8,14 @@ definition out otherwise than it was sent.
 
 from __future__ import annotations
 
-import re
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from ga_deploy import __version__
+from ga_deploy.engine.revisions import OUR_MESSAGE, pause_for_reads, refuse_draft, replace_definition
 from ga_deploy.errors import DeployError
-from ga_deploy.events import Report, StepDone, StepStarted, Warned, ignore
-from ga_deploy.model import Action, Change, Reason
+from ga_deploy.events import Report, StepDone, StepStarted, ignore
+from ga_deploy.model import Action, Change, OurFlow, Reason
 from ga_deploy.studio import (
     FlowDiff,
     FlowTarget,
@@ -41,16 +40,11 @@ if TYPE_CHECKING:
     from ga_deploy.studio import Definition
 
 FLOW_VARIABLE = "GA_FLOW_SID"
-_OUR_MESSAGE = re.compile(r"ga-deploy \S+ (\w{12})")
 _UNKNOWN = "0" * 32
 
 # Stand in a plan for what Twilio has yet to make up.
 DOMAIN_TO_COME = "new-domain.twil.io"
 FLOW_TO_COME = "https://webhooks.twilio.com/<new flow>"
-
-
-def _pause() -> None:
-    time.sleep(0.5)
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,7 @@ class FlowKeeper:
     """
 
     def __init__(
-        self, platform: Platform, config: Config, report: Report = ignore, pause: Callable[[], None] = _pause
+        self, platform: Platform, config: Config, report: Report = ignore, pause: Callable[[], None] = pause_for_reads
     ) -> None:
         self._platform = platform
         self._config = config
@@ -136,6 +130,12 @@ class FlowKeeper:
         else:
             change = Change(self.address, Action.UNCHANGED, Reason.SAME, before, before, self._where())
         return FlowDecision(change, definition, diff, mark, live)
+
+    @property
+    def ours(self) -> OurFlow | None:
+        """The live flow as one of ours; None before it exists."""
+        settings = self._config.flow
+        return OurFlow(self.live, is_attached=bool(settings.attach_to), status=settings.status) if self.live else None
 
     def decide_for(self, observed: Observed) -> FlowDecision:
         """Return what has to be done, as far as one look tells."""
@@ -206,41 +206,30 @@ class FlowKeeper:
         definition, _ = self.detached()
         if self.live is None:
             raise AssertionError("what is detached was looked at")
-        self._refuse_drafts(self.live)
+        refuse_draft(self.live, self._config.flow.status)
         content = cast("dict[str, object]", definition)
         self._platform.validate_flow(self.live.friendly_name, self._config.flow.status, content)
         self.live = self._replace(self.live, content, f"ga-deploy {__version__} detached")
         return self.live
 
     def _replace(self, live: Flow, definition: dict[str, object], message: str) -> Flow:
-        now = self._platform.find_flow(live.sid)
-        for _ in range(3):
-            if now is not None and now.revision >= live.revision:
-                break
-            self._pause()  # Studio's reads may lag behind its writes
-            now = self._platform.find_flow(live.sid)
-        if now is None or now.revision != live.revision:
-            raise DeployError(
-                f"flow {live.sid} changed since it was read",
-                why=f"revision {now.revision if now else 'unknown'} has come after revision {live.revision}",
-                fix="look at what changed, then run the command again",
-            )
-        name = None if self._config.flow.attach_to else self._config.flow.friendly_name
-        saved = self._platform.update_flow(live, self._config.flow.status, definition, message, name)
-        if saved.revision > live.revision + 1:
-            self._report(
-                Warned(
-                    f"somebody saved flow {live.sid} at the same moment",
-                    why=f"revision {saved.revision - 1} is theirs, revision {saved.revision} is ours and wins",
-                    fix="compare the two in the flow's history in the Console",
-                )
-            )
-        return saved
+        settings = self._config.flow
+        name = None if settings.attach_to else settings.friendly_name
+        return replace_definition(
+            self._platform,
+            live,
+            settings.status,
+            definition,
+            message,
+            friendly_name=name,
+            report=self._report,
+            pause=self._pause,
+        )
 
     def _compose(self, target: FlowTarget) -> Definition:
         flow, live = self._config.flow, self._live_definition()
         if flow.attach_to and self.live is not None and live is not None:
-            self._refuse_drafts(self.live)
+            refuse_draft(self.live, self._config.flow.status)
             return attach(live, build_fragment(self._config, target), flow.after or "")
         wanted = build_flow(self._config, target, self._read_base())
         return keep_places(wanted, live) if live is not None else wanted
@@ -261,7 +250,7 @@ class FlowKeeper:
         return fingerprint({**ours, "description": f"{ours['description']} {self._where()}"})
 
     def _is_marked(self, mark: str) -> bool:
-        found = _OUR_MESSAGE.fullmatch((self.live.commit_message if self.live else None) or "")
+        found = OUR_MESSAGE.fullmatch((self.live.commit_message if self.live else None) or "")
         return found is not None and found.group(1) == mark
 
     def _needs_publishing(self) -> bool:
@@ -271,22 +260,12 @@ class FlowKeeper:
         flow = self._config.flow
         return self.live is not None and not flow.attach_to and self.live.friendly_name != flow.friendly_name
 
-    def _refuse_drafts(self, live: Flow) -> None:
-        """Publishing on top of somebody's draft would publish what they are still working on."""
-        ours = _OUR_MESSAGE.fullmatch(live.commit_message or "")
-        if live.status == "draft" and self._config.flow.status == "published" and not ours:
-            raise DeployError(
-                f"flow {live.sid} has changes that are not published",
-                why=f"revision {live.revision} is a draft, and publishing ours would publish it too",
-                fix="publish or discard the draft in the Console, or set `flow.status: draft`",
-            )
-
     def _where(self) -> str:
         flow = self._config.flow
         return f"attached at {flow.after}" if flow.attach_to else ""
 
     def _whose(self) -> str:
         live = self.live
-        if live is None or self._config.flow.attach_to or _OUR_MESSAGE.fullmatch(live.commit_message or ""):
+        if live is None or self._config.flow.attach_to or OUR_MESSAGE.fullmatch(live.commit_message or ""):
             return ""
         return f"revision {live.revision} was not saved by ga-deploy; it stays in the flow's history"

@@ -227,6 +227,7 @@ def _unpack_release(item: SyncItem) -> Release:
         version=_text(stored.get("version", "")),
         domain_name=_text(stored.get("domain_name", "")),
         containers=_texts(stored.get("containers", [])),
+        flows=_text_mapping(stored.get("flows", {})),
     )
 
 
@@ -265,6 +266,7 @@ def _pack_release(release: Release, numbers: Mapping[str, Mapping[str, object]])
         "version": release.version,
         "domain_name": release.domain_name,
         "containers": sorted(release.containers),
+        **({"flows": dict(sorted(release.flows.items()))} if release.flows else {}),
     }
 
 

@@ -19,6 +19,7 @@ from ga_deploy.engine.flows import FlowKeeper
 from ga_deploy.engine.number_records import ItemNumberRecord
 from ga_deploy.engine.number_settings import Target as NumberTarget
 from ga_deploy.engine.observe import observe
+from ga_deploy.engine.our_flows import find_left_flows, remove_flow
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, MADE_BY, SWITCHES, Ownership
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.releases import list_releases
@@ -38,10 +39,10 @@ if TYPE_CHECKING:
         BuildRecipe,
         BuildSid,
         Desired,
-        Flow,
         FunctionResource,
         IncomingNumber,
         Observed,
+        OurFlow,
         Release,
         Variable,
     )
@@ -53,7 +54,7 @@ class Surroundings:
 
     numbers: Mapping[str, IncomingNumber]
     recorded: Mapping[str, RememberedNumber]
-    flow: Flow | None
+    flows: tuple[OurFlow, ...]
     assets: tuple[FunctionResource, ...]
     releases: tuple[Release, ...]
 
@@ -78,7 +79,7 @@ class Removal:
     deletes_environment: bool
     deletes_service: bool
     clears_record: bool
-    flow: Flow | None
+    flows: tuple[OurFlow, ...]
     stays: tuple[str, ...]
 
     @property
@@ -90,7 +91,7 @@ class Removal:
             or self.variables
             or self.resources
             or self.deletes_environment
-            or self.flow
+            or self.flows
             or self.clears_record
         )
 
@@ -101,7 +102,8 @@ class Removal:
             "numbers_left": [binding.number for binding in self.left_numbers],
             "functions": list(self.functions),
             "variables": [variable.key for variable in self.variables],
-            "flow": self.flow.sid if self.flow else None,
+            "flow": self.flows[0].flow.sid if self.flows else None,
+            "flows": [ours.flow.sid for ours in self.flows],
             "environment_deleted": self.deletes_environment,
             "service_deleted": self.deletes_service,
             "stays": list(self.stays),
@@ -146,7 +148,7 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
     if environment and not deletes_environment:
         stays.append(f"environment {environment.unique_name}")
     shows_foreign = bool(others) or bool(assets)
-    flow_url = around.flow.webhook_url if around.flow else None
+    flow_url = around.flows[0].flow.webhook_url if around.flows else None
     number_target = NumberTarget(environment.domain_name, desired.engage_path, flow_url) if environment else None
     restorations, left = _decide_numbers(around, number_target)
     builds = {r.build_sid for r in around.releases if r.function_set == desired.function_set}
@@ -171,7 +173,7 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
         deletes_service=deletes_service,
         clears_record=bool(around.releases or observed.record.intent)
         and all(release.function_set == desired.function_set for release in around.releases),
-        flow=around.flow,
+        flows=around.flows,
         stays=tuple(stays),
     )
 
@@ -184,7 +186,8 @@ def remove(target: Target, lease: Lease) -> Removal:
         refuse_stranded(removal)
         lease.check()
         _give_back_numbers(target, removal, records)
-        _remove_flow(target)
+        for ours in removal.flows:
+            remove_flow(target.platform, ours, target.report)
         service, environment = removal.observed.service, removal.observed.environment
         if service and environment and not removal.deletes_environment:
             _redeploy(target, removal)
@@ -226,9 +229,8 @@ def _look(target: Target, pool: Pool, records: Records) -> Removal:
         resources_read = pool.start(lambda: platform.list_functions(sid))
         assets = tuple(platform.list_assets(sid))
         resources = tuple(resources_read.result())
-    keeper = FlowKeeper(platform, target.flow, target.report) if target.flow else None
     around = Surroundings(
-        flow=_find_flow(keeper, target) if keeper else None,
+        flows=_find_flows(target, observed),
         numbers=numbers_read.result(),
         recorded=ItemNumberRecord(records, target.report).recall(),
         assets=assets,
@@ -279,13 +281,16 @@ def _decide_numbers(
 def _find_stranded(around: Surroundings, target: NumberTarget | None) -> tuple[str, ...]:
     if target is None:
         return ()
+    # A flow of others, out of which only our widgets go, answers on.
+    deleted = [ours.flow.webhook_url for ours in around.flows if not ours.is_attached]
+    gone = [replace(target, flow_url=None), *(replace(target, flow_url=url) for url in deleted)]
     return tuple(
         number
         for number, found in sorted(around.numbers.items())
         if number not in around.recorded
         and not found.settings.trunk_sid
         and not found.settings.voice_application_sid
-        and target.reaches_us(found.settings.voice_url)
+        and any(one.reaches_us(found.settings.voice_url) for one in gone)
     )
 
 
@@ -311,34 +316,22 @@ def _give_back_numbers(target: Target, removal: Removal, records: Records) -> No
         )
 
 
-def _remove_flow(target: Target) -> None:
-    """Delete our own flow; out of a flow that we are attached to, take our widgets."""
-    if target.flow is None:
-        return
-    keeper = FlowKeeper(target.platform, target.flow, target.report)
-    flow = _find_flow(keeper, target)
-    if flow is None:
-        return
-    target.report(StepStarted("flow", f"Removing from Studio: {flow.friendly_name}"))
-    if target.flow.flow.attach_to:
-        keeper.save_detached()
-        target.report(StepDone("flow", f"Detached from flow {flow.friendly_name}", flow.sid))
-    else:
-        target.platform.delete_flow(flow.sid)
-        target.report(StepDone("flow", f"Deleted flow {flow.friendly_name}", flow.sid))
-
-
-def _find_flow(keeper: FlowKeeper, target: Target) -> Flow | None:
-    """Return the flow that holds something of ours, if there is one."""
-    flow = keeper.look()
-    if flow is None or target.flow is None or not target.flow.flow.attach_to:
-        return flow
-    try:
-        keeper.detached()
-    except DeployError:
-        # None of our widgets are in it.
-        return None
-    return flow
+def _find_flows(target: Target, observed: Observed) -> tuple[OurFlow, ...]:
+    """Return the flows that hold something of ours: the config's, and those that earlier configs left."""
+    keeper = FlowKeeper(target.platform, target.flow, target.report) if target.flow else None
+    named = None
+    if keeper:
+        keeper.look()
+        keeper.recall(observed)
+        named = keeper.ours
+    left = find_left_flows(target.platform, target.desired, observed, {named.flow.sid} if named else ())
+    if keeper and named and named.is_attached:
+        try:
+            keeper.detached()
+        except DeployError:
+            # None of our widgets are in it.
+            named = None
+    return (*([named] if named else ()), *left)
 
 
 def _redeploy(target: Target, removal: Removal) -> None:

@@ -10,6 +10,7 @@ from ga_deploy.engine.drift import Drift, find_drift
 from ga_deploy.engine.flows import FLOW_TO_COME, FlowKeeper
 from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
 from ga_deploy.engine.observe import observe
+from ga_deploy.engine.our_flows import look_for_left_flows
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.errors import DeployError
 
@@ -46,6 +47,7 @@ def look_closely(target: Target) -> Standing:
         further = ({*recorded, *(latest.numbers if latest else ())}) - observed.numbers.keys()
         numbers = {**observed.numbers, **(target.platform.list_numbers(sorted(further)) if further else {})}
         flow = flow_read.result() if flow_read else None
+        observed = look_for_left_flows(target.platform, desired, observed, keeper)
     binder = Binder(target.platform, desired, numbers, recorded, records, target.report)
     domain = observed.environment.domain_name if observed.environment else None
     binder.flow_url = (flow.webhook_url if flow else FLOW_TO_COME) if keeper else None

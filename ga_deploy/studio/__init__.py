@@ -5,7 +5,7 @@ no new revision.
 """
 
 from ga_deploy.studio.attach import Attachment, attach, attached_at, detach
-from ga_deploy.studio.build import FlowTarget, build_flow, build_fragment, describe_flow, read_base
+from ga_deploy.studio.build import FlowTarget, build_flow, build_fragment, describe_flow, describe_owner, read_base
 from ga_deploy.studio.compare import FlowDiff, diff_definitions
 from ga_deploy.studio.definition import (
     PREFIX,
@@ -32,6 +32,7 @@ __all__ = [
     "build_flow",
     "build_fragment",
     "describe_flow",
+    "describe_owner",
     "detach",
     "diff_definitions",
     "draw_mermaid",

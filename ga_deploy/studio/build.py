@@ -41,7 +41,12 @@ class FlowTarget:
 
 def describe_flow(config: Config) -> str:
     """Return the description that our own flow carries: by it a later run knows the flow again."""
-    return f"GenerativeAgent calls; made by ga-deploy for {config.service.name}, environment {config.environment.name}"
+    return describe_owner(config.service.name, config.environment.name)
+
+
+def describe_owner(service: str, environment: str) -> str:
+    """Return the description of the flows that were made for an environment of a service."""
+    return f"GenerativeAgent calls; made by ga-deploy for {service}, environment {environment}"
 
 
 def build_flow(config: Config, target: FlowTarget, base: Definition | None = None) -> Definition:

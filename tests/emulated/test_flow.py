@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -364,13 +365,82 @@ def test_destroy_only_detaches_from_a_flow_of_others(stage: FlowStage) -> None:
     assert stage.gateway.find_flow(sid).definition == MENU["flow"]
 
 
-def test_a_flow_that_is_no_longer_in_the_config_is_pointed_out(stage: FlowStage) -> None:
-    stage.configure(numbers=False)
-    stage.ok("up")
+def switch_off(stage: FlowStage) -> None:
     text = (stage.folder / "config.yaml").read_text()
     (stage.folder / "config.yaml").write_text(text.replace("enabled: true", "enabled: false"))
-    change = next(one for one in stage.ok("plan", "--json").json["changes"] if one["address"].startswith("flow:"))
-    assert (change["action"], change["reason"]) == ("keep", "removed")
+
+
+def test_a_flow_that_is_no_longer_in_the_config_answers_on_until_destroy(stage: FlowStage) -> None:
+    stage.configure(numbers=False)
+    stage.ok("up")
+    sid = stage.flow().sid
+    switch_off(stage)
+    for greeting in ("One moment.", "Just a second.", "Please hold."):
+        text = (stage.folder / "config.yaml").read_text()
+        (stage.folder / "config.yaml").write_text(text.replace("One moment.", greeting))
+        changes = {one["address"]: one for one in stage.ok("plan", "--json").json["changes"]}
+        assert (changes[f"flow:{sid}"]["action"], changes[f"flow:{sid}"]["reason"]) == ("keep", "removed")
+        assert changes["function:/flow/call-transfer"]["reason"] == "kept_for_flow"
+        stage.ok("up")
+    live = dump(stage.emulator.world, ACCOUNT_SID)["services"]["GenerativeAgentService"]["environments"]["ui"]
+    assert {"/flow/engage", "/flow/call-transfer"} <= set(live["paths"]), "callers may still reach the flow"
+    assert not stage.ok("up", "--json").json["changed"]
+    assert stage.ok("destroy", "--yes", "--json").json["flows"] == [sid]
+    assert stage.flows() == []
+    assert not stage.ok("destroy", "--yes", "--json").json["removed"]
+
+
+@pytest.mark.parametrize("keeps_the_variable", [True, False])
+def test_widgets_in_a_flow_that_is_no_longer_in_the_config_are_removed(
+    stage: FlowStage, keeps_the_variable: bool
+) -> None:
+    """The record remembers the flow, with or without the variable that tells its SID."""
+    sid = attach_config(stage)
+    stage.ok("up")
+    switch_off(stage)
+    stage.ok("up")
+    if not keeps_the_variable:
+        [variable] = (v for v in stage.emulator.world.store.rows("variables") if v["key"] == "GA_FLOW_SID")
+        stage.emulator.world.store.delete("variables", sid=variable["sid"])
+    answer = stage.ok("plan")
+    assert "our widgets are still in it" in answer.out
+    assert stage.ok("destroy", "--yes", "--json").json["flows"] == [sid]
+    assert stage.gateway.find_flow(sid).definition == MENU["flow"]
+
+
+def test_moving_to_another_flow_leaves_the_first_in_the_record(stage: FlowStage) -> None:
+    first = attach_config(stage)
+    stage.ok("up")
+    second = attach_config(stage)
+    stage.ok("up")
+    changes = {one["address"]: one for one in stage.ok("plan", "--json").json["changes"]}
+    assert changes[f"flow:{first}"]["reason"] == "removed"
+    assert stage.ok("flow", "detach", "--yes").code == 0
+    stage.ok("up")
+    assert set(stage.ok("destroy", "--yes", "--json").json["flows"]) == {first, second}
+    for sid in (first, second):
+        assert stage.gateway.find_flow(sid).definition == MENU["flow"]
+
+
+def test_a_flow_of_ours_that_somebody_deleted_is_forgotten(stage: FlowStage) -> None:
+    stage.configure(numbers=False)
+    stage.ok("up")
+    sid = stage.flow().sid
+    switch_off(stage)
+    stage.ok("up")
+    stage.gateway.delete_flow(sid)
+    assert f"flow:{sid}" not in {one["address"] for one in stage.ok("plan", "--json").json["changes"]}
+    assert stage.ok("destroy", "--yes", "--json").json["flows"] == []
+
+
+def test_a_number_that_reaches_a_flow_which_stays_strands_nobody(stage: FlowStage) -> None:
+    sid = attach_config(stage)
+    stage.ok("up")
+    number = stage.gateway.list_numbers([NUMBER])[NUMBER]
+    url = stage.gateway.find_flow(sid).webhook_url
+    stage.gateway.update_number(number.sid, replace(number.settings, voice_url=url), ["voice_url"])
+    stage.ok("destroy", "--yes")
+    assert stage.voice_url() == url
 
 
 def test_what_the_commands_say(stage: FlowStage, golden: Callable[[str, str], None]) -> None:

@@ -19,11 +19,13 @@ from ga_deploy.model import (
     Build,
     Desired,
     Environment,
+    Flow,
     FunctionFile,
     FunctionVersion,
     Intent,
     LiveFunction,
     Observed,
+    OurFlow,
     Plan,
     Record,
     Release,
@@ -107,6 +109,10 @@ def read_observed(case: dict[str, Any]) -> Observed:
         variables=tuple(Variable(f"ZV{name}", name, value) for name, value in there.get("variables", {}).items()),
         record=read_record(case, build),
         called_paths=frozenset(there.get("called", ())),
+        left_flows=(OurFlow(Flow("FW1", "Calls", "published", 1, "https://webhooks.twilio.com/1"), is_attached=False),)
+        if "left_flow_calls" in there
+        else (),
+        flow_paths=frozenset(there.get("left_flow_calls", ())),
     )
 
 
