@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ga_deploy.commands.context import Context
     from ga_deploy.config.schema import Config
     from ga_deploy.gateway import Gateway
-    from ga_deploy.gateway.site import SiteAnswer
     from ga_deploy.simulate.stream import StreamOutcome
     from ga_deploy.simulate.twiml import Answer, Element
 
@@ -34,6 +33,9 @@ T = TypeVar("T")
 
 # A deployment takes a while to reach every machine of Twilio's; an answer that may only be early is asked for again.
 WINDOW_SECONDS = 30.0
+# A function's own failure (500) is hardly ever early: the previous build is still up, or ASAPP had a bad moment.
+FAILURE_SECONDS = 6.0
+EARLY = (404, 408, 425, 429, 502, 503, 504)
 PAUSE_SECONDS = 2.0
 MEDIA_SECONDS = 8.0
 REFUSED = (400, 401, 403)
@@ -55,7 +57,7 @@ def run(ctx: Context, *, media: bool = False) -> ExitCode:
     gateway = ctx.gateway(config)
     domain = _find_domain(config, gateway)
     ctx.ui.note(f"Asking https://{domain}")
-    checks = Smoke(config, gateway, f"https://{domain}").run(media=media)
+    checks = Smoke(config, gateway, f"https://{domain}", say=ctx.ui.note).run(media=media)
     number = next((entry.number for entry in config.phone_numbers), None)
     failed = [check for check in checks if check.result == "fail"]
     payload = {
@@ -151,7 +153,10 @@ class Check:
 
 @dataclass
 class Smoke:
-    """The checks of one deployment. `base` is `https://DOMAIN`; `window` is how long an early answer is asked again."""
+    """The checks of one deployment. `base` is `https://DOMAIN`; `window` is how long an early answer is asked again.
+
+    `say` is told what is waited for.
+    """
 
     config: Config
     gateway: Gateway
@@ -159,9 +164,10 @@ class Smoke:
     window: float = WINDOW_SECONDS
     pause: float = PAUSE_SECONDS
     checks: list[Check] = field(default_factory=list)
+    say: Callable[[str], None] = lambda _: None
 
     def __post_init__(self) -> None:
-        self._deadline = time.monotonic() + self.window
+        self._began = time.monotonic()
 
     def run(self, *, media: bool) -> tuple[Check, ...]:
         """Look at everything and return the checks, in order."""
@@ -195,7 +201,7 @@ class Smoke:
 
     def _refuses_the_unsigned(self) -> None:
         for path in self._protected():
-            status = self._patiently(partial(self.gateway.probe, self.base + path), lambda got: got in REFUSED)
+            status = self._patiently(f"unsigned {path}", partial(self.gateway.probe, self.base + path), int)
             if status in REFUSED:
                 self._note(f"unsigned {path}", "pass", f"refused ({status})")
             elif status == 404:
@@ -228,7 +234,7 @@ class Smoke:
 
     def _answers_the_signed(self, token: Secret) -> Answer | None:
         path = self.config.functions.engage.path
-        answer, what = self._ask(token, self.base + path, self._form())
+        answer, what = self._ask("signed request", token, self.base + path, self._form())
         if answer is None:
             fix = (
                 "is twilio.auth_token this account's token? (`ga-deploy doctor`)"
@@ -243,14 +249,14 @@ class Smoke:
 
     def _answers_profile(self, token: Secret, profile: str) -> None:
         url = f"{self.base}{self.config.functions.engage.path}?{urlencode({'profile': profile})}"
-        answer, what = self._ask(token, url, self._form())
+        answer, what = self._ask(f"profile {profile}", token, url, self._form())
         problem, fix = self._judge_twiml(answer) if answer else (what, "see the function's logs")
         done = _outline(answer) if answer else what
         self._note(f"profile {profile}", "fail" if problem else "pass", problem or done, fix)
 
     def _survives_a_hang_up(self, token: Secret) -> None:
         path = self.config.functions.call_complete.path
-        answer, what = self._ask(token, self.base + path, {**self._form(), "CallStatus": "completed"})
+        answer, what = self._ask("hang-up", token, self.base + path, {**self._form(), "CallStatus": "completed"})
         if answer is None or answer.error:
             self._note("hang-up", "fail", str(answer.error) if answer else what, "see the function's logs")
         else:
@@ -295,6 +301,7 @@ class Smoke:
         if stream is None:
             self._note("media", "fail", "there is no stream to open", "see the failed check above")
             return
+        self.say(f"  … media: listening to the agent for {MEDIA_SECONDS:.0f} s at most")
         outcome = asyncio.run(_listen(stream, self.config.twilio.account_sid, token))
         if not outcome.opened:
             code = f"{outcome.code}: " if outcome.code else ""
@@ -307,29 +314,40 @@ class Smoke:
 
     # -- asking
 
-    def _ask(self, token: Secret, url: str, form: Mapping[str, str]) -> tuple[Answer | None, str]:
+    def _ask(self, name: str, token: Secret, url: str, form: Mapping[str, str]) -> tuple[Answer | None, str]:
         from ga_deploy.simulate.twiml import read_answer
 
-        def is_final(answer: SiteAnswer) -> bool:
-            return answer.status < 400
-
-        got = self._patiently(lambda: self.gateway.request_signed(url, form, token), is_final)
+        got = self._patiently(name, lambda: self.gateway.request_signed(url, form, token), lambda answer: answer.status)
         if got.status >= 400:
             return None, f"the answer was {got.status}"
         return read_answer(got.status, got.content_type, got.body.encode()), ""
 
-    def _patiently(self, ask: Callable[[], T], is_final: Callable[[T], bool]) -> T:
-        """Ask until the answer is final or the window is over; no answer at all counts as one that is not."""
+    def _patiently(self, name: str, ask: Callable[[], T], status_of: Callable[[T], int]) -> T:
+        """Ask until the answer cannot be an early one any more; no answer at all may be one, a refusal is none."""
+        told = False
         while True:
             try:
                 answer = ask()
-            except Unreachable:
-                if time.monotonic() >= self._deadline:
+            except Unreachable as problem:
+                left = 0.0 if "not trusted" in problem.why else self._left(self.window)
+                if left <= 0:
                     raise
+                what = "no answer"
             else:
-                if is_final(answer) or time.monotonic() >= self._deadline:
+                status = status_of(answer)
+                limits = {500: min(self.window, FAILURE_SECONDS), **dict.fromkeys(EARLY, self.window)}
+                left = self._left(limits.get(status, 0.0))
+                if left <= 0:
                     return answer
+                what = f"the answer was {status}"
+            if not told:
+                again = f"which may only be early: asked again for {left:.0f} s at most"
+                self.say(f"  … {name}: {what}, {again}")
+                told = True
             time.sleep(self.pause)
+
+    def _left(self, window: float) -> float:
+        return self._began + window - time.monotonic()
 
     def _sign(self, url: str, form: Mapping[str, str], token: Secret) -> str:
         from ga_deploy.simulate.webhook import sign

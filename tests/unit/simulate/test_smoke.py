@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from ga_deploy.gateway.site import SiteAnswer
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 TOKEN = "auth-token-of-the-smoke-test"
 BASE = "https://ga-1234.twil.io"
@@ -40,6 +41,8 @@ class Deployment:
         if self._early:
             self._early -= 1
             return 404
+        if "untrusted" in self._faults:
+            raise Unreachable("no answer", why="the TLS certificate shown for it is not trusted: self-signed")
         if "unreachable" in self._faults:
             raise Unreachable("no answer")
         return 404 if "nothing" in self._faults else 200 if "open" in self._faults else 403
@@ -70,11 +73,18 @@ class Deployment:
         return [type("Variable", (), {"key": key, "value": value}) for key, value in self._variables.items()]
 
 
-def check(deployment: Deployment, *, token: str = TOKEN, media: bool = False, window: float = 0.0) -> dict[str, str]:
+def check(
+    deployment: Deployment,
+    *,
+    token: str = TOKEN,
+    media: bool = False,
+    window: float = 0.0,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, str]:
     secret = Secret(token) if token else None
     stand_in = LocalStandIn("AC" + "1" * 32, secret, "http://127.0.0.1:9", Secret("i" * 9), Secret("s" * 9))  # type: ignore[arg-type]
     config = load_config(EXAMPLE, None, local=stand_in, environ={})
-    checks = Smoke(config, deployment, BASE, window, 0.01).run(media=media)  # type: ignore[arg-type]
+    checks = Smoke(config, deployment, BASE, window, 0.01, say=say).run(media=media)  # type: ignore[arg-type]
     return {one.name: one.result for one in checks}
 
 
@@ -124,6 +134,34 @@ def test_calls_that_are_kept_away_from_the_agent_need_no_stream() -> None:
 
 def test_an_early_answer_is_asked_again() -> None:
     assert not failing(check(Deployment(early=3), window=20.0))
+
+
+@pytest.mark.parametrize(
+    "deployment", [Deployment("wrong token"), Deployment("open"), Deployment("any signature"), Deployment("plain text")]
+)
+def test_a_clear_refusal_and_a_clear_answer_are_not_waited_for(deployment: Deployment) -> None:
+    waits: list[str] = []
+    began = time.monotonic()
+    assert failing(check(deployment, window=30.0, say=waits.append))
+    assert time.monotonic() - began < 5
+    assert not waits
+
+
+def test_what_is_waited_for_is_said() -> None:
+    waits: list[str] = []
+    assert not failing(check(Deployment(early=3), window=20.0, say=waits.append))
+    assert len(waits) == 1
+    assert waits[0].startswith("  … unsigned /engage: the answer was 404, which may only be early: asked again for ")
+    waits.clear()
+    assert failing(check(Deployment("throws"), window=0.2, say=waits.append)) == {"signed request", "profile es"}
+    assert [wait.partition(",")[0] for wait in waits] == ["  … signed request: the answer was 500"]
+
+
+def test_a_certificate_that_is_not_trusted_does_not_become_so_by_waiting() -> None:
+    began = time.monotonic()
+    with pytest.raises(Unreachable):
+        check(Deployment("untrusted"), window=30.0)
+    assert time.monotonic() - began < 5
 
 
 def test_a_site_that_does_not_answer_is_an_error() -> None:
