@@ -15,6 +15,9 @@ Made = TypeVar("Made")
 
 MOST_TRIES = 4
 
+# Looks for what a lost attempt made, once Twilio says that it is there: lists may lag behind by some seconds.
+MOST_LOOKS = 7
+
 
 def may_have_happened(problem: ApiProblem) -> bool:
     """Tell whether a failed POST may have taken effect: no usable answer came, or only that of a broken server."""
@@ -36,6 +39,7 @@ def create_once(
     raised if nothing is found.
     """
     attempt = 0
+    lost_before = False
     while True:
         attempt += 1
         try:
@@ -47,7 +51,13 @@ def create_once(
             if lost:
                 transport.pause(attempt)
             found = find()
+            looks = attempt
+            while found is None and lost_before and isinstance(problem, Conflict) and looks < MOST_LOOKS:
+                looks += 1
+                transport.pause(looks)
+                found = find()
             if found is not None:
                 return found
+            lost_before = lost_before or lost
             if not lost or attempt >= MOST_TRIES:
                 raise

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ga_deploy.errors import ApiProblem, Conflict, DeployError, Throttled, Unreachable
-from ga_deploy.gateway import Gateway
-from ga_deploy.model import BuildSid, FunctionFile
+from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries
+from ga_deploy.model import BuildSid, EnvironmentSid, FunctionFile, ServiceSid
+from ga_deploy.redact import Secret
+
+from .conftest import ACCOUNT, PatientClock
+from .scripted import Asked, Said, ScriptedServer
 
 if TYPE_CHECKING:
     from .conftest import Twilio
@@ -115,6 +119,35 @@ def test_a_stalled_create_is_looked_for(twilio: Twilio, kind: str) -> None:
     twilio.fault("stall", "POST", path, seconds=1.0, processed=True)
     assert make(impatient, world)
     assert count(impatient, world) == 1
+
+
+def test_what_a_lost_attempt_made_is_waited_for_until_it_is_listed() -> None:
+    """Twilio's lists may lag behind: the second attempt is refused, and the first one's work not to be seen yet."""
+    made = {"sid": "ZV" + "1" * 32, "account_sid": ACCOUNT, "key": "KEY", "value": "wanted"}
+    posts, looks = 0, 0
+
+    def script(asked: Asked) -> Said:
+        nonlocal posts, looks
+        if asked.method == "POST":
+            posts += 1
+            return Said(drop=True) if posts == 1 else Said(409, {"code": 20409, "message": "taken", "status": 409})
+        looks += 1
+        return Said(200, {"variables": [made] if looks > 3 else [], "meta": {"key": "variables"}})
+
+    clock = PatientClock()
+    with (
+        ScriptedServer(script) as server,
+        Gateway(
+            Credentials(ACCOUNT, ACCOUNT, Secret("a-token-of-twilio")),
+            endpoints=Endpoints.local(server.url),
+            retries=Retries(jitter=lambda: 1.0),
+            clock=clock,
+        ) as gateway,
+    ):
+        service, environment = ServiceSid("ZS" + "2" * 32), EnvironmentSid("ZE" + "3" * 32)
+        assert gateway.create_variable(service, environment, "KEY", "wanted").sid == made["sid"]
+    assert (posts, looks) == (2, 4)
+    assert clock.slept == sorted(clock.slept)
 
 
 def test_creating_gives_up_when_the_server_stays_broken(twilio: Twilio, gateway: Gateway) -> None:
