@@ -418,7 +418,13 @@ def _for_live(scenarios: Sequence[Scenario]) -> list[Scenario]:
         replace(
             one,
             expect=replace(
-                one.expect, outcome=None, went=None, reaches=None, streams=None, agent_heard=one.expect.streams != 0
+                one.expect,
+                outcome=None,
+                went=None,
+                reaches=None,
+                streams=None,
+                agent_heard=one.expect.streams != 0,
+                may_stay=True,
             ),
         )
         for one in scenarios

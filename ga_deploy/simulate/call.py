@@ -198,6 +198,10 @@ class _Call:
         detail: dict[str, Json] = {"text": text, **({"voice": voice} if voice else {})}
         if plain:
             detail["plain_text"] = True
+        if loops > 1:
+            detail["loops"] = loops
+        if not text:
+            self._note("error", "13520: Say: no text")
         await self._happen("say", text, seconds * loops, heard=bool(text), detail=detail)
 
     async def _play(self, verb: Element, base: str) -> None:
@@ -219,10 +223,10 @@ class _Call:
         action = _Goto(resolve(base, verb.get("action")), verb.get("method", "POST").upper())
         for prompt in verb.children:
             await self._do(prompt, base)
-        if self._plan.digits:
-            label = f"the caller presses {len(self._plan.digits)} keys"
-            await self._happen("gather", label, 0.5 * len(self._plan.digits), heard=True)
-            return _Goto(action.url, action.method, {"Digits": self._plan.digits})
+        digits = _take_keys(verb, self._plan.digits)
+        if digits:
+            await self._happen("gather", f"the caller presses {digits}", 0.5 * len(digits), heard=True)
+            return _Goto(action.url, action.method, {"Digits": digits})
         waited = float(read_whole_number(verb.get("timeout"), 5))
         await self._happen("gather", "the caller enters nothing", waited)
         if verb.get("actionOnEmptyResult").lower() == "true":
@@ -279,6 +283,10 @@ class _Call:
         action = "action" in verb.attributes
         url, method = resolve(base, verb.get("action")), verb.get("method", "POST").upper()
         if leg.ended_by == "caller":
+            if self._leaves_at is None:
+                self._note(
+                    "gave-up", f"the agent did not end the conversation, and the caller left after {leg.seconds:.0f} s"
+                )
             if action:
                 await self._ask_in_vain(url, method)
             raise _CallerGoneError
@@ -667,6 +675,16 @@ class _StreamCallback:
 
 def _read_parameters(stream: Element) -> dict[str, str]:
     return {noun.get("name"): noun.get("value") for noun in stream.children if noun.name == "Parameter"}
+
+
+def _take_keys(gather: Element, pressed: str) -> str:
+    """Return which of the keys that a caller presses a Gather hands on."""
+    if "dtmf" not in gather.get("input", "dtmf").split():
+        return ""
+    keys = pressed.replace("w", "")
+    end = gather.attributes.get("finishOnKey", "#")
+    taken = keys.partition(end)[0] if end else keys
+    return taken[: read_whole_number(gather.get("numDigits"), len(taken)) or len(taken)]
 
 
 def _paid(pay: Element) -> dict[str, str]:

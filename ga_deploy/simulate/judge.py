@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from ga_deploy.simulate.course import Happened, compare, list_happenings
 from ga_deploy.simulate.deployment import Lookup
 from ga_deploy.simulate.record import CallRecord, Ending, Event, Json, Route, Span
+from ga_deploy.simulate.speech import judge_speech
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ga_deploy.simulate.deployment import Deployment, Handling
 
-_MARKUP = re.compile(r"</?[A-Za-z][^>]*>|&(?:lt|gt|amp|quot|#\d+);|\{\{|\}\}|\[object Object\]|\bundefined\b")
 _CODE = re.compile(r"\d{5}")
 
 
@@ -30,8 +30,9 @@ class Expectation:
     `outcome` names the config's steps that must follow the conversation (or the failed attempt at one).
     `went` lists destinations by name in the order in which they were tried. `errors` are Twilio's codes
     that belong to the scenario; every other error fails the call. `agent_heard`: some stream has to carry the
-    agent's voice. `waits`: the config's own silent waiting for a result is no dead air. `told` are stream
-    parameters with their values. `hears_caller`: the share of what the caller says that has to reach the agent.
+    agent's voice. `may_stay`: the agent need not end the conversation itself. `waits`: the config's own silent
+    waiting for a result is no dead air. `told` are stream parameters with their values. `hears_caller`: the share of
+    what the caller says that has to reach the agent.
     """
 
     outcome: str | None = None
@@ -42,6 +43,7 @@ class Expectation:
     not_said: tuple[str, ...] = ()
     streams: int | None = None
     agent_heard: bool = False
+    may_stay: bool = False
     errors: frozenset[int] = frozenset()
     told: Mapping[str, str] = field(default_factory=dict)
     pressed: str = ""
@@ -115,7 +117,7 @@ def judge(
     measures = measure(record)
     failings = [
         *_judge_answers(record, expected),
-        *_judge_speech(record, expected),
+        *_judge_speech(record, expected, handling),
         *_judge_times(measures, expected, handling),
         *_judge_streams(record, expected, deployment, handling, facts),
         *_judge_way(record, expected, deployment),
@@ -210,14 +212,8 @@ def _judge_answers(record: CallRecord, expected: Expectation) -> list[Failing]:
     return failings
 
 
-def _judge_speech(record: CallRecord, expected: Expectation) -> list[Failing]:
-    failings = []
-    for event in record.of("say", "whisper"):
-        text = str(event.detail.get("text", ""))
-        if _MARKUP.search(text):
-            failings.append(Failing("markup", f"markup was read aloud: {text[:80]!r}"))
-        elif event.detail.get("plain_text"):
-            failings.append(Failing("markup", f"a plain-text answer was read aloud: {text[:80]!r}"))
+def _judge_speech(record: CallRecord, expected: Expectation, handling: Handling) -> list[Failing]:
+    failings = [Failing(check, what) for check, what in judge_speech(record, handling)]
     everything = " ".join(record.said)
     missing = [text for text in expected.said if not _contains(everything, text)]
     unwanted = [text for text in expected.not_said if _contains(everything, text)]
@@ -316,8 +312,10 @@ def _judge_way(record: CallRecord, expected: Expectation, deployment: Deployment
     if expected.ending is not None and record.ending not in expected.ending:
         wanted = " or ".join(sorted(expected.ending))
         failings.append(Failing("ending", f"the call ended as `{record.ending}`, not as `{wanted}`"))
-    elif expected.ending is None and record.ending in {"application-error", "endless"}:
+    elif expected.ending is None and record.ending in {"application-error", "endless", "rejected"}:
         failings.append(Failing("ending", f"the call ended as `{record.ending}`"))
+    elif expected.ending is None and not expected.may_stay:
+        failings += [Failing("ending", event.label) for event in record.of("gave-up")]
     listed = {(one.kind, one.address.partition("?")[0]): one.name for one in deployment.destinations.values()}
     names = [listed.get((route.kind, route.address.partition("?")[0])) for route in record.routes]
     for route, name in zip(record.routes, names, strict=True):
@@ -334,11 +332,13 @@ def _judge_way(record: CallRecord, expected: Expectation, deployment: Deployment
 
 
 def _was_spoken_to(record: CallRecord) -> bool:
-    """Tell whether somebody had the last word: the agent, or Twilio after the agent was gone."""
+    """Tell whether somebody had the last word: the agent, or Twilio after the agent and every attempt to send on."""
     at, leg = record.streams[-1] if record.streams else (0.0, None)
-    if leg and leg.ended_by == "agent" and leg.agent:
-        return True
     since = at + leg.seconds if leg else 0.0
+    tried = max((route.at for route in record.routes), default=-1.0)
+    if leg and leg.ended_by == "agent" and leg.agent and tried < since:
+        return True
+    since = max(since, tried)
     return any(event.heard and event.at >= since for event in record.of("say", "play"))
 
 

@@ -26,8 +26,8 @@ class Event:
 
     `heard`: the caller hears something (speech, ringing, music, an agent) for `seconds`. Kinds: `webhook`,
     `callback`, `answered`, `say`, `play`, `pause`, `gather`, `stream`, `dial`, `enqueue`, `refer`,
-    `redirect`, `record`, `whisper` (which only the called party hears), `pay`, `start`, `stop`, `hangup`, `reject`,
-    `warning`, `error`.
+    `redirect`, `record`, `whisper` (which only the called party hears), `pay`, `start`, `stop`, `gave-up`,
+    `hangup`, `reject`, `warning`, `error`.
     """
 
     at: float

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ga_deploy.redact import Secret
+from ga_deploy.simulate import speech
 from ga_deploy.simulate.call import place_call
 from ga_deploy.simulate.clock import FastClock
 from ga_deploy.simulate.deployment import Deployment, Destination, Handling, Lookup, Step
@@ -18,6 +22,7 @@ from ga_deploy.simulate.plan import Reaction
 from ga_deploy.simulate.record import CallRecord, Event, Span, StreamLeg
 from ga_deploy.simulate.runner import expand
 from ga_deploy.simulate.scenario import Scenario
+from ga_deploy.simulate.world import World
 from tests.unit.simulate.scripted import DOMAIN, Site, Streams, plan, talk, world
 
 HANDLING = Handling(
@@ -128,8 +133,145 @@ def test_every_check_fails_for_its_own_reason(where, failed):
     assert checks(where, AGENT) == failed
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "&lt;b&gt;Hello&lt;/b&gt;",
+        "&lt;!DOCTYPE html&gt;",
+        "Tom &amp;amp; Jerry",
+        "Dear {{name}},",
+        "Dear ${name},",
+        "Your balance is [object Object].",
+        "Dear undefined,",
+        "Dear null,",
+        "You are number NaN.",
+        '{"status":"error"}',
+        '[{"id": 1}]',
+        "TypeError: Cannot read properties",
+        "Please see https://example.com/help",
+        "&lt;% name %&gt;",
+    ],
+)
+def test_what_a_program_left_behind_is_not_read_aloud(text):
+    assert "markup" in checks(site(first=f"<Say>{text}</Say>"), Expectation())
+
+
+@pytest.mark.parametrize(
+    "text", ["OK.", "Less than 5 &lt; 6 minutes.", 'It\'s 10:30, "really".', "Nullify nothing.", "Terror: a film."]
+)
+def test_plain_speech_is_no_markup(text):
+    assert "markup" not in checks(site(first=f"<Say>{text}</Say>"), Expectation())
+
+
+def test_what_the_config_says_word_for_word_is_meant():
+    handling = replace(HANDLING, outcomes={"completed": (Step("say", "Sie sind Nummer null  null."), Step("hangup"))})
+    record = asyncio.run(place_call(plan(), world(site(first="<Say>Sie sind Nummer null null.</Say>")), FastClock()))
+    assert judge(record, Expectation(outcome="completed"), DEPLOYMENT, handling, FACTS).passed
+    assert not judge(record, Expectation(), DEPLOYMENT, HANDLING, FACTS).passed
+
+
+@pytest.mark.parametrize(
+    ("verbs", "failed"),
+    [
+        ("<Say>Please hold.</Say>" * 2, set()),
+        ("<Say>Please hold.</Say>" * 3, {"repeats"}),
+        ('<Say loop="3">Please hold.</Say>', {"repeats"}),
+        ('<Say loop="0">Please hold.</Say>', {"repeats"}),
+        ("<Say/>", {"error", "left_alone"}),
+    ],
+)
+def test_a_sentence_that_comes_again_and_again_is_a_loop(verbs, failed):
+    leg = talk(agent=(), ended_by="error", error=31903, reason="cut")
+    expected = Expectation(errors=frozenset({31903}))
+    assert checks(site(first=verbs), expected, leg) == failed
+
+
 def test_a_caller_left_without_a_word():
     assert "left_alone" in checks(site(engage="<Hangup/>"), Expectation())
+
+
+def test_the_agents_goodbye_is_not_the_last_word_when_a_transfer_follows_and_fails():
+    dead_end = site(first="<Dial>+15550100001</Dial>")
+    assert "left_alone" in checks(dead_end, Expectation(), reactions=("busy",))
+    assert not checks(dead_end, Expectation(), reactions=("answered",))
+    assert not checks(site(first="<Dial>+15550100001</Dial><Say>Sorry.</Say>"), Expectation(), reactions=("busy",))
+
+
+def test_a_silence_reaches_from_the_end_of_the_stream_over_the_webhook_to_the_next_sound():
+    clock = FastClock()
+    where = site()
+
+    async def fetch(request):
+        if "/done" in request.url:
+            await clock.spend(6.0)
+        return await where.fetch(request)
+
+    record = asyncio.run(place_call(plan(), World(fetch, Streams(talk(3.0)), None), clock))
+    silence = find_dead_air(record)
+    at, leg = record.streams[0]
+    assert silence.start == pytest.approx(at + leg.seconds, abs=0.05)
+    assert silence.seconds == pytest.approx(6.0, abs=0.1)
+    assert "/done" in silence.before
+    failings = judge(record, AGENT, DEPLOYMENT, HANDLING, FACTS).failings
+    assert {failing.check for failing in failings} == {"dead_air"}
+
+
+def test_an_agent_that_never_ends_is_no_good_conversation():
+    forever = talk(120.0, ended_by="caller")
+    assert checks(site(), Expectation(), forever) == {"ending"}
+    assert not checks(site(), Expectation(may_stay=True), forever)
+    assert not checks(site(), Expectation(ending=frozenset({"caller-hung-up"})), forever)
+
+
+def judge_twice() -> set[str]:
+    answers = iter(["<Say>One.</Say>", "<Say>Two.</Say>"])
+    where = Site(engage=lambda _: next(answers))
+    record = asyncio.run(place_call(plan(repeat_webhooks=True), world(where), FastClock()))
+    return {one.check for one in judge(record, Expectation(), DEPLOYMENT, HANDLING, FACTS).failings}
+
+
+# For each check of the judge a call that fails for it.
+TRIALS = {
+    "course": lambda: checks(site(first="<Say>Please hold.</Say><Hangup/>"), AGENT),
+    "told": lambda: checks(site(), Expectation(told={"campaign": "spring"})),
+    "greeting": lambda: checks(site(engage=stream()), AGENT),
+    "went": lambda: checks(site(first=dial("+19005550100")), Expectation()),
+    "ending": lambda: checks(site(engage="<Reject/>"), Expectation()),
+    "streams": lambda: checks(site(), Expectation(streams=2)),
+    "said": lambda: checks(site(), Expectation(said=("Goodbye",))),
+    "dead_air": lambda: checks(site(), Expectation(max_dead_air=0.0)),
+    "first_twiml": lambda: checks(site(), Expectation(max_first_twiml=0.0)),
+    "first_audio": lambda: checks(site(), AGENT, talk(agent=())),
+    "markup": lambda: checks(site(first="<Say>[object Object]</Say>"), Expectation()),
+    "repeats": lambda: checks(site(first="<Say>Please hold.</Say>" * 3), Expectation()),
+    "unreachable": lambda: checks(site(first="<Hangup/><Say>Goodbye.</Say>"), Expectation()),
+    "twiml": lambda: checks(site(first="<Beep/>"), Expectation()),
+    "error": lambda: checks(site(first="<Dial>911</Dial>"), Expectation()),
+    "left_alone": lambda: checks(site(engage="<Hangup/>"), Expectation()),
+    "keys": lambda: checks(site(), Expectation(pressed="12")),
+    "heard": lambda: checks(site(), Expectation(hears_caller=0.5), talk(), **{"agent.heard_seconds": "0"}),
+    "barge_in": lambda: checks(site(), Expectation(barge_in_within=0.5)),
+    "audio": lambda: checks(site(), AGENT, talk(problems=("clipped",))),
+    "branch": lambda: checks(site(), AGENT, **{"flow.branch": "system"}),
+    "repeatable": judge_twice,
+}
+
+
+def test_no_check_of_the_judge_is_blind():
+    page = (Path(__file__).parents[3] / "docs" / "simulate.md").read_text()
+    table = page.partition("## What is judged")[2].partition("\n## ")[0]
+    documented = {
+        name for row in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    source = "".join((Path(judging.__file__ or "")).read_text() for judging in (sys.modules[judge.__module__], speech))
+    raised = set(re.findall(r'(?:Failing\(|yield )"(\w+)"', source)) | {"dead_air", "first_twiml", "twiml", "error"}
+    assert documented == raised == set(TRIALS)
+
+
+@pytest.mark.parametrize("check", sorted(TRIALS))
+def test_each_check_fails_for_a_call_made_for_it(check):
+    assert check in TRIALS[check]()
+    assert check not in checks(site(), AGENT)
 
 
 def test_an_agent_that_is_never_heard():
