@@ -407,8 +407,6 @@ def _tell(error: DeployError) -> None:
 
 def _fail(error: DeployError) -> ExitCode:
     _tell(error)
-    if _run.debug:
-        _show_traceback()
     return error.exit_code
 
 

@@ -85,7 +85,8 @@ def classify(problem: Exception, url: str) -> Failure:
             "setting",
             sent=False,
             transient=False,
-            why=redact(str(problem)),
+            # What urllib3 could not parse may be the middle of a password.
+            why="the proxy's URL cannot be parsed" if "Failed to parse" in str(problem) else redact(str(problem)),
             fix="check HTTPS_PROXY and ALL_PROXY (SOCKS proxies need the package PySocks)",
         )
     if any(isinstance(c, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError | TimeoutError) for c in causes):

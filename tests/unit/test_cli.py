@@ -73,6 +73,12 @@ def test_a_usage_error_with_json_is_one_object(argv: list[str], ga_deploy: Run) 
     assert (answer["format_version"], answer["error"]["exit_code"], shown.returncode) == (1, 64, 64)
 
 
+def test_debug_shows_no_traceback_for_an_error_that_is_expected(ga_deploy: Run) -> None:
+    shown = ga_deploy("--debug", "-c", "none.yaml", "validate")
+    assert shown.returncode == 3
+    assert "Traceback" not in shown.stderr
+
+
 def test_version_stands_anywhere_and_obeys_json(ga_deploy: Run) -> None:
     assert ga_deploy("-q", "status", "--version").stdout.startswith("ga-deploy ")
     answer = json.loads(ga_deploy("--version", "--json").stdout)

@@ -237,3 +237,23 @@ def test_passwords_of_netrc_are_not_sent(
     netrc.write_text("machine 127.0.0.1 login somebody password else\ndefault login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
     assert gateway.find_service("None") is None, "credentials of a file took the place of ours"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:hunter22@127.0.0.1:99999",
+        "http://user:hunter22/x@127.0.0.1:9",
+        "http://user:hunter22@[::1",
+        "ftp://user:hunter22@proxy.example",
+        "user:hunter22@127.0.0.1:9",
+    ],
+)
+def test_a_proxy_that_is_no_url_is_told_without_its_password(
+    url: str, open_gateway: Callable[[], Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", url)
+    with pytest.raises(Unreachable) as caught:
+        open_gateway().find_service("Name")
+    assert "HTTPS_PROXY" in caught.value.fix
+    assert "hunter22" not in caught.value.what + caught.value.why + caught.value.fix
