@@ -13,6 +13,7 @@ from ga_deploy.config.destinations import (
 )
 from ga_deploy.config.steps import Hangup, Notify, Pause, Play, Say, Send
 from ga_deploy.config.values import From
+from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.simulate.deployment import Deployment, Destination, Handling, Lookup, Step, Value
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _handling(profile: Config | Profile) -> Handling:
         outcomes={name: tuple(_step(step) for step in getattr(profile.outcomes, name)) for name in outcomes},
         told={name: _value(value) for name, value in named.items() if value is not None},
         reconnects=profile.asapp.reconnect,
-        waiting_play=profile.waiting.play or "",
+        waiting=tuple(_step(step) for step in steps_of_waiting(profile.waiting, profile.voice)),
         waiting_seconds=float(profile.waiting.max_seconds),
     )
 

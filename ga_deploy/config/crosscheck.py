@@ -16,11 +16,12 @@ from ga_deploy.config.explain import dotted, locate, place_of
 from ga_deploy.config.outcomes import all_outcomes, check_outcomes, defined, no_such
 from ga_deploy.config.references import names_in
 from ga_deploy.config.scalars import show
-from ga_deploy.config.schema import Asapp, Input, Language, Outcomes
+from ga_deploy.config.schema import Asapp, Input, Language, Outcomes, Voice, Waiting
 from ga_deploy.config.steps import Notify, Pause, Play, Say, Send
 from ga_deploy.config.tree import Scalar
 from ga_deploy.config.values import From
 from ga_deploy.config.variables import LARGEST_TOTAL
+from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.errors import Finding
 from ga_deploy.redact import Secret
 
@@ -50,6 +51,9 @@ URL_LIFETIME = 300
 CHARACTERS_A_SECOND = 14
 LONG_GREETING = 30
 
+# Shorter than this, a result is looked for only once: a round of polls takes two seconds.
+SILENCE = 5
+
 # What Twilio injects beside our variables (three SIDs, the token, domain and path), estimated generously.
 PLATFORM_BYTES = 400
 
@@ -62,6 +66,7 @@ def check_language(language: Language, root: Section) -> list[Finding]:
         _functions(language, root),
         _inputs(language, root),
         _greetings(language, root),
+        _silence(language, root),
         check_outcomes(language, root),
         _names_at_call_time(language, root),
         _flow(language, root),
@@ -187,6 +192,24 @@ def _greetings(language: Language, root: Section) -> Iterator[Finding]:
                 f"it takes about {seconds} s before the agent can speak; callers hang up",
                 "say only what has to be said",
                 place_of(root, keys),
+                "warning",
+            )
+
+
+def _silence(language: Language, root: Section) -> Iterator[Finding]:
+    sections: dict[Keys, tuple[Waiting, Voice]] = {("waiting",): (language.waiting, language.voice)}
+    for name, profile in language.profiles.items():
+        if (profile.waiting, profile.voice.language) != (language.waiting, language.voice.language):
+            sections["profiles", name, "waiting"] = (profile.waiting, profile.voice)
+    for keys, (waiting, voice) in sections.items():
+        if waiting.max_seconds >= SILENCE and not steps_of_waiting(waiting, voice):
+            left_open = waiting.model_fields_set.isdisjoint({"say", "play"})
+            at: Keys = (*keys[:-1], "voice", "language") if left_open else keys
+            yield Finding(
+                "callers hear nothing while a result is awaited",
+                f"ASAPP may be late, and nothing is said or played in up to {waiting.max_seconds} s",
+                "set `waiting.say` or `waiting.play`, or lower `waiting.max_seconds`",
+                place_of(root, at),
                 "warning",
             )
 

@@ -258,13 +258,17 @@ class Voice(Strict):
 
 
 class Waiting(Strict):
-    """What the caller hears while a late result is awaited."""
+    """What the caller hears while a late result is awaited; a short sentence if neither `say` nor `play` is set."""
 
+    say: Annotated[
+        Annotated[Text, Field(max_length=500)] | None,
+        BeforeValidator(lambda value: None if value == "" else value),
+    ] = Field(None, description="what is said, in the voice of `voice`")
     play: Annotated[
         HttpsUrl | None,
         BeforeValidator(lambda value: value or None),
         WithJsonSchema({"type": "string", "pattern": "^(https://.*)?$"}),
-    ] = Field(None, description="https URL of a WAV or MP3 file; silence when empty")
+    ] = Field(None, description="https URL of a WAV or MP3 file; silence when it is empty and `say` is not set")
     max_seconds: Annotated[Whole, Field(ge=0, le=120)] = Field(15, description="how long a result is awaited at most")
 
 

@@ -24,12 +24,13 @@ from ga_deploy.config.schema import (
     Send,
     SipDestination,
 )
+from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.errors import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ga_deploy.config.schema import Asapp, Config, Destination, Outcomes, Profile, Step, Value, Waiting
+    from ga_deploy.config.schema import Asapp, Config, Destination, Outcomes, Profile, Step, Value
     from ga_deploy.redact import Secret
 
 # Seconds that a recording is taken to last while a result is awaited.
@@ -118,16 +119,17 @@ class _Writer:
             "voice": {"name": profile.voice.name, "language": profile.voice.language},
             "greeting": [self.step(step) for step in profile.greeting],
             "greetingSeconds": round(sum(map(_seconds, profile.greeting))),
-            "waiting": self.waiting(profile.waiting),
+            "waiting": self.waiting(profile),
             "asapp": self.asapp(profile.asapp, name),
             "outcomes": self.outcomes(profile.outcomes),
         }
 
-    def waiting(self, waiting: Waiting) -> dict[str, object]:
+    def waiting(self, profile: Config | Profile) -> dict[str, object]:
         """Return what is heard between two looks at a result, with about how many seconds that takes."""
-        steps: tuple[Step, ...] = (Play(url=waiting.play),) if waiting.play else (Pause(seconds=1),)
+        steps: tuple[Step, ...] = steps_of_waiting(profile.waiting, profile.voice) or (Pause(seconds=1),)
         seconds = sum(_SOUND if isinstance(step, Play) else ceil(_seconds(step)) for step in steps)
-        return {"steps": [self.step(step) for step in steps], "seconds": seconds, "maxSeconds": waiting.max_seconds}
+        most = profile.waiting.max_seconds
+        return {"steps": [self.step(step) for step in steps], "seconds": seconds, "maxSeconds": most}
 
     def asapp(self, asapp: Asapp, profile: str) -> dict[str, object]:
         access = (asapp.api_host, asapp.api_id, asapp.api_secret)

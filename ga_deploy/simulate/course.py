@@ -41,7 +41,7 @@ def list_happenings(record: CallRecord, since: float, *, until: float = float("i
         if not since <= event.at < until:
             continue
         if event.kind == "say":
-            found.append((event.at, Happened("say", _same_spaces(str(event.detail.get("text", ""))))))
+            found.append((event.at, Happened("say", same_spaces(str(event.detail.get("text", ""))))))
         elif event.kind == "play":
             found.append((event.at, Happened("play", str(event.detail.get("url", event.label)))))
         elif event.kind == "pause":
@@ -93,11 +93,10 @@ class _Course:
     def skip_waiting(self, handling: Handling, steps: Sequence[Step]) -> None:
         """Drop what was heard while a late result was awaited."""
         wanted = steps[0] if steps else None
-        while self._happened and self._happened[0].kind in {"pause", "play"}:
-            first = self._happened[0]
-            waiting = first.kind == "pause" or first.text == handling.waiting_play
-            if not waiting or (wanted and wanted.kind == first.kind):
-                return
+        heard = {Happened("pause"), *(Happened(step.kind, same_spaces(step.text)) for step in handling.waiting)}
+        if wanted is not None:
+            heard.discard(Happened(wanted.kind, same_spaces(wanted.text)))
+        while self._happened and self._happened[0] in heard:
             self._happened.pop(0)
 
     def follow(self, steps: Sequence[Step], name: str) -> bool:
@@ -129,7 +128,7 @@ class _Course:
         return "" if told == sorted(self._notices) else f"notified {told}, not {sorted(self._notices)}"
 
     def _take(self, step: Step, where: str) -> None:
-        wanted = Happened(step.kind, "" if step.kind == "pause" else _same_spaces(step.text))
+        wanted = Happened(step.kind, "" if step.kind == "pause" else same_spaces(step.text))
         if self._happened and self._happened[0] == wanted:
             self._happened.pop(0)
             return
@@ -156,5 +155,6 @@ def _leads_to(route: Happened, kind: str, address: str) -> bool:
     return route.route_kind == kind and route.text == address
 
 
-def _same_spaces(text: str) -> str:
+def same_spaces(text: str) -> str:
+    """Return `text` with one space for any white space, as two texts are compared."""
     return " ".join(text.split())

@@ -68,7 +68,7 @@ class Handling:
     outcomes: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     told: Mapping[str, Value] = field(default_factory=dict)
     reconnects: int = 1
-    waiting_play: str = ""
+    waiting: tuple[Step, ...] = ()
     waiting_seconds: float = 0.0
 
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ga_deploy.simulate.course import Happened, compare, list_happenings
+from ga_deploy.simulate.course import Happened, compare, list_happenings, same_spaces
 from ga_deploy.simulate.deployment import Lookup
 from ga_deploy.simulate.record import CallRecord, Ending, Event, Json, Route, Span
 from ga_deploy.simulate.speech import judge_speech
@@ -120,7 +120,7 @@ def judge(
         *_judge_speech(record, expected, handling),
         *_judge_times(measures, expected, handling),
         *_judge_streams(record, expected, deployment, handling, facts),
-        *_judge_way(record, expected, deployment),
+        *_judge_way(record, expected, deployment, handling),
         *_judge_branch(expected, facts),
         *_judge_course(record, expected, deployment, handling, facts, all_closed=all_closed),
     ]
@@ -227,7 +227,7 @@ def _contains(everything: str, text: str) -> bool:
 
 
 def _judge_times(measures: Mapping[str, float], expected: Expectation, handling: Handling) -> list[Failing]:
-    waiting = handling.waiting_seconds if expected.waits and not handling.waiting_play else 0.0
+    waiting = handling.waiting_seconds if expected.waits and not handling.waiting else 0.0
     limits = {
         "dead_air": (expected.max_dead_air + waiting, "the caller heard nothing for {:.1f} s, {:.1f} s are allowed"),
         "first_twiml": (
@@ -307,7 +307,7 @@ def _compare_told(
     return problems
 
 
-def _judge_way(record: CallRecord, expected: Expectation, deployment: Deployment) -> list[Failing]:
+def _judge_way(record: CallRecord, expected: Expectation, deployment: Deployment, handling: Handling) -> list[Failing]:
     failings = []
     if expected.ending is not None and record.ending not in expected.ending:
         wanted = " or ".join(sorted(expected.ending))
@@ -326,20 +326,25 @@ def _judge_way(record: CallRecord, expected: Expectation, deployment: Deployment
         failings.append(Failing("went", f"the call went {way}, not {' → '.join(expected.went) or 'nowhere'}"))
     if expected.reaches is not None and (record.reached is not None) != expected.reaches:
         failings.append(Failing("went", "nobody took the call" if expected.reaches else "somebody took the call"))
-    if record.ending == "hung-up" and not record.reached and not _was_spoken_to(record):
+    if record.ending == "hung-up" and not record.reached and not _was_spoken_to(record, handling):
         failings.append(Failing("left_alone", "the caller was hung up on without a word"))
     return failings
 
 
-def _was_spoken_to(record: CallRecord) -> bool:
-    """Tell whether somebody had the last word: the agent, or Twilio after the agent and every attempt to send on."""
+def _was_spoken_to(record: CallRecord, handling: Handling) -> bool:
+    """Tell whether somebody had the last word: the agent, or Twilio after the agent and every attempt to send on.
+
+    What is heard while a result is awaited promises more; it is no last word.
+    """
     at, leg = record.streams[-1] if record.streams else (0.0, None)
     since = at + leg.seconds if leg else 0.0
     tried = max((route.at for route in record.routes), default=-1.0)
     if leg and leg.ended_by == "agent" and leg.agent and tried < since:
         return True
     since = max(since, tried)
-    return any(event.heard and event.at >= since for event in record.of("say", "play"))
+    waiting = {same_spaces(step.text) for step in handling.waiting}
+    heard = [event for event in record.of("say", "play") if event.heard and event.at >= since]
+    return any(same_spaces(str(event.detail.get("text", event.detail.get("url")))) not in waiting for event in heard)
 
 
 def _judge_course(

@@ -15,12 +15,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ga_deploy.config.steps import Play
+from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.errors import ConfigInvalid, DeployError, Finding
 from ga_deploy.studio import widgets
 from ga_deploy.studio.attach import ENTRY, attach
 from ga_deploy.studio.branches import ENGAGE, OUTCOMES, TRANSFER, Branches, Scope, safe_name
 from ga_deploy.studio.definition import PREFIX, parse_definition
-from ga_deploy.studio.liquid import TRANSFER_RESULT, engage_query, query_parameters, transfer_fields
+from ga_deploy.studio.liquid import TRANSFER_RESULT, engage_query, is_plain, query_parameters, transfer_fields
 
 if TYPE_CHECKING:
     from ga_deploy.config.schema import Config
@@ -170,8 +172,13 @@ def _transfer(config: Config, target: FlowTarget, decide: str | None, lost: str 
 def _add_outcomes(branches: Branches, scope: Scope, column: int) -> str:
     """Add the split on the outcome and all its branches, from `column` to the right; return the split's name."""
     pending = TRANSFER
-    if scope.waiting.play:
-        pending = branches.put(widgets.play(scope.name("waiting"), scope.waiting.play, TRANSFER), (column, 3))
+    for at, step in enumerate(reversed(steps_of_waiting(scope.waiting, scope.voice))):
+        place = (column + at, 3)
+        if isinstance(step, Play):
+            pending = branches.put(widgets.play(scope.name("waiting_play"), step.url, pending), place)
+        elif is_plain(step.text):
+            voice, language = scope.voice.name, scope.voice.language
+            pending = branches.put(widgets.say(scope.name("waiting_say"), step.text, voice, language, pending), place)
     branches.add_all(scope, column, top=5)
     value = f"{{{{widgets.{TRANSFER}.parsed.outcome}}}}"
     exits: list[Transition] = [

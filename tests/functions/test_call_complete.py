@@ -144,7 +144,7 @@ def test_a_result_that_never_comes_is_awaited_and_then_judged(
     url, waited = complete(bench), [0]
     while True:
         answer = functions.post(url)
-        if answer.verbs != ["Pause", "Redirect"]:
+        if answer.verbs != ["Say", "Redirect"]:
             break
         url = answer.action
         waited.append(int(bench.query(url)["waited"]))
@@ -158,7 +158,7 @@ def test_a_result_that_never_comes_is_awaited_and_then_judged(
 def test_a_turn_of_waiting_is_short(functions: Any, bench: Any, asapp: Any) -> None:
     asapp.transfer = [bench.reply(hang=True)]
     answer = functions.post(complete(bench))
-    assert answer.verbs == ["Pause", "Redirect"]
+    assert answer.verbs == ["Say", "Redirect"]
     # By the function's own watch: what the test's machine does meanwhile is no silence of the function's.
     assert answer.event("asapp.call_transfer")["ms"] < 2000
     asapp.release.set()
@@ -168,7 +168,7 @@ def test_a_turn_of_waiting_is_short(functions: Any, bench: Any, asapp: Any) -> N
 
 def test_a_throttling_asapp_is_asked_once_a_turn(functions: Any, bench: Any, asapp: Any) -> None:
     asapp.transfer = [bench.reply(429)]
-    assert functions.post(complete(bench)).verbs == ["Pause", "Redirect"]
+    assert functions.post(complete(bench)).verbs == ["Say", "Redirect"]
     assert len(asapp.of("transfer")) == 1
 
 
@@ -199,6 +199,34 @@ def test_the_caller_hears_what_the_config_plays(deploy: Any, bench: Any, asapp: 
         "waited": "6",
         "seen": "o",
     }
+
+
+WAITS: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
+    "left open": ({}, ["Say"], ["One moment, please."]),
+    "left open, in the voice of a profile": ({"profile": "es"}, ["Say"], ["Un momento, por favor."]),
+    "left open, in a language that we do not speak": ({"voice": {"language": "ja-JP"}}, ["Pause"], []),
+    "nothing to say": ({"waiting": {"say": ""}}, ["Pause"], []),
+    "nothing to play": ({"waiting": {"play": ""}}, ["Pause"], []),
+    "something to say": ({"waiting": {"say": "Still <here>.", "play": ""}}, ["Say"], ["Still <here>."]),
+    "both": (
+        {"waiting": {"say": "Still here.", "play": "https://cdn.example.com/hold.mp3"}},
+        ["Say", "Play"],
+        ["Still here.", "https://cdn.example.com/hold.mp3"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "verbs", "heard"), WAITS.values(), ids=WAITS)
+def test_silence_while_waiting_is_only_for_those_who_ask_for_it(
+    deploy: Any, bench: Any, asapp: Any, changes: dict[str, Any], verbs: list[str], heard: list[str]
+) -> None:
+    profile = changes.get("profile", "")
+    functions = deploy({name: value for name, value in changes.items() if name != "profile"})
+    functions.clock(speed=10)
+    asapp.transfer = [bench.ongoing]
+    answer = functions.post(complete(bench, profile=profile))
+    assert answer.verbs == [*verbs, "Redirect"]
+    assert [element.text for element in answer.root][:-1] == (heard or [None])
 
 
 def test_no_waiting_is_possible(deploy: Any, bench: Any, asapp: Any) -> None:

@@ -56,7 +56,8 @@ def test_the_trunk_is_the_published_recipe() -> None:
     assert flow["ga_outcome"]["properties"]["input"] == "{{widgets.ga_transfer.parsed.outcome}}"
     found = exits(flow["ga_outcome"])
     assert set(found) == {*OUTCOMES, "pending", "reconnect", "noMatch"}
-    assert found["pending"] == "ga_transfer"
+    assert found["pending"] == "ga_waiting_say"
+    assert exits(flow["ga_waiting_say"]) == {"audioComplete": "ga_transfer"}
     assert found["reconnect"] == "ga_engage"
     assert found["noMatch"] == found["unknown"] == exits(flow["ga_transfer"])["fail"]
 
@@ -220,9 +221,29 @@ profiles:
 
 def test_waiting_plays_what_the_config_says() -> None:
     flow = flow_of('waiting: {play: "https://example.com/wait.mp3"}')
-    assert branch(flow, "pending") == "ga_waiting"
-    assert states(flow)["ga_waiting"]["properties"]["play"] == "https://example.com/wait.mp3"
-    assert exits(states(flow)["ga_waiting"]) == {"audioComplete": "ga_transfer"}
+    assert branch(flow, "pending") == "ga_waiting_play"
+    assert states(flow)["ga_waiting_play"]["properties"]["play"] == "https://example.com/wait.mp3"
+    assert exits(states(flow)["ga_waiting_play"]) == {"audioComplete": "ga_transfer"}
+
+
+def test_waiting_says_what_the_config_says_in_each_voice() -> None:
+    flow = flow_of("""
+waiting: {say: "Please wait.", play: "https://example.com/wait.mp3"}
+profiles:
+  es: {voice: {name: Polly.Lupe-Neural, language: es-US}, waiting: {say: "Un momento."}}
+  quiet: {waiting: {say: "", play: ""}}
+""")
+    assert branch(flow, "pending") == "ga_waiting_say"
+    said = states(flow)["ga_es_waiting_say"]
+    assert (said["properties"]["say"], said["properties"]["voice"]) == ("Un momento.", "Polly.Lupe-Neural")
+    assert exits(said) == {"audioComplete": "ga_es_waiting_play"}
+    assert exits(states(flow)["ga_es_waiting_play"]) == {"audioComplete": "ga_transfer"}
+    assert not [name for name in states(flow) if name.startswith("ga_quiet_waiting")]
+
+
+def test_waiting_is_not_silent_unless_the_config_says_so() -> None:
+    assert states(flow_of(""))["ga_waiting_say"]["properties"]["say"] == "One moment, please."
+    assert branch(flow_of("voice: {language: ja-JP}"), "pending") == "ga_transfer"
 
 
 def test_names_of_the_query_become_variables_of_the_flow() -> None:

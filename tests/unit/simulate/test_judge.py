@@ -37,6 +37,7 @@ HANDLING = Handling(
         "exhausted": (Step("say", "Nobody is here."), Step("hangup")),
     },
     told={"customerId": Lookup("call.From"), "taskName": "support", "campaign": Lookup("query.campaign", "none")},
+    waiting=(Step("say", "One moment."), Step("play", "https://cdn.example.com/hold.mp3")),
 )
 DEPLOYMENT = Deployment(
     engage_url=f"{DOMAIN}/engage",
@@ -106,6 +107,23 @@ def test_the_destination_follows_from_the_conversation():
 def test_a_destination_with_hours_may_be_left_out():
     sorry = "<Say>Nobody is here.</Say><Hangup/>"
     assert not checks(site(then=sorry), AGENT, reactions=("busy",))
+
+
+WAITING = "<Say>One moment.</Say><Play>https://cdn.example.com/hold.mp3</Play>"
+
+
+def test_what_is_heard_while_a_result_is_awaited_is_no_step():
+    steps = f"<Say>Please hold.</Say>{dial('+15550100001')}"
+    assert not checks(site(first=WAITING + WAITING + steps), AGENT)
+    assert not checks(site(first=f"<Say>One moment.</Say><Pause/>{steps}"), AGENT)
+    assert checks(site(first=f"<Say>Please hold.</Say>{WAITING}{dial('+15550100001')}"), AGENT) == {"course"}
+    assert checks(site(first=f"<Say>One second.</Say>{steps}"), AGENT) == {"course"}
+
+
+def test_a_promise_of_more_is_no_last_word():
+    silent_stream = StreamLeg(opened=True, seconds=3.0, ended_by="error")
+    assert "left_alone" in checks(site(first=f"{WAITING}<Hangup/>"), Expectation(), silent_stream)
+    assert "left_alone" not in checks(site(first=f"{WAITING}<Say>Bye.</Say><Hangup/>"), Expectation(), silent_stream)
 
 
 @pytest.mark.parametrize(
