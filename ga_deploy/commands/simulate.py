@@ -82,7 +82,7 @@ def run(ctx: Context, options: Options) -> ExitCode:
     shown = failed if load else verdicts
     ctx.ui.result(payload, draw_table(shown) if shown else "")
     if load:
-        ctx.ui.note(_describe_load(load))
+        tell_load(ctx.ui, load)
     outputs = {"calls": str(len(verdicts)), "failed": str(len(failed))}
     ctx.ui.outputs(outputs, _summarise(failed, len(verdicts)))
     # The verdicts are out by now: a file that cannot be written after all does not take them along.
@@ -330,15 +330,21 @@ def _at_share(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
 
-def _describe_load(load: Mapping[str, float]) -> str:
-    line = (
+def tell_load(ui: Ui, load: Mapping[str, float]) -> None:
+    """Say what the load was; warn when it is this tester that was measured."""
+    ui.note(
         f"At most {load['peak']} calls at once, {load['calls_per_second']:g} a second; answered within "
-        f"{load['first_twiml_p50']:.2f} s (median), {load['first_twiml_p99']:.2f} s (99 of 100)."
+        f"{load['first_twiml_p50'] * 1000:.0f} ms (median), {load['first_twiml_p99'] * 1000:.0f} ms (99 of 100)."
     )
-    late = f"This tester's own loop was late by {load['tester_late_p99_ms']:.0f} ms (99 of 100)"
+    late = f"{load['tester_late_p99_ms']:.0f} ms (99 of 100)"
     if load["trustworthy"]:
-        return f"{line}\n{late}: it was fast enough."
-    return f"{line}\n{late}: too slow to judge anybody else. Lower --concurrency."
+        ui.note(f"This tester itself was late by {late}: fast enough for what it measured.")
+        return
+    ui.warn(
+        "this tester was too slow: what it measured may be its own slowness",
+        why=f"its own loop was late by {late}, and a frame of audio is due every 20 ms",
+        fix="lower --concurrency, or use a machine with less to do",
+    )
 
 
 class _Progress:
