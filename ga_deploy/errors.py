@@ -2,6 +2,7 @@
 
     DeployError                 what, why, fix, where            exit 1
     ├── ConfigInvalid           one or more findings             exit 3   nothing was sent
+    ├── Refused                 one or more of a list            exit 1   nothing was changed
     ├── Denied                  credentials or permission        exit 4
     ├── Locked                  somebody else is deploying       exit 5
     ├── CallFailed              a simulated call or smoke test   exit 6
@@ -20,6 +21,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ExitCode(IntEnum):
@@ -102,6 +107,22 @@ class ConfigInvalid(DeployError):
         first = findings[0]
         super().__init__(first.what, why=first.why, fix=first.fix, at=first.at)
         self.findings = findings
+
+
+class Refused(DeployError):
+    """Some things of a list may not be done, so none was; all findings at once.
+
+    `told` goes beside the error in JSON: what became of each thing of the list.
+    """
+
+    def __init__(
+        self, what: str, findings: tuple[Finding, ...], *, why: str, fix: str, told: Mapping[str, object]
+    ) -> None:
+        if not findings:
+            raise ValueError("a refusal needs at least one finding")
+        super().__init__(what, why=why, fix=fix, at=findings[0].at if len(findings) == 1 else None)
+        self.findings = findings
+        self.told = told
 
 
 class Denied(DeployError):

@@ -1,7 +1,7 @@
 """What the parts of ga-deploy say to each other: frozen, JSON-able values without I/O and without behaviour.
 
-Imports only `redact`. Twilio's words for Twilio's things; SIDs are their own types, so that swapping two is a type
-error. Records here carry only the fields that ga-deploy reads; the gateway makes them out of Twilio's answers.
+Imports only `errors` and `redact`. Twilio's words for Twilio's things; SIDs are their own types, so that swapping two
+is a type error. Records here carry only the fields that ga-deploy reads; the gateway makes them out of Twilio's answers.
 
 Longer than other files because it is the one vocabulary: first Twilio's things, then ours (wish, view, plan, release).
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, NewType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ga_deploy.errors import Place
     from ga_deploy.redact import Secret
 
 ServiceSid = NewType("ServiceSid", str)  # ZS…
@@ -255,13 +256,17 @@ def read_marker(source: str) -> str | None:
 
 @dataclass(frozen=True)
 class NumberWish:
-    """A number of the config and what it shall reach. `fallback_url` None: what it had before, if that was real."""
+    """A number and what it shall reach. `fallback_url` None: what it had before, if that was real.
+
+    `at` is where the user wrote it, if that was in a file.
+    """
 
     number: str
     to: Literal["engage", "flow"] = "engage"
     profile: str | None = None
     fallback_url: str | None = None
     fallback_method: Literal["GET", "POST"] = "POST"
+    at: Place | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from ga_deploy.errors import ConfigInvalid, DeployError, ExitCode, Finding, Place
+from ga_deploy.errors import ConfigInvalid, DeployError, ExitCode, Finding, Place, Refused
 from ga_deploy.events import ApiCall, Event, StepDone, StepProgress, StepStarted, Warned
 from ga_deploy.redact import redact
 
@@ -213,9 +213,9 @@ class Ui:
     def error(self, error: DeployError) -> None:
         """Show an error in the one form that errors have; with `--json` it is the object on standard output too."""
         self._settle()
-        if isinstance(error, ConfigInvalid):
+        if isinstance(error, ConfigInvalid | Refused):
             self.findings(error.findings)
-        else:
+        if not isinstance(error, ConfigInvalid) and not _is_told_by_findings(error):
             why = error.why
             if error.request_id and error.request_id not in why:
                 why = f"{why} (request {error.request_id})".strip()
@@ -224,7 +224,8 @@ class Ui:
             self._annotate("error", error.what, why, at if isinstance(at, Place) else None)
         if self.as_json and not self._answered:
             self._answered = True
-            self._write_json({"format_version": FORMAT_VERSION, "error": _error_json(error)})
+            told = error.told if isinstance(error, Refused) else {}
+            self._write_json({"format_version": FORMAT_VERSION, "error": _error_json(error), **told})
 
     def outputs(self, values: Mapping[str, str], summary: str = "") -> None:
         """Hand results on to later steps of a GitHub Actions job, and write the step's summary (Markdown)."""
@@ -384,6 +385,10 @@ def _command_property(text: str) -> str:
     return _command_value(text).replace(":", "%3A").replace(",", "%2C")
 
 
+def _is_told_by_findings(error: DeployError) -> bool:
+    return isinstance(error, Refused) and len(error.findings) == 1 and error.findings[0].what == error.what
+
+
 def _error_json(error: DeployError) -> dict[str, object]:
     body: dict[str, object] = {
         "what": error.what,
@@ -393,7 +398,7 @@ def _error_json(error: DeployError) -> dict[str, object]:
         "request_id": error.request_id,
         "exit_code": int(error.exit_code),
     }
-    if isinstance(error, ConfigInvalid):
+    if isinstance(error, ConfigInvalid | Refused):
         body["findings"] = [
             {
                 "level": finding.level,

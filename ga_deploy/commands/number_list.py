@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -65,7 +66,9 @@ def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str 
     An empty cell takes `to` and `profile` as given here. Raises ConfigInvalid with everything that is wrong, each with
     its line.
     """
-    rows = csv.reader(io.StringIO(_read(path), newline=""), strict=True)
+    text = _read(path)
+    written = io.StringIO(text, newline="").readlines()
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     findings: list[Finding] = []
     wishes: dict[str, NumberWish] = {}
     lines: dict[str, int] = {}
@@ -78,7 +81,8 @@ def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str 
             if header is None:
                 header = _read_header(row, str(path), line)
                 continue
-            wish = _read_row(row, header, Place(str(path), line), findings, to=to, profile=profile)
+            place = _Line(str(path), line, written[line - 1], row)
+            wish = _read_row(row, header, place, findings, to=to, profile=profile)
             if wish is None:
                 continue
             if wish.number in wishes:
@@ -87,7 +91,7 @@ def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str 
                         f"{wish.number} stands there twice",
                         why=f"first in line {lines[wish.number]}",
                         fix="remove one of the lines",
-                        at=Place(str(path), line),
+                        at=wish.at,
                     )
                 )
                 continue
@@ -171,20 +175,24 @@ def _read_header(row: Sequence[str], path: str, line: int) -> list[str]:
 def _read_row(
     row: Sequence[str],
     header: Sequence[str],
-    at: Place,
+    line: _Line,
     findings: list[Finding],
     *,
     to: Literal["engage", "flow"],
     profile: str | None,
 ) -> NumberWish | None:
     found = len(findings)
+
+    def place(name: str) -> Place:
+        return line.place(header.index(name))
+
     if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
         findings.append(
             Finding(
                 f"{len(row)} values under {len(header)} columns",
                 why="a value that has a comma needs double quotes",
                 fix="put quotes round it, or remove it",
-                at=at,
+                at=line.place(len(header)),
             )
         )
     cells = {name: cell.strip() for name, cell in zip(header, row, strict=False)}
@@ -192,7 +200,7 @@ def _read_row(
     judged = judge_number(number)
     if judged is not None:
         what = f"{number!r} is not a phone number in E.164 form" if number else "the number is missing"
-        findings.append(Finding(what, why=judged[0], fix=judged[1], at=at))
+        findings.append(Finding(what, why=judged[0], fix=judged[1], at=place("number")))
     reached: Literal["engage", "flow"] = to
     match cells.get("to", "").lower():
         case "engage":
@@ -203,7 +211,8 @@ def _read_row(
             pass
         case other:
             why = "a number leads to the engage function or to the flow"
-            findings.append(Finding(f"{other!r} is nothing to point at", why=why, fix="write engage or flow", at=at))
+            what = f"{other!r} is nothing to point at"
+            findings.append(Finding(what, why=why, fix="write engage or flow", at=place("to")))
     fallback = cells.get("fallback_url") or None
     if fallback is not None and not _is_https(fallback):
         findings.append(
@@ -211,16 +220,35 @@ def _read_row(
                 f"{fallback!r} is not an https URL",
                 why="Twilio asks it with the caller's data when our function fails",
                 fix="write it like https://example.com/voice",
-                at=at,
+                at=place("fallback_url"),
             )
         )
     if len(findings) > found:
         return None
     chosen = cells.get("profile") or (profile if reached == "engage" else None)
     if reached == "flow" and chosen:
-        findings.append(Finding("a flow has no profile", why=f"profile {chosen!r}", fix="leave the profile out", at=at))
+        why = f"profile {chosen!r}"
+        findings.append(Finding("a flow has no profile", why=why, fix="leave the profile out", at=place("profile")))
         return None
-    return NumberWish(number, reached, chosen, fallback)
+    return NumberWish(number, reached, chosen, fallback, at=place("number"))
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of the file as it was written, and its cells: where each of them stands."""
+
+    file: str
+    number: int
+    written: str
+    cells: Sequence[str]
+
+    def place(self, index: int = 0) -> Place:
+        """Return where a cell stands; without its column if it spans lines or has doubled quotes in it."""
+        start = 0
+        for cell in self.cells[:index]:
+            start = max(start, self.written.find(cell, start) + len(cell))
+        found = self.written.find(self.cells[index].strip(), start) if index < len(self.cells) else -1
+        return Place(self.file, self.number, found + 1)
 
 
 def _is_https(url: str) -> bool:

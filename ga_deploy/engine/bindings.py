@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.number_settings import Target, describe, differing, is_real, reaches, show_settings
-from ga_deploy.errors import DeployError, Finding
+from ga_deploy.errors import Finding, Refused
 from ga_deploy.model import Action, Change, IncomingNumber, NumberSettings, NumberWish, Reason
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ga_deploy.engine.number_records import RememberedNumber
     from ga_deploy.model import SettingName
 
-# Refusals shown in full; a file of thousands may hold thousands of wrong numbers.
+# Refused numbers in the last line; before it each is named with its reason.
 _SHOWN = 20
 
 
@@ -84,9 +84,11 @@ def _plan_binding(
 ) -> Binding:
     number = owned.get(wish.number)
     if number is None:
-        return Binding(wish.number, Verdict.REFUSED, wish=wish, refusal=_not_owned(wish.number, {*owned, *known}))
-    refusal = _refuse(number, force=force)
-    if refusal is not None:
+        refusal = replace(_not_owned(wish.number, {*owned, *known}), at=wish.at)
+        return Binding(wish.number, Verdict.REFUSED, wish=wish, refusal=refusal)
+    found = _refuse(number, force=force)
+    if found is not None:
+        refusal = replace(found, at=wish.at)
         return Binding(wish.number, Verdict.REFUSED, owned=number, wish=wish, refusal=refusal)
     url = target.url_for(wish)
     now = number.settings
@@ -159,22 +161,36 @@ def _plan_restoration(
 
 
 def refuse(bindings: Sequence[Binding]) -> None:
-    """Raise DeployError if one of the bindings is refused, with all the refusals."""
+    """Raise Refused if one of the bindings is refused, with all the refusals and what became of each number."""
     refusals = [binding.refusal for binding in bindings if binding.refusal is not None]
     if not refusals:
         return
+    told = {"numbers": [_tell(binding) for binding in bindings]}
     first = refusals[0]
-    if len(refusals) == 1:
-        raise DeployError(first.what, why=first.why, fix=first.fix)
-    lines = [f"{refusal.what}: {refusal.why}" for refusal in refusals[:_SHOWN]]
-    if len(refusals) > _SHOWN:
-        lines.append(f"and {len(refusals) - _SHOWN} more")
-    fixes = dict.fromkeys(refusal.fix for refusal in refusals)
-    raise DeployError(
+    if len(bindings) == 1:
+        raise Refused(first.what, (first,), why=first.why, fix=first.fix, told=told)
+    refused = [binding.number for binding in bindings if binding.refusal is not None]
+    more = f" and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
+    raise Refused(
         f"{len(refusals)} of {len(bindings)} numbers are refused, so none was changed",
-        why="\n".join(lines),
-        fix="\n".join(fixes),
+        tuple(refusals),
+        why=f"{', '.join(refused[:_SHOWN])}{more}: each with its reason",
+        fix="mend what is said of them, or leave them out, then run it again",
+        told=told,
     )
+
+
+def _tell(binding: Binding) -> dict[str, object]:
+    shown = show_settings(binding.before) if binding.before else None
+    refusal = binding.refusal
+    return {
+        "number": binding.number,
+        "outcome": "refused" if refusal else "not_tried",
+        "before": shown,
+        "after": shown,
+        "problem": f"{refusal.what}: {refusal.why}" if refusal else None,
+        "at": str(binding.wish.at) if binding.wish and binding.wish.at else None,
+    }
 
 
 def to_changes(bindings: Iterable[Binding]) -> tuple[Change, ...]:

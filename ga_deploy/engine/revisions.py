@@ -1,4 +1,4 @@
-"""Saving a revision of a Studio flow without overwriting what somebody else saves: Studio has no precondition for it."""
+"""Saving a revision of a flow without overwriting what somebody else saves: Studio has no precondition for that."""
 
 from __future__ import annotations
 

@@ -34,8 +34,9 @@ def make_desired(config: Config, bundle: Bundle) -> Desired:
                 profile=entry.profile,
                 fallback_url=entry.fallback_url,
                 fallback_method=entry.fallback_method,
+                at=config.place("phone_numbers", index),
             )
-            for entry in config.phone_numbers
+            for index, entry in enumerate(config.phone_numbers)
         ),
         runtime=service.runtime,
         include_credentials=service.include_credentials if "include_credentials" in said else None,

@@ -132,13 +132,21 @@ def test_numbers_are_bound_and_given_back_exactly(lab: Lab, golden: Callable[[st
     golden("bind-number/nothing-to-unbind.txt", nothing.stdout)
 
 
-def test_refusals_change_nothing(lab: Lab, golden: Callable[[str, str], None]) -> None:
+def test_refusals_change_nothing(lab: Lab, golden: Callable[[str, str], None], tmp_path: Path) -> None:
     lab.deploy()
     before = lab.all_settings()
     numbers = ["+15550100000", "+15550100003", "+15550100004", "+15550100005", "+15550100009"]
     refused = lab("bind-number", *numbers, "--yes")
     assert refused.returncode == 1
     golden("bind-number/refused.txt", refused.stderr)
+    (tmp_path / "numbers.csv").write_text("to,number\nengage,+15550100000\n,+15550100009\n\nengage, +15550100004\n")
+    listed = lab("bind-number", "--from-file", str(tmp_path / "numbers.csv"), "--yes", "--json")
+    assert listed.returncode == 1
+    for place in (f"{tmp_path}/numbers.csv:3:2", f"{tmp_path}/numbers.csv:5:9"):
+        assert f"at:  {place}\n" in listed.stderr
+    told = json.loads(listed.stdout)
+    assert [one["line"] for one in told["error"]["findings"]] == [3, 5]
+    assert [one["outcome"] for one in told["numbers"]] == ["not_tried", "refused", "refused"]
     in_use = lab("bind-number", "+15550100001")
     assert in_use.returncode == 1
     assert "--yes" in in_use.stderr

@@ -18,7 +18,7 @@ from ga_deploy.engine.bindings import (
 )
 from ga_deploy.engine.number_records import RememberedNumber
 from ga_deploy.engine.number_settings import Target, describe, differing
-from ga_deploy.errors import DeployError
+from ga_deploy.errors import Place, Refused
 from ga_deploy.model import Action, IncomingNumber, NumberSettings, NumberSid, NumberWish
 
 NUMBER = "+15550100000"
@@ -183,11 +183,23 @@ class TestRefusals:
 
     def test_all_are_told_at_once(self) -> None:
         bindings = plan_bindings([NumberWish(f"+1555010{n:04d}") for n in range(25)], {}, TARGET, {})
-        with pytest.raises(DeployError, match="25 of 25 numbers") as caught:
+        with pytest.raises(Refused, match="25 of 25 numbers") as caught:
             refuse(bindings)
-        assert caught.value.why.count("\n") == 20
+        assert [finding.what.split()[0] for finding in caught.value.findings] == [one.number for one in bindings]
         assert "and 5 more" in caught.value.why
-        assert caught.value.fix.count("\n") == 0, "the same advice once"
+
+    def test_each_is_told_with_its_place_and_so_are_those_that_were_not_tried(self) -> None:
+        places = [Place("numbers.csv", line, 1) for line in (2, 3)]
+        wishes = [NumberWish(NUMBER, at=places[0]), NumberWish("+15550109999", at=places[1])]
+        bindings = plan_bindings(wishes, {NUMBER: owned(NumberSettings())}, TARGET, {})
+        with pytest.raises(Refused, match="1 of 2 numbers") as caught:
+            refuse(bindings)
+        assert [finding.at for finding in caught.value.findings] == [places[1]]
+        told = caught.value.told["numbers"]
+        assert [(one["number"], one["outcome"], one["at"]) for one in told] == [
+            (NUMBER, "not_tried", "numbers.csv:2:1"),
+            ("+15550109999", "refused", "numbers.csv:3:1"),
+        ]
 
 
 class TestRestoration:
