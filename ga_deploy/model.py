@@ -1,7 +1,7 @@
 """What the parts of ga-deploy say to each other: frozen, JSON-able values without I/O and without behaviour.
 
 Imports only `errors` and `redact`. Twilio's words for Twilio's things; SIDs are their own types, so that swapping two
-is a type error. Records here carry only the fields that ga-deploy reads; the gateway makes them out of Twilio's answers.
+is a type error. Records carry only the fields that ga-deploy reads; the gateway makes them out of Twilio's answers.
 
 Longer than other files because it is the one vocabulary: first Twilio's things, then ours (wish, view, plan, release).
 """

@@ -23,6 +23,7 @@ from ga_deploy.engine.our_flows import look_for_left_flows
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.records import open_records
 from ga_deploy.engine.releases import write_release
+from ga_deploy.engine.room import check_room
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepStarted, ignore
 from ga_deploy.redact import redact
@@ -207,6 +208,7 @@ def _look(
     if keeper:
         keeper.recall(observed)
     observed = look_for_left_flows(target.platform, desired, observed, keeper)
+    check_room(desired, observed, with_flow=keeper is not None)
     decision = keeper.decide_for(observed) if keeper else None
     binder.flow_url = (keeper.webhook_url or FLOW_TO_COME) if keeper else None
     domain = observed.environment.domain_name if observed.environment else None

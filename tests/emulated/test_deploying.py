@@ -188,6 +188,28 @@ def test_what_is_in_the_way_needs_consent(stage: Deployer) -> None:
     assert not stage.ok("up", "--json").json["changed"]
 
 
+def test_variables_that_would_not_fit_are_told_before_anything_is_written(stage: Deployer) -> None:
+    """Those of others count as well: Twilio fails the deployment, by which time ours would have been set."""
+    adopt(stage, variables={f"THEIR_KEY_{index}": "x" * (400 + index) for index in range(6)})
+    stage.ok("plan")
+    stage.configure(variables=f"{{HOOK_URL: 'https://hooks.example.com/{'x' * 300}'}}")
+    before = stage.state()
+    for command in ("plan", "up"):
+        refused = stage.run(command)
+        assert refused.code == 1
+        assert "the largest are THEIR_KEY_5 (422, of others), THEIR_KEY_4" in refused.err
+    assert stage.state() == before
+    stage.configure()
+    stage.ok("up")
+    live = stage.live()
+    with stage.open_gateway() as gateway:
+        service = gateway.find_service(SERVICE)
+        environment = gateway.list_environments(service.sid)[0]
+        gateway.create_variable(service.sid, environment.sid, "THEIR_LAST", "x" * 400)
+    assert not stage.ok("up", "--json").json["changed"], "what we do not make larger is left to Twilio"
+    assert stage.live()["paths"] == live["paths"]
+
+
 def test_saved_plan_is_done_or_refused(stage: Deployer) -> None:
     file = stage.folder / "plan.json"
     stage.ok("plan", "--out", str(file))
