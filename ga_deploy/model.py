@@ -128,7 +128,10 @@ class AssetVersion:
 
 @dataclass(frozen=True)
 class Build:
-    """A build: the complete content of an environment. Versions come in no particular order (here sorted by path)."""
+    """A build: the complete content of an environment. Versions come in no particular order (here sorted by path).
+
+    `tells_dependencies` is False where Twilio gave null for them: there may be some all the same.
+    """
 
     sid: BuildSid
     status: str  # building | completed | failed; anything else is still running
@@ -137,6 +140,7 @@ class Build:
     function_versions: tuple[FunctionVersion, ...]
     asset_versions: tuple[AssetVersion, ...]
     date_created: str | None = None
+    tells_dependencies: bool = True
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,9 @@ def build_json(world: World, call: Call, row: Row) -> dict[str, Any]:
         "function_versions": [_build_version(version) for version in versions if version["kind"] == "function"],
         "dependencies": [
             {"name": name, "version": version} for name, version in json.loads(row["dependencies"]).items()
-        ],
+        ]
+        if world.rules.tells_dependencies
+        else None,
         "runtime": row["runtime"],
         "status": status_of(world, row),
         "date_created": iso(row["created"]),

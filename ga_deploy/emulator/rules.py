@@ -59,6 +59,8 @@ class Rules:
     default_runtime_handler: str = "2.0.1"
     # create-twilio-function pins it; what the platform injects today is unverified.
     default_twilio: str = "5.0.3"
+    # By Twilio's description any field may be null: whether a build's answer tells its dependencies.
+    tells_dependencies: bool = True
     # Twilio docs, Retention policy; field reports for builds. Seconds.
     keep_versions: float = 7 * DAY
     keep_builds: float = 7 * DAY

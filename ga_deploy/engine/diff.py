@@ -47,7 +47,7 @@ def diff(
         *_diff_assets(observed),
         *dependencies,
         *runtime,
-        _diff_build(observed, builds),
+        _diff_build(observed, builds, owner),
         *_diff_variables(desired, observed, owner),
         _diff_deployment(observed, builds),
         *([flow.change] if flow else ()),
@@ -307,11 +307,15 @@ def _diff_runtime(desired: Desired, observed: Observed) -> list[Change]:
     return [Change("runtime", Action.UNCHANGED, Reason.SAME, before=after, after=after)]
 
 
-def _diff_build(observed: Observed, builds: bool) -> Change:
+def _diff_build(observed: Observed, builds: bool, owner: Ownership) -> Change:
     before = {"build": observed.build_sid} if observed.build_sid else None
     if not builds:
         return Change("build", Action.UNCHANGED, Reason.SAME, before=before, after=before)
-    return Change("build", Action.CREATE, Reason.CONTENT_DIFFERS if before else Reason.MISSING, before=before, after={})
+    reason = Reason.CONTENT_DIFFERS if before else Reason.MISSING
+    consent = ""
+    if owner.may_lose_dependencies:
+        consent = "make a new build although the live one does not tell its dependencies, which others may need"
+    return Change("build", Action.CREATE, reason, before=before, after={}, consent=consent)
 
 
 def _diff_deployment(observed: Observed, builds: bool) -> Change:

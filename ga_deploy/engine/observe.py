@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         VersionSid,
     )
 
+_DEPLOY_ONCE = "try again in a minute; if it stays so, deploy the service once with the tool that made it"
+
 
 def observe(
     platform: Platform,
@@ -178,14 +180,22 @@ def _read_build(platform: Platform, service: ServiceSid, environment: Environmen
     if environment.build_sid is None:
         return None
     try:
-        return platform.get_build(service, environment.build_sid)
+        build = platform.get_build(service, environment.build_sid)
     except NotFound as problem:
         # Without its build nothing can be carried over: going on would take everything else offline.
         raise DeployError(
             f"the live build of environment `{environment.unique_name}` cannot be read",
             why=f"{problem.what}; a new build made without it would drop the functions of others",
-            fix="try again in a minute; if it stays so, deploy the service once with the tool that made it",
+            fix=_DEPLOY_ONCE,
         ) from problem
+    if not build.function_versions and not build.asset_versions:
+        # Twilio refuses empty builds (20001): it holds something, and does not tell what.
+        raise DeployError(
+            f"the live build of environment `{environment.unique_name}` does not tell what is in it",
+            why=f"Twilio names no function and no asset of {build.sid}; a new build would drop those of others",
+            fix=_DEPLOY_ONCE,
+        )
+    return build
 
 
 def _trust(record: Record, service: ServiceSid | None) -> Record:

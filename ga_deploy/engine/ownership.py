@@ -88,10 +88,23 @@ class Ownership:
 
     @cached_property
     def live_dependencies(self) -> Mapping[str, str]:
-        """The dependencies of the live build, the platform's own handler left out."""
-        build = self.observed.build
+        """The dependencies of the live build, the platform's own handler left out.
+
+        Of a build that does not tell them, what the record says that it was given; nothing if it does not know.
+        """
+        latest, build = self.observed.record.latest, self.observed.build
         declared = build.dependencies if build else {}
+        if build and not build.tells_dependencies and latest and latest.build_sid == build.sid:
+            declared = dict(latest.sent_dependencies)
         return {name: version for name, version in declared.items() if name != RUNTIME_HANDLER}
+
+    @cached_property
+    def may_lose_dependencies(self) -> bool:
+        """Whether a new build may miss what others added: the live one does not tell, nor does the record."""
+        latest, build = self.observed.record.latest, self.observed.build
+        if build is None or build.tells_dependencies or (latest and latest.build_sid == build.sid):
+            return False
+        return any(not self.is_our_function(function) for function in self.observed.live)
 
     @cached_property
     def sent_dependencies(self) -> Mapping[str, str]:

@@ -92,7 +92,7 @@ class BuildCalls:
                 same = (
                     {version.sid for version in build.function_versions} == set(function_versions)
                     and {version.sid for version in build.asset_versions} == set(asset_versions)
-                    and dependencies.items() <= build.dependencies.items()
+                    and (dependencies.items() <= build.dependencies.items() or not build.tells_dependencies)
                     and runtime in {None, build.runtime}
                 )
                 if same and build.status != "failed" and is_since(answer, started):
@@ -183,7 +183,10 @@ class BuildCalls:
 
 
 def read_build(answer: Answer) -> Build:
-    """Read a build; Twilio gives the versions in no particular order, here they are sorted by path."""
+    """Read a build; Twilio gives the versions in no particular order, here they are sorted by path.
+
+    Every field may be null by Twilio's OpenAPI description: no versions then, and dependencies that are not told.
+    """
     dependencies = answer.items("dependencies") if answer.fields.get("dependencies") is not None else []
     functions = answer.items("function_versions") if answer.fields.get("function_versions") is not None else []
     assets = answer.items("asset_versions") if answer.fields.get("asset_versions") is not None else []
@@ -195,6 +198,7 @@ def read_build(answer: Answer) -> Build:
         function_versions=tuple(sorted(map(read_function_version, functions), key=lambda v: (v.path, v.sid))),
         asset_versions=tuple(sorted(map(read_asset_version, assets), key=lambda v: (v.path, v.sid))),
         date_created=answer.optional_text("date_created"),
+        tells_dependencies=answer.fields.get("dependencies") is not None,
     )
 
 

@@ -188,6 +188,20 @@ def test_what_is_in_the_way_needs_consent(stage: Deployer) -> None:
     assert not stage.ok("up", "--json").json["changed"]
 
 
+def test_build_that_does_not_tell_its_dependencies_is_built_once(stage: Deployer) -> None:
+    stage.emulator.world.change_rules({"tells_dependencies": False})
+    adopt(stage)
+    refused = stage.run("up")
+    assert refused.code == 1
+    assert "does not tell its dependencies" in refused.err
+    stage.ok("up", "--yes")
+    assert not stage.ok("up", "--json").json["changed"]
+    stage.configure(greeting="Changed.")
+    stage.ok("up")
+    assert stage.live()["dependencies"].keys() >= {"axios"}
+    assert not stage.ok("up", "--json").json["changed"]
+
+
 def test_variables_that_would_not_fit_are_told_before_anything_is_written(stage: Deployer) -> None:
     """Those of others count as well: Twilio fails the deployment, by which time ours would have been set."""
     adopt(stage, variables={f"THEIR_KEY_{index}": "x" * (400 + index) for index in range(6)})

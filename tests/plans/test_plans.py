@@ -93,9 +93,10 @@ def read_observed(case: dict[str, Any]) -> Observed:
             "ZB1",
             "completed",
             there.get("runtime", "node22"),
-            there.get("dependencies", {}),
+            there.get("dependencies", {}) or {},
             tuple(versions),
             tuple(AssetVersion(f"ZN{path}", f"ZH{path}", path, "public") for path in there.get("assets", ())),
+            tells_dependencies="dependencies" not in there or there["dependencies"] is not None,
         )
     environment = None
     if there.get("environment", True):
