@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from math import ceil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ _OFTEN = 3
 def judge_speech(record: CallRecord, handling: Handling) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the speech outside the streams: the check and the finding, in words."""
     meant = Counter(_plain(step.text) for step in (*handling.greeting, *_list_steps(handling)) if step.kind == "say")
+    # Said between two looks at a result, each of which takes two seconds or so; once again on every new stream.
+    turns = ceil(handling.waiting_seconds / 2) * (handling.reconnects + 1)
+    meant.update({_plain(step.text): turns for step in handling.waiting if step.kind == "say"})
     for event in record.of("say", "whisper"):
         text = str(event.detail.get("text", ""))
         if _MARKUP.search(text):

@@ -37,6 +37,7 @@ HANDLING = Handling(
         "exhausted": (Step("say", "Nobody is here."), Step("hangup")),
     },
     told={"customerId": Lookup("call.From"), "taskName": "support", "campaign": Lookup("query.campaign", "none")},
+    waiting_seconds=8,
     waiting=(Step("say", "One moment."), Step("play", "https://cdn.example.com/hold.mp3")),
 )
 DEPLOYMENT = Deployment(
@@ -116,6 +117,8 @@ def test_what_is_heard_while_a_result_is_awaited_is_no_step():
     steps = f"<Say>Please hold.</Say>{dial('+15550100001')}"
     assert not checks(site(first=WAITING + WAITING + steps), AGENT)
     assert not checks(site(first=f"<Say>One moment.</Say><Pause/>{steps}"), AGENT)
+    assert not checks(site(first=WAITING * 8 + steps), AGENT)
+    assert checks(site(first=WAITING * 9 + steps), AGENT) == {"repeats"}
     assert checks(site(first=f"<Say>Please hold.</Say>{WAITING}{dial('+15550100001')}"), AGENT) == {"course"}
     assert checks(site(first=f"<Say>One second.</Say>{steps}"), AGENT) == {"course"}
 
