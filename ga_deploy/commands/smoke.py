@@ -264,6 +264,8 @@ class Smoke:
 
     def _judge_twiml(self, answer: Answer) -> tuple[str, str]:
         """Return what is wrong with the TwiML of engage, and the fix; empty when nothing is."""
+        from ga_deploy.simulate.handshake import check_url
+
         if answer.error:
             return str(answer.error), "see the function's logs"
         if answer.kind != "twiml":
@@ -278,9 +280,8 @@ class Smoke:
                 return "", ""
             why = "no stream: ASAPP gave no URL, or the traffic is off"
             return why, "see the function's logs for ASAPP's answer, and `ga-deploy status` for GA_ENABLED"
-        if not str(stream.get("url")).lower().startswith(("wss://", "ws://")):
-            return "the stream's URL is not wss://", "see the function's logs"
-        return "", ""
+        wrong = check_url(stream.get("url"))
+        return wrong, "see the function's logs" if wrong else ""
 
     def _is_bypassed(self) -> bool:
         """Tell whether `ga-deploy traffic` keeps calls away from the agent, so that none gets a stream."""
