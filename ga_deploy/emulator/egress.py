@@ -52,9 +52,10 @@ def _host_of(exception: str) -> str:
 def _read_bundle(name: str) -> str:
     path = Path(name)
     found: dict[str, None] = {}
-    with contextlib.suppress(OSError):
+    # ValueError: a path with a null byte, or with characters that no file name has.
+    with contextlib.suppress(OSError, ValueError):
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-            with contextlib.suppress(OSError, UnicodeDecodeError):
+            with contextlib.suppress(OSError, ValueError):
                 text = file.read_text("utf-8")
                 if _CERTIFICATE in text:
                     found[text] = None
