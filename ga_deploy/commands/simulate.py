@@ -83,6 +83,7 @@ def run(ctx: Context, options: Options) -> ExitCode:
     ctx.ui.result(payload, draw_table(shown) if shown else "")
     if load:
         tell_load(ctx.ui, load)
+    _tell_silence(ctx.ui, verdicts)
     outputs = {"calls": str(len(verdicts)), "failed": str(len(failed))}
     ctx.ui.outputs(outputs, _summarise(failed, len(verdicts)))
     # The verdicts are out by now: a file that cannot be written after all does not take them along.
@@ -328,6 +329,16 @@ async def _place_load(
 
 def _at_share(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
+
+
+def _tell_silence(ui: Ui, verdicts: Sequence[Verdict]) -> None:
+    """Name the longest silence that a scenario allows, where it is longer than a caller puts up with."""
+    from ga_deploy.simulate.judge import Expectation
+
+    passed = [verdict for verdict in verdicts if verdict.passed]
+    worst = max(passed, key=lambda verdict: verdict.measures.get("dead_air", 0.0), default=None)
+    if worst is not None and worst.measures.get("dead_air", 0.0) > Expectation().max_dead_air:
+        ui.note(f"The longest silence that was let pass: {worst.measures['dead_air']:.1f} s, in `{worst.record.name}`.")
 
 
 def tell_load(ui: Ui, load: Mapping[str, float]) -> None:

@@ -26,11 +26,19 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 _MOST_AUDIO = 24 * 1024 * 1024  # bytes of µ-law in one page; what is over is left out, failed calls last
 _OPEN = 3  # so few calls are shown unfolded
+_FAILED_OPEN = 10  # of those that failed, so many are
+# Drawn, since not every font has the signs, and named for those who cannot see them.
+_MARK = '<svg class="mark" viewBox="0 0 16 16" role="img" aria-label="{}"><path d="{}"/></svg>'
+_MARKS = {
+    True: _MARK.format("passed", "M2.5 8.5l3.5 4 7.5-9"),
+    False: _MARK.format("failed", "M3 3l10 10M13 3L3 13"),
+}
 _CHECKS = {"dead_air": "longest silence", "first_twiml": "slowest to answer", "first_audio": "agent slowest to speak"}
 
 
 def write_report(verdicts: Sequence[Verdict], *, seconds: float = 0.0, title: str = "Simulated calls") -> str:
-    """Return the page as HTML. Holds no secret: what is known as one is masked."""
+    """Return the page as HTML, the calls that failed first. Holds no secret: what is known as one is masked."""
+    verdicts = sorted(verdicts, key=lambda verdict: verdict.passed)
     style = (_HERE / "report.css").read_text(encoding="utf-8")
     script = (_HERE / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -40,9 +48,9 @@ def write_report(verdicts: Sequence[Verdict], *, seconds: float = 0.0, title: st
     )
     failed = sum(not verdict.passed for verdict in verdicts)
     audio = _choose_audio(verdicts)
+    unfolded = max(min(failed, _FAILED_OPEN), len(verdicts) if len(verdicts) <= _OPEN else 0)
     calls = "\n".join(
-        _write_call(verdict, index in audio, unfolded=not verdict.passed or len(verdicts) <= _OPEN)
-        for index, verdict in enumerate(verdicts)
+        _write_call(verdict, index in audio, unfolded=index < unfolded) for index, verdict in enumerate(verdicts)
     )
     took = f", placed in {seconds:.0f} s" if seconds else ""
     count = len(verdicts)
@@ -139,14 +147,14 @@ def _write_call(verdict: Verdict, with_audio: bool, *, unfolded: bool) -> str:
     left_out = "" if with_audio else "<p>The audio is left out: the page would become too large.</p>"
     events = "".join(_write_event(event) for event in record.events)
     return f"""<details class="call {"pass" if verdict.passed else "fail"}"{" open" if unfolded else ""}>
-<summary><span class="mark">{"✓" if verdict.passed else "✗"}</span>
+<summary>{_MARKS[verdict.passed]}
 <span class="what"><b>{_text(verdict.title or record.name)}</b>
 <span>{_text(record.name)} · {_text(verdict.went)}</span></span>
 {draw_strip(record)}<span class="long">{record.seconds:.1f} s</span></summary>
 <div class="inside">
 {f'<ul class="reasons">{reasons}</ul>' if reasons else ""}
 <dl>{rows}</dl>
-{draw_timeline(record)}
+<div class="wide">{draw_timeline(record)}</div>
 {f"<h3>Audio</h3>{audio}" if audio else left_out}
 <h3>What happened</h3>
 {events}
