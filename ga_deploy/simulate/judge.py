@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ga_deploy.simulate.course import Happened, compare, list_happenings, same_spaces
@@ -373,7 +374,7 @@ def _judge_course(
 
 
 def describe_heard(record: CallRecord) -> str:
-    """Return what the caller heard, in a line: speech in quotes, the agent, music, ringing."""
+    """Return what the caller heard, in a line: speech in quotes, the agent, music, ringing; `×3` for three on end."""
     parts: list[tuple[float, str]] = [
         (event.at, f"“{event.detail.get('text', '')}”") for event in record.of("say") if event.detail.get("text")
     ]
@@ -381,7 +382,9 @@ def describe_heard(record: CallRecord) -> str:
     parts += [(event.at, f"“{event.detail['spoken']}”") for event in record.of("error") if "spoken" in event.detail]
     parts += [(at, "the agent") for at, leg in record.streams if leg.agent]
     parts += [(event.at, "ringing") for event in record.of("dial", "enqueue") if event.detail.get("targets")]
-    return ", ".join(text for _, text in sorted(parts, key=lambda pair: pair[0])) or "nothing"
+    in_order = (text for _, text in sorted(parts, key=lambda pair: pair[0]))
+    times = ((text, len(list(same))) for text, same in groupby(in_order))
+    return ", ".join(text if count == 1 else f"{text} ×{count}" for text, count in times) or "nothing"
 
 
 def describe_route(record: CallRecord) -> str:
