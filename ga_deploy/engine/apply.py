@@ -29,6 +29,7 @@ from ga_deploy.engine.builds import (
 )
 from ga_deploy.engine.check import CUT_OVER_SECONDS, check_flow, check_paths
 from ga_deploy.engine.flows import FLOW_VARIABLE
+from ga_deploy.engine.holder import name_deployer
 from ga_deploy.engine.merging import (
     Intruder,
     LastLook,
@@ -41,7 +42,7 @@ from ga_deploy.engine.merging import (
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, MADE_BY, Ownership
 from ga_deploy.engine.releases import (
     digest_variables,
-    name_deployer,
+    prune_releases,
     record_variable,
     write_intent,
     write_release,
@@ -148,6 +149,7 @@ class Deployer:
         self.lease.check()
         release = self.make_release(service, environment, live)
         write_release(self.records, release)
+        prune_releases(self.records, self.pool, release.number)
         refuse_failures(results)
         return Outcome(service, environment, live.build_sid, release.name)
 

@@ -59,6 +59,13 @@ class FileRecords:
             self._write(items)
         return item
 
+    def remove(self, key: str) -> None:
+        """Remove an item; an absent one is nothing to do."""
+        with self._guard:
+            items = self._read()
+            if items.pop(key, None) is not None:
+                self._write(items)
+
     def clear(self) -> None:
         """Remove the file."""
         try:

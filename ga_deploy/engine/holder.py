@@ -1,4 +1,4 @@
-"""Who holds the lock: this process in words for people, and in numbers that tell whether it still lives.
+"""Who deploys: this process in words for the record, and in numbers that tell whether a holder of a lock still lives.
 
 A process is the same one only if host, running kernel, process-id space, process id and start time all are; a host
 name alone says little (CI runners and containers share names).
@@ -6,6 +6,7 @@ name alone says little (CI runners and containers share names).
 
 from __future__ import annotations
 
+import getpass
 import os
 import socket
 import subprocess
@@ -17,10 +18,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.releases import name_ci_run, name_user
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_CI_RUN = (
+    "CI_JOB_URL",  # GitLab
+    "BUILD_URL",  # Jenkins
+    "BUILDKITE_BUILD_URL",
+    "CIRCLE_BUILD_URL",
+    "TRAVIS_BUILD_WEB_URL",
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,34 @@ def read_holder(stored: Mapping[str, object]) -> Holder:
         since=text("since"),
         command=text("command"),
     )
+
+
+def name_ci_run(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the address of the CI run that this process belongs to, if it can be known, else the empty string."""
+    if environ.get("GITHUB_ACTIONS") == "true" and environ.get("GITHUB_RUN_ID"):
+        server = environ.get("GITHUB_SERVER_URL", "https://github.com")
+        return f"{server}/{environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{environ['GITHUB_RUN_ID']}"
+    return next((environ[name] for name in _CI_RUN if environ.get(name)), "")
+
+
+def name_user(environ: Mapping[str, str] = os.environ) -> str:
+    """Return who runs this process: the CI's actor, else the login name."""
+    if environ.get("GITHUB_ACTOR"):
+        return environ["GITHUB_ACTOR"]
+    if environ.get("GITLAB_USER_LOGIN"):
+        return environ["GITLAB_USER_LOGIN"]
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        # No entry for this uid, as in many containers.
+        return "unknown"
+
+
+def name_deployer(environ: Mapping[str, str] = os.environ) -> str:
+    """Return who deploys, for the record: `user@host`, with the CI run if there is one."""
+    who = f"{name_user(environ)}@{socket.gethostname()}"
+    run = name_ci_run(environ)
+    return f"{who} ({run})" if run else who
 
 
 @cache

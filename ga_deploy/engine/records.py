@@ -3,10 +3,10 @@
 The record is a history and a hint. Nothing here decides what is live; without it `up` is slower, never wrong.
 
 Keys, newest first when sorted backwards:
-    unfinished         what a deployment that has not ended was about to make (one item, overwritten)
-    release.000012     a release
-    numbers.000        what numbers had before ga-deploy bound them, many to an item
-    bindings.000012.0  the numbers of a release that has too many for its own item
+    unfinished           what a deployment that has not ended was about to make (one item, overwritten)
+    release.000012       a release
+    numbers.000          what numbers had before ga-deploy bound them, many to an item
+    bindings.000012.000  the numbers of a release that has too many for its own item
 
 Sync, file, and the fall-back from one to the other are one contract, so they stand together.
 """
@@ -55,6 +55,9 @@ class Records(Protocol):
 
     def put(self, key: str, content: Mapping[str, object], *, if_match: str | None = None) -> SyncItem:
         """Create or overwrite an item; with `if_match` only if its revision is still that one (else `Conflict`)."""
+
+    def remove(self, key: str) -> None:
+        """Remove an item; an absent one is nothing to do."""
 
     def clear(self) -> None:
         """Remove the record with all its items; an absent one is nothing to do."""
@@ -114,6 +117,13 @@ class SyncRecords:
             if self._whole is not None:
                 self._whole[key] = item
         return item
+
+    def remove(self, key: str) -> None:
+        """Remove an item."""
+        self._platform.delete_item(self._name, key)
+        with self._guard:
+            if self._whole is not None:
+                self._whole.pop(key, None)
 
     def clear(self) -> None:
         """Remove the map."""
@@ -183,6 +193,10 @@ class ForgivingRecords:
             self._fall_back(problem)
             self.announce()
             return self._chosen.put(key, content)
+
+    def remove(self, key: str) -> None:
+        """Remove an item."""
+        self._chosen.remove(key)
 
     def clear(self) -> None:
         """Remove the record with all its items."""

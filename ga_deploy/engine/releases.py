@@ -1,55 +1,45 @@
-"""Releases in the record: reading the newest ones, writing the next, and the intent of one that has not ended.
-
-Long because what is read was written by any version, or by hand, so each field is checked on its way in.
-"""
+"""Releases in the record: reading the newest ones, writing the next, dropping the oldest, and what is unfinished."""
 
 from __future__ import annotations
 
-import getpass
-import hashlib
 import json
-import os
-import re
-import socket
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
-from ga_deploy.engine.records import ITEM_BYTES
-from ga_deploy.events import Report, Warned, ignore
-from ga_deploy.model import (
-    BuildSid,
-    EnvironmentSid,
-    Intent,
-    Record,
-    Release,
-    ReleasedFunction,
-    ReleasedVariable,
-    ServiceSid,
-    VersionSid,
-    Visibility,
+from ga_deploy.engine.release_items import (
+    RELEASE_KEY,
+    chunk_numbers,
+    pack_intent,
+    pack_numbers,
+    pack_release,
+    unpack_intent,
+    unpack_numbers,
+    unpack_release,
 )
+from ga_deploy.errors import ApiProblem
+from ga_deploy.events import Report, Warned, ignore
+from ga_deploy.model import Intent, Record, Release, ReleasedVariable
 from ga_deploy.redact import Secret, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.records import Records
     from ga_deploy.model import SyncItem
 
 INTENT_KEY = "unfinished"
-_RELEASE_KEY = re.compile(r"release\.(\d{6,})")
+# Of each set of functions; a history to look at and to go back in. Twilio cleans up the builds of old ones long before.
+KEPT_RELEASES = 50
+# Listing all of them costs a request or two, so that is done once in a while.
+_PRUNE_EVERY = 10
 # One page: the newest releases of every set of functions in the environment, and the intent.
 _NEWEST = 20
-# Numbers beyond this go into items of their own; some 20 bytes each.
-_NUMBERS_INLINE = 200
-_NUMBERS_PER_ITEM = 500
-
-_CI_RUN = (
-    "CI_JOB_URL",  # GitLab
-    "BUILD_URL",  # Jenkins
-    "BUILDKITE_BUILD_URL",
-    "CIRCLE_BUILD_URL",
-    "TRAVIS_BUILD_WEB_URL",
-)
+# Bytes; more numbers than go into these get items of their own.
+_NUMBERS_INLINE = 4_000
+_SPILLED = "bindings."
 
 
 def read_record(records: Records, function_set: str, report: Report = ignore) -> Record:
@@ -66,7 +56,7 @@ def read_record(records: Records, function_set: str, report: Report = ignore) ->
 def list_releases(records: Records, function_set: str | None, report: Report = ignore) -> list[Release]:
     """Return all releases of the environment (of one set, if given), newest first, with all their numbers."""
     releases = []
-    spilled = records.starting_with("bindings.")
+    spilled = records.starting_with(_SPILLED)
     for item in reversed(records.starting_with("release.")):
         release = _read_release(item, report)
         if release is not None and function_set in (None, release.function_set):
@@ -77,36 +67,46 @@ def list_releases(records: Records, function_set: str | None, report: Report = i
 def write_release(records: Records, release: Release) -> None:
     """Put a release into the record, its many numbers first, so that a release that can be read is complete."""
     inline = dict(release.numbers)
-    if len(inline) > _NUMBERS_INLINE:
-        numbers = sorted(inline)
-        for part, start in enumerate(range(0, len(numbers), _NUMBERS_PER_ITEM)):
-            chunk = {number: inline[number] for number in numbers[start : start + _NUMBERS_PER_ITEM]}
-            records.put(f"bindings.{release.number:06d}.{part:03d}", {"numbers": _pack_numbers(chunk)})
+    if len(json.dumps(pack_numbers(inline))) > _NUMBERS_INLINE:
+        for part, chunk in enumerate(chunk_numbers(inline)):
+            records.put(f"{_SPILLED}{release.number:06d}.{part:03d}", {"numbers": pack_numbers(chunk)})
         inline = {}
-    content = _pack_release(release, inline)
-    if len(json.dumps(content)) > ITEM_BYTES:
-        # Values of non-secret variables are what can be missed: without them a rollback asks for the config's.
-        content["variables"] = {
-            name: {"made": variable.made, "fingerprint": variable.fingerprint or fingerprint(variable.value or "")}
-            for name, variable in release.variables.items()
-        }
-    records.put(f"release.{release.number:06d}", {**content, "check": _digest(content)})
+    records.put(f"release.{release.number:06d}", pack_release(release, inline))
 
 
 def write_intent(records: Records, intent: Intent) -> None:
     """Note what is about to be made, so that the next run knows it for ours if this one is killed."""
-    records.put(
-        INTENT_KEY,
-        {
-            "release": intent.release,
-            "set": intent.function_set,
-            "paths": sorted(intent.paths),
-            "variables": sorted(intent.variables),
-            "dependencies": sorted(intent.dependencies),
-            "sent_dependencies": dict(sorted(intent.sent_dependencies.items())),
-            "containers": sorted(intent.containers),
-        },
-    )
+    records.put(INTENT_KEY, pack_intent(intent))
+
+
+def prune_releases(records: Records, pool: Pool, newest: int) -> None:
+    """Remove the oldest releases once there are many, now and then; `newest` is the release that was just written.
+
+    Of every set of functions the newest `KEPT_RELEASES` stay. What cannot be removed now stays for the next time.
+    """
+    if newest % _PRUNE_EVERY:
+        return
+    with suppress(ApiProblem):
+        kept, gone = _choose_kept(records.starting_with("release."))
+        spilled = [item.key for item in records.starting_with(_SPILLED)]
+        # Numbers of a release that was never written (its run was killed) go as well.
+        stray = [key for key in spilled if key.split(".")[1] not in kept and key.split(".")[1] <= f"{newest:06d}"]
+        pool.gather(partial(records.remove, key) for key in (*gone, *stray))
+
+
+def _choose_kept(items: list[SyncItem]) -> tuple[set[str], list[str]]:
+    """Return the numbers of the releases that stay, and the keys of those that go."""
+    kept: set[str] = set()
+    gone = []
+    counts: dict[str, int] = {}
+    for item in reversed(items):
+        function_set = str(item.data.get("set"))
+        counts[function_set] = counts.get(function_set, 0) + 1
+        if counts[function_set] > KEPT_RELEASES:
+            gone.append(item.key)
+        else:
+            kept.add(item.key.removeprefix("release."))
+    return kept, gone
 
 
 def record_variable(value: str | Secret, *, made: bool) -> ReleasedVariable:
@@ -122,42 +122,14 @@ def digest_variables(variables: Mapping[str, str | Secret]) -> str:
     return fingerprint(json.dumps(plain, sort_keys=True))
 
 
-def name_ci_run(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the address of the CI run that this process belongs to, if it can be known, else the empty string."""
-    if environ.get("GITHUB_ACTIONS") == "true" and environ.get("GITHUB_RUN_ID"):
-        server = environ.get("GITHUB_SERVER_URL", "https://github.com")
-        return f"{server}/{environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{environ['GITHUB_RUN_ID']}"
-    return next((environ[name] for name in _CI_RUN if environ.get(name)), "")
-
-
-def name_user(environ: Mapping[str, str] = os.environ) -> str:
-    """Return who runs this process: the CI's actor, else the login name."""
-    if environ.get("GITHUB_ACTOR"):
-        return environ["GITHUB_ACTOR"]
-    if environ.get("GITLAB_USER_LOGIN"):
-        return environ["GITLAB_USER_LOGIN"]
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        # No entry for this uid, as in many containers.
-        return "unknown"
-
-
-def name_deployer(environ: Mapping[str, str] = os.environ) -> str:
-    """Return who deploys, for the record: `user@host`, with the CI run if there is one."""
-    who = f"{name_user(environ)}@{socket.gethostname()}"
-    run = name_ci_run(environ)
-    return f"{who} ({run})" if run else who
-
-
 def _read_items(items: list[SyncItem], function_set: str, where: str, report: Report) -> Record:
     latest: Release | None = None
     last_number = 0
     intent: Intent | None = None
     for item in items:
         if item.key == INTENT_KEY:
-            intent = _read_intent(item)
-        found = _RELEASE_KEY.fullmatch(item.key)
+            intent = unpack_intent(item)
+        found = RELEASE_KEY.fullmatch(item.key)
         if not found:
             continue
         last_number = max(last_number, int(found.group(1)))
@@ -170,24 +142,9 @@ def _read_items(items: list[SyncItem], function_set: str, where: str, report: Re
     return Record(where=where, latest=latest, last_number=last_number, intent=intent)
 
 
-def _read_intent(item: SyncItem) -> Intent | None:
-    try:
-        return Intent(
-            release=int(str(item.data["release"])),
-            function_set=_text(item.data["set"]),
-            paths=_texts(item.data.get("paths", [])),
-            variables=_texts(item.data.get("variables", [])),
-            dependencies=_texts(item.data.get("dependencies", [])),
-            sent_dependencies=_text_mapping(item.data.get("sent_dependencies", {})),
-            containers=_texts(item.data.get("containers", [])),
-        )
-    except (KeyError, ValueError, TypeError):
-        return None
-
-
 def _read_release(item: SyncItem, report: Report) -> Release | None:
     try:
-        return _unpack_release(item)
+        return unpack_release(item)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         report(
             Warned(
@@ -199,150 +156,10 @@ def _read_release(item: SyncItem, report: Report) -> Release | None:
         return None
 
 
-def _unpack_release(item: SyncItem) -> Release:
-    stored = {key: value for key, value in item.data.items() if key != "check"}
-    found = _RELEASE_KEY.fullmatch(item.key)
-    if found is None:
-        raise ValueError(item.key)
-    if item.data.get("check") != _digest(stored):
-        # A digest that says the wrong thing of a version would pass a changed function off as unchanged.
-        raise ValueError("it was changed by hand, or is incomplete")
-    return Release(
-        number=int(found.group(1)),
-        function_set=_text(stored["set"]),
-        service_sid=ServiceSid(_text(stored["service_sid"])),
-        environment_sid=EnvironmentSid(_text(stored["environment_sid"])),
-        build_sid=BuildSid(_text(stored["build_sid"])),
-        fingerprint=_text(stored["fingerprint"]),
-        functions={path: _unpack_function(entry) for path, entry in _mapping(stored["functions"]).items()},
-        dependencies=_text_mapping(stored["dependencies"]),
-        sent_dependencies=_text_mapping(stored["sent_dependencies"]),
-        variables={name: _unpack_variable(entry) for name, entry in _mapping(stored["variables"]).items()},
-        variables_digest=_text(stored["variables_digest"]),
-        runtime=_optional_text(stored.get("runtime")),
-        numbers=_unpack_numbers(_mapping(stored.get("numbers", {}))),
-        when=_text(stored.get("when", "")),
-        who=_text(stored.get("who", "")),
-        command=_text(stored.get("command", "up")),
-        version=_text(stored.get("version", "")),
-        domain_name=_text(stored.get("domain_name", "")),
-        containers=_texts(stored.get("containers", [])),
-        flows=_text_mapping(stored.get("flows", {})),
-    )
-
-
-def _pack_release(release: Release, numbers: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    return {
-        "set": release.function_set,
-        "service_sid": release.service_sid,
-        "environment_sid": release.environment_sid,
-        "build_sid": release.build_sid,
-        "fingerprint": release.fingerprint,
-        "functions": {
-            path: {
-                "version": function.version,
-                "sha256": function.sha256,
-                "visibility": function.visibility,
-                **({"kept": True} if function.kept else {}),
-            }
-            for path, function in sorted(release.functions.items())
-        },
-        "dependencies": dict(sorted(release.dependencies.items())),
-        "sent_dependencies": dict(sorted(release.sent_dependencies.items())),
-        "variables": {
-            name: {
-                "made": variable.made,
-                **({"value": variable.value} if variable.value is not None else {}),
-                **({"fingerprint": variable.fingerprint} if variable.fingerprint is not None else {}),
-            }
-            for name, variable in sorted(release.variables.items())
-        },
-        "variables_digest": release.variables_digest,
-        "runtime": release.runtime,
-        "numbers": _pack_numbers(numbers),
-        "when": release.when,
-        "who": release.who,
-        "command": release.command,
-        "version": release.version,
-        "domain_name": release.domain_name,
-        "containers": sorted(release.containers),
-        **({"flows": dict(sorted(release.flows.items()))} if release.flows else {}),
-    }
-
-
-def _digest(content: Mapping[str, object]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _pack_numbers(numbers: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    """Group numbers by what they reach: thousands of them share a few targets."""
-    groups: dict[str, list[str]] = {}
-    for number, target in sorted(numbers.items()):
-        groups.setdefault(json.dumps(target, sort_keys=True), []).append(number)
-    return dict(groups)
-
-
-def _unpack_numbers(groups: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
-    numbers: dict[str, Mapping[str, object]] = {}
-    for target, members in groups.items():
-        reached = _mapping(json.loads(target))
-        numbers.update(dict.fromkeys(_texts(members), reached))
-    return numbers
-
-
 def _with_spilled_numbers(release: Release, spilled: list[SyncItem]) -> Release:
-    from dataclasses import replace
-
     numbers = dict(release.numbers)
     for item in spilled:
-        if item.key.startswith(f"bindings.{release.number:06d}."):
-            numbers.update(_unpack_numbers(_mapping(item.data.get("numbers", {}))))
+        if item.key.startswith(f"{_SPILLED}{release.number:06d}."):
+            with suppress(KeyError, ValueError, TypeError):
+                numbers.update(unpack_numbers(item.data["numbers"]))
     return replace(release, numbers=numbers)
-
-
-def _unpack_function(entry: object) -> ReleasedFunction:
-    stored = _mapping(entry)
-    visibility = _text(stored["visibility"])
-    if visibility not in get_args(Visibility):
-        raise ValueError(visibility)
-    return ReleasedFunction(
-        version=VersionSid(_text(stored["version"])),
-        sha256=_text(stored["sha256"]),
-        visibility=cast("Literal['public', 'protected', 'private']", visibility),
-        kept=bool(stored.get("kept", False)),
-    )
-
-
-def _unpack_variable(entry: object) -> ReleasedVariable:
-    stored = _mapping(entry)
-    return ReleasedVariable(
-        made=bool(stored["made"]),
-        value=_optional_text(stored.get("value")),
-        fingerprint=_optional_text(stored.get("fingerprint")),
-    )
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"text expected, got {type(value).__name__}")
-    return value
-
-
-def _optional_text(value: object) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError(f"list expected, got {type(value).__name__}")
-    return tuple(_text(entry) for entry in value)
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise TypeError(f"object expected, got {type(value).__name__}")
-    return value
-
-
-def _text_mapping(value: object) -> dict[str, str]:
-    return {key: _text(entry) for key, entry in _mapping(value).items()}

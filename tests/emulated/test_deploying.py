@@ -202,6 +202,19 @@ def test_build_that_does_not_tell_its_dependencies_is_built_once(stage: Deployer
     assert not stage.ok("up", "--json").json["changed"]
 
 
+def test_the_oldest_releases_leave_the_record_on_sync(stage: Deployer) -> None:
+    stage.ok("up")
+    [item] = [item for key, item in stage.state()["maps"][RECORD].items() if key.startswith("release.")]
+    with stage.open_gateway() as gateway:
+        for number in range(2, 60):
+            gateway.put_item(RECORD, f"release.{number:06d}", item)
+    stage.configure(greeting="Changed.")
+    assert stage.ok("up", "--json").json["release"] == "v60"
+    kept = sorted(key for key in stage.state()["maps"][RECORD] if key.startswith("release."))
+    assert kept == [f"release.{number:06d}" for number in range(11, 61)]
+    assert not stage.ok("up", "--json").json["changed"]
+
+
 def test_variables_that_would_not_fit_are_told_before_anything_is_written(stage: Deployer) -> None:
     """Those of others count as well: Twilio fails the deployment, by which time ours would have been set."""
     adopt(stage, variables={f"THEIR_KEY_{index}": "x" * (400 + index) for index in range(6)})

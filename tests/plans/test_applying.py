@@ -215,6 +215,9 @@ class World:
         self.maps.setdefault(name, {})[key] = SyncItem(key, self.sid("r"), dict(content))
         return self.maps[name][key]
 
+    def delete_item(self, name, key):
+        self.maps[name].pop(key, None)
+
     # What others do, and what tests ask
 
     def live(self) -> Build | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ga_deploy.engine.file_records import FileRecords
+from ga_deploy.engine.holder import name_ci_run, name_deployer
+from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.releases import (
+    KEPT_RELEASES,
     list_releases,
-    name_ci_run,
-    name_deployer,
+    prune_releases,
     read_record,
     record_variable,
     write_intent,
@@ -24,7 +28,9 @@ from ga_deploy.model import Intent, Release, ReleasedFunction, ReleasedVariable
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
+
+    from ga_deploy.model import SyncItem
 
 
 def make_release(number: int, function_set: str = "/", numbers: int = 0, value: str = "v") -> Release:
@@ -53,7 +59,7 @@ def make_release(number: int, function_set: str = "/", numbers: int = 0, value: 
     )
 
 
-@pytest.mark.parametrize("numbers", [0, 3, 200, 201, 3000])
+@pytest.mark.parametrize("numbers", [0, 3, 200, 300, 3000])
 def test_release_comes_back_as_it_was(tmp_path: Path, numbers: int) -> None:
     records = FileRecords(tmp_path / "record.json")
     release = make_release(1, numbers=numbers)
@@ -61,6 +67,65 @@ def test_release_comes_back_as_it_was(tmp_path: Path, numbers: int) -> None:
     assert list_releases(records, "/") == [release]
     assert all(len(json.dumps(item.data)) < 16_384 for item in records.starting_with("")), "Sync takes 16 KiB an item"
     assert "a-secret-value" not in (tmp_path / "record.json").read_text()
+
+
+def test_the_largest_release_comes_back_and_fits(tmp_path: Path) -> None:
+    """Long folders, many dependencies, a profile for each number: together more than one item of Sync holds."""
+    records = FileRecords(tmp_path / "record.json")
+    root = f"/{'f' * 230}/"
+    paths = [f"{root}function-{index:02d}" for index in range(25)]
+    packages = {f"@organisation/package-{index:03d}": "100.200.300" for index in range(100)}
+    release = replace(
+        make_release(1, function_set=root),
+        functions={path: ReleasedFunction("ZN" + "a" * 32, "b" * 64, "protected") for path in paths},
+        containers=tuple(paths),
+        dependencies=packages,
+        sent_dependencies=packages,
+        variables={f"VARIABLE_{index}": ReleasedVariable(True, "v" * 440) for index in range(6)},
+        numbers={f"+1555{index:07d}": {"to": "engage", "profile": "p" * 40 + str(index)} for index in range(1000)},
+    )
+    write_release(records, release)
+    write_intent(records, Intent(2, root, tuple(paths), (), tuple(packages), packages, tuple(paths)))
+    assert all(len(json.dumps(item.data)) < 16_000 for item in records.starting_with("")), "Sync takes 16 KiB an item"
+    [back] = list_releases(records, root)
+    assert replace(back, variables={}) == replace(release, variables={}), "only the values of variables are given up"
+    assert back.variables.keys() == release.variables.keys()
+    assert read_record(records, root).intent.containers == tuple(paths)
+
+
+class Memory(FileRecords):
+    """The record without its file: a thousand deployments write it a thousand times."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("nowhere"))
+        self.items: dict[str, SyncItem] = {}
+
+    def _read(self) -> dict[str, SyncItem]:
+        return dict(self.items)
+
+    def _write(self, items: Mapping[str, SyncItem]) -> None:
+        self.items = dict(items)
+
+
+def test_a_thousand_ups_leave_the_newest_releases_of_each_config() -> None:
+    """Two configs of one environment, one of which was deployed only at the beginning, with many numbers."""
+    records, few, many = Memory(), make_release(1), make_release(1, numbers=400)
+    with open_pool() as pool:
+        for number in range(1, 1001):
+            release = many if number % 100 == 0 else few
+            function_set = "/sales/" if number < 4 else "/"
+            write_release(records, replace(release, number=number, function_set=function_set))
+            prune_releases(records, pool, number)
+    there = list_releases(records, None)
+    kept = [release.number for release in there if release.function_set == "/"]
+    assert kept == list(range(1000, 1000 - KEPT_RELEASES, -1))
+    assert [release.number for release in there if release.function_set == "/sales/"] == [3, 2, 1]
+    assert there[0] == replace(many, number=1000), "with its numbers"
+    spilled = {item.key.split(".")[1] for item in records.starting_with("bindings.")}
+    assert spilled == {"001000"}, "the numbers of a release go with it"
+    assert len(json.dumps([item.data for item in records.items.values()])) < 200_000
+    assert read_record(records, "/").last_number == 1000
+    assert read_record(records, "/sales/").latest.number == 3
 
 
 def test_release_that_was_changed_by_hand_is_not_believed(tmp_path: Path) -> None:
