@@ -40,6 +40,12 @@ _RULES = {
         "what `module.exports` holds is called",
         "write `module.exports = async (call, context) => {{ … }}`",
     ),
+    "shape": (
+        "error",
+        "the hook exports no function",
+        "what `module.exports` holds is called; anything else fails in every call",
+        "write `module.exports = async (call, context) => {{ … }}`",
+    ),
     "string": (
         "error",
         "the function answers a plain string",

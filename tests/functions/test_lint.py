@@ -41,6 +41,23 @@ GOOD = {
     "Node's own": "require('fs'); require('node:crypto'); require('fs/promises');\n" + HANDLER % "callback()",
     "a private module": HANDLER % "require(Runtime.getFunctions()['lib/x'].path); callback()",
     "an event of its own": HANDLER % "const log = (event) => 1; log('x'); callback()",
+    "a handler by its name in quotes": "exports['handler'] = (context, event, callback) => callback();",
+    "a handler in an object, in quotes": "module.exports = { 'handler': (context, event, callback) => callback() };",
+    "exports by both names": "exports = module.exports = { handler: (context, event, callback) => callback() };",
+    "events of a list": HANDLER % "[].forEach((event) => console.log(event)); callback()",
+    "contexts of a list": HANDLER % "[].map(async (context) => { console.log(context); }); callback()",
+    "a callback of another's": HANDLER % "const read = (path, callback) => callback(null, 'text'); read('x', callback)",
+    "a callback inside a promise": HANDLER % "await new Promise((callback) => callback(null, 'x')); callback()",
+    "an e that is no error": HANDLER % "try { f() } catch (e) { g() } [1].map((e) => console.log(e)); callback()",
+    "an error as text": HANDLER
+    % "try { f() } catch (error) { console.error(`failed: ${error}`, 'x' + error) } callback()",
+    "a part of a rejection": HANDLER % "await f().catch((error) => console.error(error.message)); callback()",
+    "a part of an answer": HANDLER % "try { f() } catch (e) { console.error(e.response?.status) } callback()",
+    "what follows from the event": HANDLER % "console.log(event && event.CallSid, event.x ? 'a' : 'b'); callback()",
+    "the type of an error": HANDLER % "try { f() } catch (e) { console.log(e instanceof TypeError) } callback()",
+    "a package that may be missing": HANDLER % "let x; try { x = require('fast-json') } catch { x = JSON } callback()",
+    "parameters taken apart": "exports.handler = ({ A }, { CallSid }, callback) => { console.log(CallSid); callback(); };",
+    "a class and a generator": "class A { #x = 1; static y = 2; *z() { yield this.#x } }\n" + HANDLER % "callback()",
 }
 
 
@@ -90,6 +107,56 @@ BAD = {
         "warning",
         "`oops` is logged whole",
     ),
+    "a rejection": (
+        HANDLER % "await f().catch((oops) => console.error('x', oops)); callback()",
+        "warning",
+        "`oops` is logged whole",
+    ),
+    "a rejection, second of then": (
+        HANDLER % "await f().then(g, (oops) => console.error(oops)); callback()",
+        "warning",
+        "`oops` is logged whole",
+    ),
+    "a rejection, unseen": (
+        HANDLER % "await f().catch(console.error); callback()",
+        "warning",
+        "`the error` is logged whole",
+    ),
+    "the request of an error": (
+        HANDLER % "try { f() } catch (e) { console.error(e?.config) } callback()",
+        "warning",
+        "`e.config` is logged whole",
+    ),
+    "an error as JSON": (
+        HANDLER % "try { f() } catch (e) { console.error(JSON.stringify(e)) } callback()",
+        "warning",
+        "`e` is logged whole",
+    ),
+    "the headers of the event": (
+        HANDLER % "console.log(event.request); callback()",
+        "warning",
+        "`event.request` is logged whole",
+    ),
+    "the event by another name": (
+        HANDLER % "const all = { at: 1, ...event }; console.table(all); callback()",
+        "warning",
+        "`event` is logged whole",
+    ),
+    "the event's values": (
+        HANDLER % "console.log(Object.values(event)); callback()",
+        "warning",
+        "`event` is logged whole",
+    ),
+    "the event in a helper": (
+        "function tell(event) { console.log(event); }\n" + HANDLER % "tell(event); callback()",
+        "warning",
+        "`event` is logged whole",
+    ),
+    "an undeclared import": (
+        HANDLER % "await import('lodash/fp'); callback()",
+        "error",
+        "the package `lodash` is required but not declared",
+    ),
     "an undeclared package": (
         "require('lodash');\n" + HANDLER % "callback()",
         "error",
@@ -138,6 +205,14 @@ def test_a_hook_that_exports_nothing_is_told() -> None:
         "the hook exports nothing"
     ]
     assert found("module.exports = async (call, context) => ({});", "/hooks/before-engage", "private") == []
+    for named in ("exports.hook = () => {};", "module.exports = { hook() {} };", "module.exports.hook = () => {};"):
+        assert [one[1] for one in found(named, "/hooks/before-engage", "private")] == ["the hook exports no function"]
+    for good in ("const hook = () => {};\nmodule.exports = hook;", "module.exports = require('axios').get;"):
+        assert found(good, "/hooks/before-engage", "private") == []
+    text = found(
+        "module.exports = (call, context) => { const cb = (e, callback) => callback(null, 'x'); };", "/hooks/x"
+    )
+    assert text == []
     logs = found("module.exports = async (call, context) => { console.log(call); };", "/hooks/before-engage", "private")
     assert [one[1] for one in logs] == ["`call` is logged whole"]
 
