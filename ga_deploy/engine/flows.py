@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from ga_deploy import __version__
-from ga_deploy.engine.revisions import OUR_MESSAGE, pause_for_reads, refuse_draft, replace_definition
+from ga_deploy.engine.drift import Drift
+from ga_deploy.engine.revisions import OUR_MESSAGE, await_reads, pause_for_reads, refuse_draft, replace_definition
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepStarted, ignore
 from ga_deploy.model import Action, Change, OurFlow, Reason
@@ -142,6 +143,19 @@ class FlowKeeper:
         variable = next((one.value for one in observed.variables if one.key == FLOW_VARIABLE), None)
         return self.decide(self.find_target(observed), variable)
 
+    def find_drift(self, observed: Observed, decision: FlowDecision) -> tuple[Drift, ...]:
+        """Return what somebody did to the flow since the newest release."""
+        recorded = observed.record.latest.flows if observed.record.latest else {}
+        if self.live is None:
+            elsewhere = {ours.flow.sid for ours in observed.left_flows}
+            gone = recorded.keys() - elsewhere and not self._config.flow.attach_to
+            return (Drift(self.address, "it is gone"),) if gone else ()
+        live = self._live_definition()
+        if recorded.get(self.live.sid) == "attached" and live is not None and attached_at(live) is None:
+            return (Drift(self.address, f"somebody took our widgets out of flow {self.live.sid}"),)
+        theirs = self._whose() if decision.change.reason is Reason.DEFINITION_DIFFERS else ""
+        return (Drift(self.address, theirs),) if theirs else ()
+
     def find_target(
         self,
         observed: Observed,
@@ -185,6 +199,7 @@ class FlowKeeper:
             self.live = self._platform.create_flow(name, settings.status, definition, message)
         else:
             self.live = self._replace(decision.live, definition, message)
+        await_reads(self._platform, self.live, self._pause)
         done = "Published" if settings.status == "published" else "Saved a draft of"
         self._report(StepDone("flow", f"{done} flow {name}", f"{self.live.sid}, revision {self.live.revision}"))
         return self.live
@@ -210,6 +225,7 @@ class FlowKeeper:
         content = cast("dict[str, object]", definition)
         self._platform.validate_flow(self.live.friendly_name, self._config.flow.status, content)
         self.live = self._replace(self.live, content, f"ga-deploy {__version__} detached")
+        await_reads(self._platform, self.live, self._pause)
         return self.live
 
     def _replace(self, live: Flow, definition: dict[str, object], message: str) -> Flow:

@@ -18,10 +18,21 @@ if TYPE_CHECKING:
 # Ends with the mark of what we put into the flow.
 OUR_MESSAGE = re.compile(r"ga-deploy \S+ (\w{12})")
 
+MOST_READS = 20
+
 
 def pause_for_reads() -> None:
     """Wait a moment: Studio's reads may lag behind its writes."""
     time.sleep(0.5)
+
+
+def await_reads(platform: Platform, saved: Flow, pause: Callable[[], None] = pause_for_reads) -> None:
+    """Return once a read shows what was saved, or after some ten seconds; else the next command would save it again."""
+    for _ in range(MOST_READS):
+        found = platform.find_flow(saved.sid)
+        if found is not None and found.revision >= saved.revision:
+            return
+        pause()
 
 
 def replace_definition(

@@ -46,15 +46,23 @@ def look_closely(target: Target) -> Standing:
         latest = observed.record.latest
         further = ({*recorded, *(latest.numbers if latest else ())}) - observed.numbers.keys()
         numbers = {**observed.numbers, **(target.platform.list_numbers(sorted(further)) if further else {})}
-        flow = flow_read.result() if flow_read else None
+        if flow_read:
+            flow_read.result()
+        if keeper:
+            keeper.recall(observed)
+        flow = keeper.live if keeper else None
         observed = look_for_left_flows(target.platform, desired, observed, keeper)
     binder = Binder(target.platform, desired, numbers, recorded, records, target.report)
     domain = observed.environment.domain_name if observed.environment else None
     binder.flow_url = (flow.webhook_url if flow else FLOW_TO_COME) if keeper else None
+    decision = None
     try:
         decision = keeper.decide_for(observed) if keeper else None
         pending = diff(desired, observed, numbers=binder.changes(domain), flow=decision, region=target.region)
     except DeployError:
         # A number of the config that may not be bound is `plan`'s to refuse; what is live can be told all the same.
         pending = None
-    return Standing(observed, numbers, recorded, find_drift(desired, observed, numbers, recorded), flow, pending)
+    drift = find_drift(desired, observed, numbers, recorded)
+    if keeper and decision:
+        drift += keeper.find_drift(observed, decision)
+    return Standing(observed, numbers, recorded, drift, flow, pending)

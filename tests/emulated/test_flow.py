@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -204,9 +205,11 @@ def test_a_lost_answer_does_not_make_a_second_flow(stage: FlowStage, action: Any
 def test_a_stale_read_right_after_a_write_is_no_change(stage: FlowStage) -> None:
     stage.emulator.world.change_rules({"studio_lag_ms": 1500})
     stage.ok("up")
-    time.sleep(1.6)
     assert stage.flow().revision == 1
     assert not stage.ok("up", "--json").json["changed"]
+    stage.configure(greeting="Just a second.")
+    stage.ok("flow", "push")
+    assert not stage.ok("flow", "push", "--json").json["changed"]
 
 
 def test_a_draft_is_saved_as_one_and_callers_keep_what_is_published(stage: FlowStage) -> None:
@@ -277,6 +280,32 @@ def test_what_somebody_else_saves_meanwhile_is_not_overwritten(stage: FlowStage)
     stage.emulator._front_door._on_exchange = None
     assert stage.gateway.find_flow(sid).revision == 3
     assert stage.ok("flow", "attach", "--json").json["flow"]["revision"] == 4
+
+
+def test_status_tells_what_somebody_did_to_our_flow(stage: FlowStage) -> None:
+    stage.ok("up")
+    assert stage.ok("status", "--json").json["drift"] == []
+    flow = stage.flow()
+    edited = copy.deepcopy(flow.definition)
+    next(state for state in edited["states"] if state["type"] == "say-play")["properties"]["say"] = "By hand."
+    stage.gateway.update_flow(flow, "published", edited, "edited in the Console")
+    (drift,) = stage.ok("status", "--json").json["drift"]
+    assert drift["address"] == "flow:GenerativeAgent"
+    assert "revision 2 was not saved by ga-deploy" in drift["what"]
+    assert stage.run("status", "--detailed-exitcode").code == 2
+    stage.ok("up")
+    assert stage.ok("status", "--json").json["drift"] == []
+    stage.gateway.delete_flow(flow.sid)
+    assert {"address": "flow:GenerativeAgent", "what": "it is gone"} in stage.ok("status", "--json").json["drift"]
+
+
+def test_status_tells_when_our_widgets_were_taken_out_of_their_flow(stage: FlowStage) -> None:
+    sid = attach_config(stage)
+    stage.ok("up")
+    flow = stage.gateway.find_flow(sid)
+    stage.gateway.update_flow(flow, "published", {**MENU["flow"], "description": "mine again"}, "back to mine")
+    (drift,) = stage.ok("status", "--json").json["drift"]
+    assert "took our widgets out" in drift["what"]
 
 
 def test_a_draft_that_somebody_works_on_is_not_published(stage: FlowStage) -> None:

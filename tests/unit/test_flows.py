@@ -142,6 +142,18 @@ def test_a_stale_read_before_saving_is_read_again(studio: Studio) -> None:
     assert mine.push(TARGET).revision == 3
 
 
+def test_a_write_is_waited_for_until_reads_show_it(studio: Studio) -> None:
+    """Studio is eventually consistent: the next command would make the flow once more, or save it once more."""
+    keeper(studio).push(TARGET)
+    mine = keeper(studio, "outcomes: {completed: [{say: Bye.}]}")
+    studio.before_save = lambda: setattr(studio, "stale_reads", 4)
+    mine.push(TARGET)
+    assert studio.stale_reads == 0
+    studio.before_save = lambda: setattr(studio, "stale_reads", 10**6)
+    keeper(studio).push(TARGET)
+    assert len(studio.revisions) == 3, "reads that never catch up are given up"
+
+
 def test_attaching_twice_is_no_change_however_the_flow_is_spelled(studio: Studio) -> None:
     trigger = {"name": "Trigger", "type": "trigger", "properties": {}, "transitions": [{"event": "incomingCall"}]}
     theirs = {"description": "theirs", "initial_state": "Trigger", "flags": {}, "states": [trigger]}
