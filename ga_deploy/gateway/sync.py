@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _BASE = "/Services/default"
 
+# Twilio docs, error 54200. Any other 404 may as well mean that the account has no Sync.
+_NO_MAP = 54200
+
 # Sync's description caps PageSize at 100, unlike the other products'.
 _PAGE = {"PageSize": 100}
 
@@ -101,7 +104,8 @@ class SyncCalls:
     ) -> list[SyncItem]:
         """Return a map's items ordered by key (Twilio's order), backwards if asked; an empty list if there is no map.
 
-        `prefix` starts at the first key that is not less and stops after the last that begins so.
+        Raises NotFound where there is no Sync at all. `prefix` starts at the first key that is not less and stops after
+        the last that begins so.
         """
         params: dict[str, object] = dict(_PAGE, PageSize=min(limit or 100, 100))
         if newest_first:
@@ -116,7 +120,9 @@ class SyncCalls:
                 past = bool(prefix) and not newest_first and bool(items) and not items[-1].key.startswith(prefix)
                 if past or (limit is not None and len(found) >= limit):
                     break
-        except NotFound:
+        except NotFound as problem:
+            if problem.code != _NO_MAP and self._http.find(Product.SYNC, _BASE) is None:
+                raise
             return []
         return found if limit is None else found[:limit]
 

@@ -353,12 +353,15 @@ def test_lapsed_lock_of_another_machine_is_taken_over(stage: Deployer) -> None:
     stage.ok("up", "--lock-timeout", "0s")
 
 
-def test_without_sync_a_local_file_is_used_and_said(stage: Deployer) -> None:
-    stage.emulator.faults.add(Fault("status", path="/sync/", status=403, times=None))
+@pytest.mark.parametrize("status", [403, 404], ids=["no access", "no Sync"])
+def test_without_sync_a_local_file_is_used_and_said(stage: Deployer, status: int) -> None:
+    stage.emulator.faults.add(Fault("status", path="/sync/", status=status, times=None))
     told = stage.ok("up")
     assert told.err.count("record of releases is kept in a local file") == 1
+    stage.emulator.journal.reset()
     again = stage.ok("up", "--json")
     assert not again.json["changed"]
+    assert len(stage.report(only="/sync/")["requests"]) <= 2, "nothing is asked again and again"
     assert stage.state()["documents"] == {}
 
 
