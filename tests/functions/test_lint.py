@@ -56,7 +56,7 @@ GOOD = {
     "what follows from the event": HANDLER % "console.log(event && event.CallSid, event.x ? 'a' : 'b'); callback()",
     "the type of an error": HANDLER % "try { f() } catch (e) { console.log(e instanceof TypeError) } callback()",
     "a package that may be missing": HANDLER % "let x; try { x = require('fast-json') } catch { x = JSON } callback()",
-    "parameters taken apart": "exports.handler = ({ A }, { CallSid }, callback) => { console.log(CallSid); callback(); };",
+    "parameters taken apart": "exports.handler = ({ A }, { To }, callback) => { console.log(To); callback(); };",
     "a class and a generator": "class A { #x = 1; static y = 2; *z() { yield this.#x } }\n" + HANDLER % "callback()",
 }
 
@@ -210,7 +210,9 @@ def test_a_hook_that_exports_nothing_is_told() -> None:
     for good in ("const hook = () => {};\nmodule.exports = hook;", "module.exports = require('axios').get;"):
         assert found(good, "/hooks/before-engage", "private") == []
     text = found(
-        "module.exports = (call, context) => { const cb = (e, callback) => callback(null, 'x'); };", "/hooks/x"
+        "module.exports = (call, context) => { const cb = (a, callback) => callback(null, 'x'); };",
+        "/hooks/x",
+        "private",
     )
     assert text == []
     logs = found("module.exports = async (call, context) => { console.log(call); };", "/hooks/before-engage", "private")
