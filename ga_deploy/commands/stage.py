@@ -49,6 +49,7 @@ DOMAIN = "ga-deploy-0000-simulated.twil.io"
 ACCOUNT_SID = "AC51511a7ed51511a7ed51511a7ed51511"
 TOKEN = "simulated-auth-token-of-no-account"  # noqa: S105 - it proves nothing to anybody
 TWILIO_PACKAGE = "5.13.1"
+LIVE_PATIENCE = 10.0  # seconds that a caller without anything left to say waits for a live agent to go on
 FAST = 20.0  # how much faster than life streams run where nobody listens
 
 _ASAPP_VARIABLE = re.compile(r"(?:ASAPP_API|GA_ASAPP)_(HOST|ID|SECRET)(?:_[0-9a-f]+)?")
@@ -280,6 +281,7 @@ class FunctionStage:
             read_voice=self._read_voice,
             record_to=(lambda number: record_to(scenario.name, number)) if record_to else None,
             person=self._person,
+            patience=LIVE_PATIENCE if self._live else None,
         )
         config = vary(self._config, scenario.deployment, self._hooks)
         deployment = replace(describe(config, self.deployment.engage_url, ACCOUNT_SID), own_hosts=frozenset({DOMAIN}))

@@ -116,6 +116,9 @@ def judge(
 ) -> Verdict:
     """Return the verdict on a call. `facts` as for `course.compare`; `flow.branch` among them, if a flow was taken."""
     measures = measure(record)
+    if expected.may_stay and record.ending == "caller-hung-up":
+        # The caller had nothing left to say, waited and left: nobody was kept waiting by that.
+        measures["dead_air"] = find_dead_air(record, to_the_end=False).seconds
     failings = [
         *_judge_answers(record, expected),
         *_judge_speech(record, expected, handling),
@@ -164,8 +167,8 @@ class Silence:
     before: str = ""
 
 
-def find_dead_air(record: CallRecord) -> Silence:
-    """Return the longest silence between the moment Twilio answers and the end of the call.
+def find_dead_air(record: CallRecord, *, to_the_end: bool = True) -> Silence:
+    """Return the longest silence between the moment Twilio answers and the end of the call, or the last sound.
 
     The caller's own voice is no silence, ringing and music are none either; waiting for a webhook, for a
     stream to open, for an agent to begin and after it has ended are.
@@ -177,7 +180,8 @@ def find_dead_air(record: CallRecord) -> Silence:
         sounds += [Span(at + span.start, at + span.end) for span in (*leg.agent, *leg.caller)]
     longest = Silence(record.answered_at, 0.0)
     quiet_since = record.answered_at
-    for span in [*sorted(sounds, key=lambda span: span.start), Span(record.seconds, record.seconds)]:
+    end = [Span(record.seconds, record.seconds)] if to_the_end else []
+    for span in [*sorted(sounds, key=lambda span: span.start), *end]:
         if span.start - quiet_since > longest.seconds:
             longest = Silence(quiet_since, span.start - quiet_since)
         quiet_since = max(quiet_since, span.end)

@@ -33,11 +33,13 @@ def make_opener(
     read_voice: Callable[[str], bytes],
     record_to: Callable[[int], Path] | None = None,
     person: Person | None = None,
+    patience: float | None = None,
 ) -> OpenStream:
     """Return what opens the streams of a scenario's call.
 
     `speed` 1 is real time. `read_voice` turns `caller.says` into µ-law. `record_to` names the WAV of each leg.
-    With a `person` (a `Microphone`) it is they who speak and hear; `speed` has to be 1 then.
+    With a `person` (a `Microphone`) it is they who speak and hear; `speed` has to be 1 then. With `patience` a caller
+    who has said everything hangs up when the agent has been silent for so many seconds after it last spoke.
     """
     script = scenario.caller
     turns: list[Turn] = []
@@ -49,6 +51,8 @@ def make_opener(
             turns.append(Turn(When.AGENT_SPEAKS, script.barge_in_after, audio=audio, text=script.says))
     if script.keys:
         turns.append(Turn(When.AGENT_DONE, 0.3, digits=script.keys))
+
+    at_last = [Turn(When.AGENT_DONE, patience, hang_up=True)] if patience is not None and person is None else []
 
     async def open_stream(order: StreamOrder) -> StreamLeg:
         record = record_to(order.number) if record_to else None
@@ -62,7 +66,7 @@ def make_opener(
             max_seconds=usual.max_seconds if left is None else left,
         )
         request = StreamRequest(order.url, order.call_sid, order.account_sid, order.stream_sid, order.parameters, token)
-        voice = Voice(tuple(turns) if order.number == 1 else ())
+        voice = Voice((*(turns if order.number == 1 else ()), *at_last))
         clock = RunningClock() if speed == 1 else SteppedClock(speed)
         outcome = await run_stream(request, voice, options, clock, order.on_start, person)
         # Beside the loop: measuring a minute of audio takes as long as a frame, and other calls have frames to send.

@@ -223,7 +223,7 @@ def test_a_silence_reaches_from_the_end_of_the_stream_over_the_webhook_to_the_ne
     where = site()
 
     async def fetch(request):
-        if "/done" in request.url:
+        if request.url.endswith("/done"):
             await clock.spend(6.0)
         return await where.fetch(request)
 
@@ -241,6 +241,11 @@ def test_an_agent_that_never_ends_is_no_good_conversation():
     forever = talk(120.0, ended_by="caller")
     assert checks(site(), Expectation(), forever) == {"ending"}
     assert not checks(site(), Expectation(may_stay=True), forever)
+    patient = talk(20.0, ended_by="caller", agent=(Span(0.3, 8.0),))
+    assert checks(site(), Expectation(), patient) == {"ending", "dead_air"}
+    assert not checks(site(), Expectation(may_stay=True), patient)
+    slow = talk(20.0, ended_by="caller", agent=(Span(9.0, 10.0),))
+    assert "dead_air" in checks(site(), Expectation(may_stay=True, max_first_audio=20), slow)
     assert not checks(site(), Expectation(ending=frozenset({"caller-hung-up"})), forever)
 
 
