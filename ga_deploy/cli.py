@@ -68,7 +68,10 @@ _run = _Globals()
 def _options(
     config: Annotated[
         Path,
-        typer.Option("-c", "--config", metavar="PATH", envvar="GA_DEPLOY_CONFIG", help="The config file."),
+        # `readable=False` here and below: Typer would call an unreadable file a usage error; ours say more.
+        typer.Option(
+            "-c", "--config", metavar="PATH", envvar="GA_DEPLOY_CONFIG", readable=False, help="The config file."
+        ),
     ] = Path("config.yaml"),
     env: Annotated[
         str | None,
@@ -156,7 +159,9 @@ def plan(
 
 @app.command(epilog=_EPILOG)
 def up(
-    plan_file: Annotated[Path | None, typer.Argument(metavar="[PLAN-FILE]", help="A plan saved earlier.")] = None,
+    plan_file: Annotated[
+        Path | None, typer.Argument(metavar="[PLAN-FILE]", readable=False, help="A plan saved earlier.")
+    ] = None,
     lock_timeout: Annotated[
         str, typer.Option("--lock-timeout", metavar="TIME", help="How long to wait for another deployment.")
     ] = "90s",
@@ -183,7 +188,8 @@ def bind_number(
     to: Annotated[Literal["engage", "flow"], typer.Option("--to", help="What callers reach.")] = "engage",
     profile: Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Profile of the config.")] = None,
     from_file: Annotated[
-        Path | None, typer.Option("--from-file", metavar="CSV", help="number[,to][,profile][,fallback_url]")
+        Path | None,
+        typer.Option("--from-file", metavar="CSV", readable=False, help="number[,to][,profile][,fallback_url]"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Take numbers off their trunk or application.")] = False,
 ) -> None:

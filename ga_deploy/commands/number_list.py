@@ -130,12 +130,15 @@ def check_profiles(wishes: Sequence[NumberWish], profiles: Collection[str]) -> N
 
 
 def _read(path: Path) -> str:
+    content = b""
     try:
-        if path.stat().st_size > LARGEST_FILE:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
             raise _unreadable(path, "it is too large for a list of numbers")
-        return path.read_text(encoding="utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        if path.read_bytes()[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        if content[:2] in {b"\xff\xfe", b"\xfe\xff"}:
             raise _unreadable(path, "it is UTF-16, as some spreadsheets write it") from None
         raise _unreadable(path, f"it is not UTF-8: {problem.reason} at byte {problem.start}") from None
     except OSError as problem:

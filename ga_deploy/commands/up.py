@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ga_deploy.engine.deployment import Deployed
     from ga_deploy.model import Desired, Plan
 
+# What is larger is cut off, and so is no plan.
+LARGEST_PLAN = 64 * 2**20
+
 
 def run(ctx: Context, *, plan_file: Path | None = None, lock_timeout: float = 90.0) -> ExitCode:
     """Deploy; with a saved plan only if it still is what would be done. Says what is live afterwards."""
@@ -35,7 +38,9 @@ def run(ctx: Context, *, plan_file: Path | None = None, lock_timeout: float = 90
 def read_plan(file: Path) -> Mapping[str, object]:
     """Return a plan saved by `plan --out`; raises `DeployError` if it is none."""
     try:
-        saved = json.loads(file.read_text(encoding="utf-8"))
+        with file.open("rb") as opened:
+            content = opened.read(LARGEST_PLAN)
+        saved = json.loads(content.decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise DeployError(
             f"the plan {file} cannot be read", why=str(error), fix="save one with `ga-deploy plan --out FILE`"

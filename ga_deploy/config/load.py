@@ -34,6 +34,9 @@ NOT_AVAILABLE_YET: dict[str, str] = {}
 # In the place of a value that cannot be had, so that nothing else is said about it.
 _STAND_IN = Referenced("local-value", ("...",), stand_in=True)
 
+# Whatever is larger (or, as a device, endless) holds no settings.
+LARGEST_DOTENV = 4 * 1024 * 1024
+
 # Each round of validation takes out what is wrong; what hid behind it shows in the next.
 ROUNDS = 12
 
@@ -139,9 +142,9 @@ class _Loading:
         path = self._folder / ".env"
         name = str(self._path.parent / ".env")
         try:
-            text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+            text = _read_text(path) if path.exists() else ""
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            reason = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
             self._findings.append(
                 Finding(
                     "`.env` cannot be read",
@@ -283,6 +286,14 @@ def _suffixes(root: Section, selected: str, around: Surroundings, values: _Value
             value = reader.of(suffix.node) if suffix and not is_null(suffix.node) else reader.absent
             plain[name] = {} if value is reader.absent else {"domain_suffix": value}
     return plain
+
+
+def _read_text(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(LARGEST_DOTENV + 1)
+    if len(content) > LARGEST_DOTENV:
+        raise OSError("it has more than 4 MB")
+    return content.decode("utf-8-sig")
 
 
 def _visible(text: str) -> str:

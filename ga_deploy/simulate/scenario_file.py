@@ -85,7 +85,8 @@ def _is_scenario_file(path: Path) -> bool:
 def read_scenario(path: Path) -> Scenario:
     """Return the scenario in a file. Raises ConfigInvalid with all that is wrong with it."""
     try:
-        text = path.read_bytes()[: MAX_BYTES + 1]
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
     except OSError as problem:
         fix = "check the path and its permissions"
         raise ConfigInvalid(

@@ -1,8 +1,10 @@
 """The command line's own behaviour: help, usage errors, where global options may stand."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +73,15 @@ def test_a_usage_error_with_json_is_one_object(argv: list[str], ga_deploy: Run) 
     shown = ga_deploy(*argv)
     answer = json.loads(shown.stdout)
     assert (answer["format_version"], answer["error"]["exit_code"], shown.returncode) == (1, 64, 64)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_config_is_invalid(ga_deploy: Run, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("version: 1\n")
+    (tmp_path / "config.yaml").chmod(0)
+    shown = ga_deploy("validate")
+    assert shown.returncode == 3
+    assert "Permission denied" in shown.stderr
 
 
 def test_debug_shows_no_traceback_for_an_error_that_is_expected(ga_deploy: Run) -> None:

@@ -181,6 +181,9 @@ class TestReferences:
         (project.folder / ".env").unlink()
         (project.folder / ".env").mkdir()
         assert project.refuse("") == ["`.env` cannot be read"]
+        (project.folder / ".env").rmdir()
+        (project.folder / ".env").symlink_to("/dev/zero")
+        assert project.refuse("") == ["`.env` cannot be read"]
 
     @pytest.mark.parametrize(
         ("content", "read"), [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a", "a"), ("\ufeffa", "a")]

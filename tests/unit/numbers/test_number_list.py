@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,9 +13,6 @@ from ga_deploy.commands.bind_number import collect_wishes
 from ga_deploy.commands.number_list import check_profiles, judge_number, read_arguments, read_number_file
 from ga_deploy.errors import ConfigInvalid, ExitCode, Usage
 from ga_deploy.model import NumberWish
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def read(tmp_path: Path, content: str | bytes, **options: object) -> list[NumberWish]:
@@ -103,6 +100,13 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_number_file(tmp_path / "absent.csv", to="engage", profile=None)
     with pytest.raises(ConfigInvalid, match="cannot be read"):
         read_number_file(tmp_path, to="engage", profile=None)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no endless file")
+def test_a_file_that_does_not_end(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        read_number_file(Path("/dev/zero"), to="engage", profile=None)
+    assert "too large" in caught.value.why
 
 
 def _why(tmp_path: Path, content: bytes) -> str:
