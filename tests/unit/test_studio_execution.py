@@ -463,7 +463,9 @@ def test_a_pending_result_is_asked_for_again_with_what_was_told_and_afresh_in_a_
         return StudioAnswer(200, "application/json", json.dumps(answers.pop(0)).encode())
 
     flows.answer = answer
-    (again,) = verbs(flows.come_back("return", {"transferId": "T1"}))
+    spoken, _ = verbs(flows.come_back("return", {"transferId": "T1"}))
+    assert (spoken.tag, spoken.text) == ("Say", "One moment, please.")
+    (again,) = verbs(flows.come_back("audioComplete"))
     asked = [request.form or {} for request in flows.requests]
     assert [(form["attempt"], form["seen"]) for form in asked] == [("", ""), ("1", "o")]
     assert str(again.text).endswith("&transfer=T1-2")
