@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from ga_deploy import __version__
 from ga_deploy.engine.binder import refuse_failures
 from ga_deploy.engine.builds import (
     BuildTiming,
@@ -29,7 +28,6 @@ from ga_deploy.engine.builds import (
 )
 from ga_deploy.engine.check import CUT_OVER_SECONDS, check_flow, check_paths
 from ga_deploy.engine.flows import FLOW_VARIABLE
-from ga_deploy.engine.holder import name_deployer
 from ga_deploy.engine.merging import (
     Intruder,
     LastLook,
@@ -39,17 +37,12 @@ from ga_deploy.engine.merging import (
     refuse_to_chase,
     take_last_look,
 )
-from ga_deploy.engine.ownership import DOMAIN_VARIABLE, MADE_BY, Ownership
-from ga_deploy.engine.releases import (
-    digest_variables,
-    prune_releases,
-    record_variable,
-    write_intent,
-    write_release,
-)
+from ga_deploy.engine.ownership import DOMAIN_VARIABLE, MADE_BY
+from ga_deploy.engine.record_entries import Live, compose_intent, compose_release, read_live_now
+from ga_deploy.engine.releases import prune_releases, write_intent, write_release
 from ga_deploy.errors import ApiProblem
 from ga_deploy.events import Report, StepDone, StepStarted, Warned
-from ga_deploy.model import Action, Intent, Reason, Release, ReleasedFunction, ReleasedVariable
+from ga_deploy.model import Action, Release, ReleasedFunction
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
@@ -78,16 +71,6 @@ if TYPE_CHECKING:
 
 # Deployments that are read to see what came in between: more within one deployment of ours is another problem.
 _LATEST_DEPLOYMENTS = 10
-
-
-@dataclass(frozen=True)
-class Live:
-    """What a deployment has made live: the build, our functions in it, and what the build was given."""
-
-    build_sid: BuildSid
-    functions: Mapping[str, ReleasedFunction]
-    sent_dependencies: Mapping[str, str]
-    runtime: str | None
 
 
 @dataclass(frozen=True)
@@ -147,67 +130,31 @@ class Deployer:
         self._push_flow(service, environment, resources)
         results = self._bind_numbers(environment)
         self.lease.check()
-        release = self.make_release(service, environment, live)
+        release = self._compose_release(service, environment, live)
         write_release(self.records, release)
         prune_releases(self.records, self.pool, release.number)
         refuse_failures(results)
         return Outcome(service, environment, live.build_sid, release.name)
 
-    def make_release(self, service: Service, environment: Environment, live: Live) -> Release:
-        """Return what is live now as a release of the record."""
-        owner = Ownership(self.desired, self.observed)
-        created = {change.address for change in self.plan.changes if change.action is Action.CREATE}
-        was_live = owner.live_dependencies
-        dependencies = {
-            name: version
-            for name, version in self.desired.dependencies.items()
-            if f"dependency:{name}" in created or (name in was_live and owner.made_dependency(name, was_live[name]))
-        }
-        return Release(
-            number=self.observed.record.last_number + 1,
-            function_set=self.desired.function_set,
-            service_sid=service.sid,
-            environment_sid=environment.sid,
-            build_sid=live.build_sid,
-            fingerprint=self.desired.fingerprint,
-            functions=live.functions,
-            dependencies=dependencies,
-            sent_dependencies=live.sent_dependencies,
-            variables=self._released_variables(owner, created, environment),
-            variables_digest=digest_variables(self.desired.variables),
-            runtime=live.runtime,
-            numbers={wish.number: {"to": wish.to, "profile": wish.profile} for wish in self.desired.numbers},
-            when=self.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
-            who=name_deployer(),
+    def _compose_release(self, service: Service, environment: Environment, live: Live) -> Release:
+        return compose_release(
+            self.desired,
+            self.observed,
+            self.plan,
+            live,
+            service,
+            environment,
+            flow=self.flow.ours if self.flow else None,
+            domain_refused=self._domain_refused,
+            when=self.now(),
             command=self.command,
-            version=__version__,
-            domain_name=environment.domain_name,
-            containers=tuple(sorted(owner.made_containers | self._missing_containers())),
-            flows=self._our_flows(),
         )
 
-    def _our_flows(self) -> dict[str, str]:
-        """Return every flow with something of ours in it: also what the config no longer names must be found again."""
-        now = self.flow.ours if self.flow else None
-        return {ours.flow.sid: ours.kind for ours in (*self.observed.left_flows, *([now] if now else ()))}
-
-    def live_now(self) -> Live:
-        """Return what was live at the look that the plan was made from."""
-        build = self.observed.build
-        if build is None:
-            raise AssertionError("a plan without a build needs a live one")
-        owner = Ownership(self.desired, self.observed)
-        functions = {
-            function.version.path: ReleasedFunction(
-                version=function.version.sid,
-                sha256=function.sha256 or "",
-                visibility=function.version.visibility,
-                kept=function.version.path not in self.desired.paths,
-            )
-            for function in self.observed.live
-            if owner.is_our_function(function)
-        }
-        return Live(build.sid, functions, dict(owner.sent_dependencies), build.runtime)
+    def _note_intent(self) -> None:
+        """Note what is about to be made, so that a run that continues this one knows it for ours."""
+        intent = compose_intent(self.desired, self.observed, self.plan)
+        if intent:
+            write_intent(self.records, intent)
 
     def _have_service(self) -> Service:
         change = self.plan.of("service")[0]
@@ -233,7 +180,7 @@ class Deployer:
         files = self.plan.recipe.upload if self.plan.recipe else ()
         resources = choose_resources(self.observed, files)
         seen = self.observed.environment
-        missing = sorted(self._missing_containers())
+        missing = sorted(find_missing(self.observed, files))
         made = self.pool.start(lambda: self._create_environment(service)) if seen is None else None
         create = partial(create_resource, self.platform, service.sid)
         resources.update(self.pool.gather(partial(create, path) for path in missing))
@@ -241,10 +188,6 @@ class Deployer:
         if environment is None:
             raise AssertionError("an environment is either seen or made")
         return environment, resources
-
-    def _missing_containers(self) -> frozenset[str]:
-        """Return the paths for which a function resource has to be created."""
-        return find_missing(self.observed, self.plan.recipe.upload) if self.plan.recipe else frozenset()
 
     def _create_environment(self, service: Service) -> Environment:
         desired = self.desired
@@ -259,7 +202,7 @@ class Deployer:
         if self._binds:
             self._record_numbers(environment)
             self._check(environment)
-        return self.live_now()
+        return read_live_now(self.desired, self.observed)
 
     def _deploy(
         self, service: Service, environment: Environment, recipe: BuildRecipe, resources: Mapping[str, FunctionSid]
@@ -394,37 +337,6 @@ class Deployer:
         )
         return seen, merged
 
-    def _note_intent(self) -> None:
-        """Note what is about to be made, so that a run that continues this one knows it for ours."""
-        plan, earlier = self.plan, self.observed.record.intent
-        owner = Ownership(self.desired, self.observed)
-        was_live = owner.live_dependencies
-        variables = {change.name for change in plan.of("variable", Action.CREATE)}
-        dependencies = {
-            change.name
-            for change in plan.of("dependency", Action.CREATE, Action.UPDATE)
-            if change.action is Action.CREATE or owner.made_dependency(change.name, was_live.get(change.name, ""))
-        }
-        paths = set(self.desired.paths) if plan.recipe else set()
-        containers = set(self._missing_containers())
-        if not (variables or dependencies or paths):
-            return
-        if earlier:
-            variables |= set(earlier.variables)
-            dependencies |= set(earlier.dependencies)
-            paths |= set(earlier.paths)
-            containers |= set(earlier.containers)
-        intent = Intent(
-            release=self.observed.record.last_number + 1,
-            function_set=self.desired.function_set,
-            paths=tuple(sorted(paths)),
-            variables=tuple(sorted(variables)),
-            dependencies=tuple(sorted(dependencies)),
-            sent_dependencies=plan.recipe.dependencies if plan.recipe else {},
-            containers=tuple(sorted(containers)),
-        )
-        write_intent(self.records, intent)
-
     def _set_variables(self, service: Service, environment: Environment) -> None:
         """Create and update variables: right before activation, since each is live the moment it is written."""
         changes = [c for c in self.plan.of("variable", Action.CREATE, Action.UPDATE) if c.name != DOMAIN_VARIABLE]
@@ -495,16 +407,3 @@ class Deployer:
         if self.flow and self.flow.live and any(wish.to == "flow" for wish in self.desired.numbers):
             check_flow(self.platform, self.flow.live)
         return self.binder.bind(environment.domain_name)
-
-    def _released_variables(
-        self, owner: Ownership, created: set[str], environment: Environment
-    ) -> dict[str, ReleasedVariable]:
-        variables = {
-            name: record_variable(value, made=f"variable:{name}" in created or owner.made_variable(name))
-            for name, value in self.desired.variables.items()
-        }
-        change = self.plan.find(f"variable:{DOMAIN_VARIABLE}")
-        if change and change.reason is not Reason.PLATFORM and not self._domain_refused:
-            made = change.action is Action.CREATE or owner.made_variable(DOMAIN_VARIABLE)
-            variables[DOMAIN_VARIABLE] = record_variable(environment.domain_name, made=made)
-        return variables

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.apply import Deployer, Outcome
@@ -21,6 +22,7 @@ from ga_deploy.engine.number_records import ItemNumberRecord
 from ga_deploy.engine.observe import observe
 from ga_deploy.engine.our_flows import look_for_left_flows
 from ga_deploy.engine.parallel import open_pool
+from ga_deploy.engine.record_entries import compose_release, read_live_now
 from ga_deploy.engine.records import open_records
 from ga_deploy.engine.releases import write_release
 from ga_deploy.engine.room import check_room
@@ -93,7 +95,7 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
         if saved is not None:
             refuse_stale(plan, saved)
         if plan.is_empty:
-            _refresh_local_record(target, pool, observed, plan, records)
+            _refresh_local_record(target, first, records)
             return Deployed(plan, observed, None)
     agree(plan)
     with hold(target, records, with_service=_makes_shared(first)) as held, open_pool() as pool:
@@ -224,31 +226,22 @@ def _makes_shared(seen: _Seen) -> bool:
     return bool(recipe and find_missing(observed, recipe.upload))
 
 
-def _refresh_local_record(target: Target, pool: Pool, observed: Observed, plan: Plan, records: Records) -> None:
+def _refresh_local_record(target: Target, seen: _Seen, records: Records) -> None:
     """Bring a local record up to date with what is live: a cache, so no lock and no plan are needed for it."""
-    if records.where == "sync" or is_recorded(target.desired, observed):
+    desired, observed = target.desired, seen.observed
+    if records.where == "sync" or is_recorded(desired, observed):
         return
     if observed.service is None or observed.environment is None:
         return
-    deployer = Deployer(
-        platform=target.platform,
-        pool=pool,
-        desired=target.desired,
-        observed=observed,
-        plan=plan,
-        records=records,
-        lease=_NoLease(),
-        report=target.report,
+    release = compose_release(
+        desired,
+        observed,
+        seen.plan,
+        read_live_now(desired, observed),
+        observed.service,
+        observed.environment,
+        flow=seen.flow.ours if seen.flow else None,
+        when=datetime.now(UTC),
         command=target.command,
     )
-    write_release(records, deployer.make_release(observed.service, observed.environment, deployer.live_now()))
-
-
-class _NoLease:
-    """Nothing is written to Twilio, so nothing is held."""
-
-    def check(self) -> None:
-        """Return: there is nothing to lose."""
-
-    def give_back_service(self) -> None:
-        """Return: there is nothing to give back."""
+    write_release(records, release)

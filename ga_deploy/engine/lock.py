@@ -8,14 +8,13 @@ is made anew under the same name counts its revisions from the start, and must n
 
 from __future__ import annotations
 
-import json
 import random
-import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from ga_deploy.engine.file_lock import Lease, hold_file_lock, locked_by
 from ga_deploy.engine.holder import Holder, read_holder
 from ga_deploy.engine.records import lacks_sync
 from ga_deploy.errors import ApiProblem, Conflict, DeployError, Locked, NotFound
@@ -32,18 +31,6 @@ LEASE_SECONDS = 60
 RENEW_SECONDS = 20
 _LONGEST_PAUSE = 10.0
 _PATIENCE = 3.0
-
-
-class Lease(Protocol):
-    """A lock that is held."""
-
-    def check(self) -> None:
-        """Return if the lock is still ours; raise `Locked` if somebody took it over."""
-
-
-class _FileLease:
-    def check(self) -> None:
-        """A file lock lasts as long as the process."""
 
 
 class _SyncLease:
@@ -68,7 +55,7 @@ class _SyncLease:
         """Return if the lock is still ours; raise `Locked` if it was lost."""
         if self._lost:
             raise Locked(
-                "the lock of this environment was lost while deploying",
+                "the lock of this deployment was lost",
                 why=self._lost,
                 fix="see who else deploys, then run `ga-deploy up`: it continues from what is there",
             )
@@ -87,7 +74,7 @@ class _SyncLease:
         except DeployError as error:
             self._report(
                 Warned(
-                    "the lock of this environment could not be given back",
+                    "the lock of this deployment could not be given back",
                     why=f"{error.what}; it lapses by itself within {LEASE_SECONDS} s",
                 )
             )
@@ -121,9 +108,9 @@ class _SyncLease:
         return time.monotonic() > self._good_until[0] or time.time() > self._good_until[1]
 
 
-def _take(platform: Platform, name: str, holder: Holder, timeout: float, report: Report) -> SyncDocument:
+def _take(platform: Platform, name: str, holder: Holder, timeout: float, report: Report, whose: str) -> SyncDocument:
     try:
-        return _wait_for(platform, name, holder, timeout, report)
+        return _wait_for(platform, name, holder, timeout, report, whose)
     except Exception:
         raise
     except BaseException:
@@ -132,7 +119,9 @@ def _take(platform: Platform, name: str, holder: Holder, timeout: float, report:
         raise
 
 
-def _wait_for(platform: Platform, name: str, holder: Holder, timeout: float, report: Report) -> SyncDocument:
+def _wait_for(
+    platform: Platform, name: str, holder: Holder, timeout: float, report: Report, whose: str
+) -> SyncDocument:
     deadline = time.monotonic() + timeout
     pause = 1.0
     waiting = False
@@ -144,7 +133,7 @@ def _wait_for(platform: Platform, name: str, holder: Holder, timeout: float, rep
             return lock
         left = deadline - time.monotonic()
         if left <= 0:
-            raise _locked_by(other)
+            raise locked_by(other, whose)
         if not waiting:
             report(StepStarted("lock", f"Waiting for another deployment: {other.describe()}"))
             waiting = True
@@ -205,69 +194,6 @@ def withdraw_soon(platform: Platform, name: str, holder: Holder, seconds: float 
 
 
 @contextmanager
-def hold_file_lock(path: Path, holder: Holder, *, timeout: float, report: Report) -> Iterator[Lease]:
-    """Hold a lock file: guards against other runs on this machine only. The system frees it when the process ends.
-
-    Raises `Locked` naming the holder.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise DeployError(
-            f"cannot open the lock file {path}", why=str(error), fix="make its folder writable"
-        ) from error
-    with file:
-        _wait_for_file(file, timeout, report)
-        file.seek(0)
-        file.truncate()
-        json.dump(holder.to_json(), file)
-        file.flush()
-        try:
-            yield _FileLease()
-        finally:
-            file.seek(0)
-            file.truncate()
-
-
-def _wait_for_file(file: IO[str], timeout: float, report: Report) -> None:
-    deadline = time.monotonic() + timeout
-    waiting = False
-    while not _lock_file(file):
-        file.seek(0)
-        try:
-            other = read_holder(json.load(file))
-        except (ValueError, AttributeError, RecursionError):
-            other = read_holder({})
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise _locked_by(other)
-        if not waiting:
-            report(StepStarted("lock", f"Waiting for another deployment: {other.describe()}"))
-            waiting = True
-        time.sleep(min(left, 0.5))
-    if waiting:
-        report(StepDone("lock", "The other deployment is over"))
-
-
-def _lock_file(file: IO[str]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            # Windows locks bytes, and a locked byte cannot be read: one far beyond the holder's name.
-            file.seek(1 << 20)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-@contextmanager
 def hold_lock(
     platform: Platform,
     *,
@@ -277,15 +203,16 @@ def hold_lock(
     holder: Holder,
     timeout: float,
     report: Report,
+    whose: str = "this environment",
     renew_every: float = RENEW_SECONDS,
 ) -> Iterator[Lease]:
-    """Hold the environment's lock: on Sync if `on_sync` and Sync lets us, else as a file, which is said aloud.
+    """Hold a lock: on Sync if `on_sync` and Sync lets us, else as a file, which is said aloud.
 
-    Raises `Locked` (exit code 5) naming the holder once `timeout` seconds are over.
+    Raises `Locked` (exit code 5) naming the holder once `timeout` seconds are over; `whose` says what is locked.
     """
     if on_sync:
         try:
-            lock = _take(platform, name, holder, timeout, report)
+            lock = _take(platform, name, holder, timeout, report, whose)
         except ApiProblem as problem:
             if not lacks_sync(problem):
                 raise
@@ -303,13 +230,5 @@ def hold_lock(
             finally:
                 lease.release()
             return
-    with hold_file_lock(file, holder, timeout=timeout, report=report) as held:
+    with hold_file_lock(file, holder, timeout=timeout, report=report, whose=whose) as held:
         yield held
-
-
-def _locked_by(other: Holder) -> Locked:
-    return Locked(
-        "somebody else is deploying to this environment",
-        why=other.describe(),
-        fix="wait for it to end, or give `--lock-timeout` more time",
-    )

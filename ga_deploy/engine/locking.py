@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ga_deploy.engine.lock import Lease
+    from ga_deploy.engine.file_lock import Lease
     from ga_deploy.engine.platform import Platform
     from ga_deploy.engine.records import Records
     from ga_deploy.events import Event, Report
@@ -97,11 +97,12 @@ class Held:
 
     def take_environment(self, timeout: float | None = None) -> None:
         """Take the environment's lock; raises `Locked` after `timeout` seconds (by default the command's)."""
-        self._take(environment_lock(self._work.desired), timeout)
+        self._take(environment_lock(self._work.desired), timeout, "this environment")
 
     def take_service(self, timeout: float | None = None) -> None:
         """Take the service's lock as well; raises `Locked` after `timeout` seconds (by default the command's)."""
-        self._take(service_lock(self._work.desired), timeout)
+        whose = "another environment of this service, and creates what they share"
+        self._take(service_lock(self._work.desired), timeout, whose)
 
     def give_back_service(self) -> None:
         """Give the service's lock back, if it is held: nothing is made any more that environments share."""
@@ -118,7 +119,7 @@ class Held:
         self._give_back(service_lock(self._work.desired))
         self._give_back(environment_lock(self._work.desired))
 
-    def _take(self, name: str, timeout: float | None) -> None:
+    def _take(self, name: str, timeout: float | None, whose: str) -> None:
         if name in self._leases:
             return
         work, own = self._work, ExitStack()
@@ -133,6 +134,7 @@ class Held:
                 holder=self._holder,
                 timeout=work.lock_timeout if timeout is None else timeout,
                 report=self._report,
+                whose=whose,
             )
             lease = own.enter_context(lock)
         finally:

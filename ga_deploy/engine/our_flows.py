@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ga_deploy import __version__
 from ga_deploy.engine.flows import FLOW_VARIABLE
-from ga_deploy.engine.revisions import refuse_draft, replace_definition
+from ga_deploy.engine.revisions import await_reads, refuse_draft, replace_definition
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepStarted
 from ga_deploy.model import OurFlow
@@ -96,5 +96,6 @@ def remove_flow(platform: Platform, ours: OurFlow, report: Report) -> None:
     refuse_draft(flow, status)
     content: dict[str, object] = {**detach(parse_definition(flow.definition, where=f"flow {flow.sid}"))}
     platform.validate_flow(flow.friendly_name, status, content)
-    replace_definition(platform, flow, status, content, f"ga-deploy {__version__} detached", report=report)
+    saved = replace_definition(platform, flow, status, content, f"ga-deploy {__version__} detached", report=report)
+    await_reads(platform, saved)
     report(StepDone("flow", f"Detached from flow {flow.friendly_name}", flow.sid))

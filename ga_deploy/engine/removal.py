@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.engine.binding_steps import NumberResult
     from ga_deploy.engine.deployment import Target
-    from ga_deploy.engine.lock import Lease
+    from ga_deploy.engine.file_lock import Lease
     from ga_deploy.engine.number_records import RememberedNumber
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.records import Records

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from ga_deploy.engine.lock import Lease
+    from ga_deploy.engine.file_lock import Lease
 
 ACCOUNT = Account("AC" + "a" * 32, "token-of-a")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ga_deploy.engine.lock import Lease
+    from ga_deploy.engine.file_lock import Lease
 
 NAME = "ga-deploy.lock.ga.ui"
 
