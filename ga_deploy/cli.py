@@ -383,8 +383,12 @@ def _take_signals() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     # A shell starts background jobs with SIGINT ignored; who sends one all the same means it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _mask_signals("SIG_UNBLOCK")
+
+
+def _mask_signals(how: Literal["SIG_BLOCK", "SIG_UNBLOCK"]) -> None:
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+        signal.pthread_sigmask(getattr(signal, how), {signal.SIGINT, signal.SIGTERM})
 
 
 def _close() -> ExitCode | None:
@@ -439,6 +443,7 @@ def _one_line(text: str) -> str:
 
 
 def _interrupted(code: ExitCode, word: str) -> ExitCode:
+    _mask_signals("SIG_BLOCK")  # whoever insists is heard, once this has been said
     _tell(
         DeployError(
             word,
@@ -447,6 +452,7 @@ def _interrupted(code: ExitCode, word: str) -> ExitCode:
             exit_code=code,
         )
     )
+    _mask_signals("SIG_UNBLOCK")
     return code
 
 

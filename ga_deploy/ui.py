@@ -312,7 +312,10 @@ class Ui:
     def _ask(self, prompt: str) -> str:
         self._err.write(redact(prompt))
         self._err.flush()
-        line = sys.stdin.readline()
+        try:
+            line = sys.stdin.readline()
+        except UnicodeDecodeError:
+            line = "\ufffd"  # an answer, and none that agrees to anything
         if not line:
             raise DeployError("no answer came", why="standard input ended", fix="answer the question, or pass `--yes`")
         return line

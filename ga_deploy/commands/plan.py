@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ga_deploy.commands.plan_text import draw_plan
+from ga_deploy.commands.plan_text import draw_plan, summarise
 from ga_deploy.commands.target import make_target
 from ga_deploy.errors import DeployError, ExitCode
 
@@ -37,6 +37,10 @@ def run(ctx: Context, *, diff: bool = False, out: Path | None = None, detailed_e
     if out is not None:
         human.append(f"\nSaved to {out}; `ga-deploy up {out}` does exactly this.")
     ctx.ui.result(payload, human)
+    ctx.ui.outputs(
+        {"changes": str(len(plan.writes)), "pending": "false" if plan.is_empty else "true"},
+        f"### ga-deploy: plan for {plan.service} / {plan.environment}\n\n{summarise(plan)}",
+    )
     return ExitCode.PENDING if detailed_exitcode and not plan.is_empty else ExitCode.OK
 
 

@@ -256,6 +256,24 @@ def test_saved_plan_is_done_or_refused(stage: Deployer) -> None:
     assert refused.code == 1, "done is done: the account is not as it was"
 
 
+def test_github_actions_gets_outputs_and_a_summary(stage: Deployer, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs, summary = stage.folder / "outputs", stage.folder / "summary"
+    monkeypatch.setenv("GITHUB_OUTPUT", str(outputs))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    told = stage.ok("plan", "--json").json
+    writes = [change for change in told["changes"] if change["action"] in {"create", "update", "delete"}]
+    assert outputs.read_text().splitlines() == [f"changes={len(writes)}", "pending=true"]
+    assert f"Plan: {told['summary']['create']} to create" in summary.read_text()
+    outputs.unlink()
+    live = stage.ok("up", "--json").json
+    given = dict(line.split("=", 1) for line in outputs.read_text().splitlines())
+    assert given["changed"] == "true"
+    assert {key: given[key] for key in ("domain_name", "build_sid", "release", "engage_url")} == {
+        key: live[key] for key in ("domain_name", "build_sid", "release", "engage_url")
+    }
+    assert live["engage_url"] in summary.read_text()
+
+
 def test_saved_plan_hides_a_password_and_is_carried_out_all_the_same(stage: Deployer) -> None:
     with stage.open_gateway() as gateway:
         number = gateway.list_numbers([NUMBER])[NUMBER]
