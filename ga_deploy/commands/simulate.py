@@ -1,8 +1,8 @@
 """`simulate`: Twilio's side of whole calls, through the functions that the config renders to, and the verdicts.
 
 The functions run in processes of their own on this machine, never on Twilio: nothing is deployed, no account is needed,
-and (but for `--asapp live`) a mock stands in for ASAPP. Long because it is three ways of showing calls (live, plain,
-as files) over one way of placing them.
+and (but for `--asapp live`) a mock stands in for ASAPP. Long because whatever a run says of its calls, its packages and its
+load is said here; what it draws is in `call_table`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ga_deploy.commands.asapp_answers import explain_asapp
+from ga_deploy.commands.call_table import Progress, count_calls, draw_table
 from ga_deploy.commands.simulate_options import MICROPHONE, Options, check_options, check_outputs
 from ga_deploy.errors import CallFailed, ConfigInvalid, DeployError, ExitCode, Usage
-from ga_deploy.events import StepDone, StepProgress, StepStarted
+from ga_deploy.events import StepDone, StepStarted
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from ga_deploy.commands.context import Context
     from ga_deploy.commands.stage import FunctionStage
     from ga_deploy.config.schema import Config
@@ -106,11 +105,6 @@ def run(ctx: Context, options: Options) -> ExitCode:
         raise unwritten[0]
     ctx.ui.note(f"{count_calls(len(verdicts))}, every one as it should be; {seconds:.0f} s in all.")
     return ExitCode.OK
-
-
-def count_calls(count: int) -> str:
-    """Return `1 call`, `2 calls` …"""
-    return f"{count} call" if count == 1 else f"{count} calls"
 
 
 def _list(ctx: Context, scenarios: Sequence[Scenario]) -> ExitCode:
@@ -235,7 +229,7 @@ async def _place_calls(
             calls = [_numbered(calls[index % len(calls)], index + 1) for index in range(options.calls)]
         else:
             calls = tell_apart(calls)
-        progress = _Progress(ctx, len(calls))
+        progress = Progress(ctx.ui, len(calls))
         if options.calls:
             verdicts, load = await _place_load(
                 calls, stage, options.concurrency or min(USUAL_LINES, options.calls), progress
@@ -304,7 +298,7 @@ def _check_voices(ctx: Context, options: Options, scenarios: Sequence[Scenario])
 
 
 async def _place_load(
-    calls: Sequence[Scenario], stage: FunctionStage, concurrency: int, progress: _Progress
+    calls: Sequence[Scenario], stage: FunctionStage, concurrency: int, progress: Progress
 ) -> tuple[list[Verdict], dict[str, float]]:
     """Place many calls in real time, and say how late this tester itself was."""
     from ga_deploy.simulate.load import run_load
@@ -356,63 +350,6 @@ def tell_load(ui: Ui, load: Mapping[str, float]) -> None:
         why=f"its own loop was late by {late}, and a frame of audio is due every 20 ms",
         fix="lower --concurrency, or use a machine with less to do",
     )
-
-
-class _Progress:
-    """Shows the calls while they are placed: a table that grows on a terminal, plain lines elsewhere."""
-
-    _rows = 12
-
-    def __init__(self, ctx: Context, total: int) -> None:
-        self._ui = ctx.ui
-        self._total = total
-        self._under_way: dict[str, float] = {}
-        self._done: list[Verdict] = []
-        self._failed = 0
-        if not self._ui.is_live:
-            self._ui.event(StepStarted("calls", count_calls(total)))
-
-    def start(self, scenario: Scenario) -> None:
-        self._under_way[scenario.name] = time.monotonic()
-        self._redraw()
-
-    def take(self, verdict: Verdict) -> None:
-        self._under_way.pop(verdict.record.name, None)
-        self._done.append(verdict)
-        self._failed += not verdict.passed
-        if self._ui.is_live:
-            self._redraw()
-            return
-        self._ui.event(StepProgress("calls", len(self._done), self._total, verdict.record.name))
-        if not verdict.passed:
-            self._ui.note(f"  ✗ {verdict.record.name}: {verdict.failings[0]}")
-
-    def end(self) -> None:
-        self._ui.redraw(None)
-        self._ui.event(StepDone("calls", f"{count_calls(self._total)} placed", f"{self._failed} failed"))
-
-    def _redraw(self) -> None:
-        if self._ui.is_live:
-            self._ui.redraw(self._draw())
-
-    def _draw(self) -> RenderableType:
-        """Return the calls under way below the last ones that ended, and how many there are in all."""
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-        room = max(3, self._rows - len(self._under_way))
-        for verdict in self._done[-room:]:
-            mark = Text("✓", "green") if verdict.passed else Text("✗", "red")
-            went = verdict.went if verdict.passed else str(verdict.failings[0])
-            table.add_row(
-                mark, verdict.record.name, Text(went, "dim" if verdict.passed else "red", overflow="ellipsis")
-            )
-        for name, since in self._under_way.items():
-            table.add_row(Text("…", "dim"), name, Text(f"{time.monotonic() - since:.0f} s", "dim"))
-        count = f"{len(self._done)} of {self._total} calls, {self._failed} failed"
-        return Group(table, Text(count, "red" if self._failed else "bold"))
 
 
 def _numbered(scenario: Scenario, number: int) -> Scenario:
@@ -499,28 +436,3 @@ def _summarise(failed: Sequence[Verdict], calls: int) -> str:
         reasons = "; ".join(str(failing) for failing in verdict.failings).replace("|", "\\|").replace("<", "&lt;")
         lines.append(f"- `{verdict.record.name}`: {reasons}")
     return "\n".join(lines)
-
-
-def draw_table(verdicts: Sequence[Verdict]) -> RenderableType:
-    """Return the verdicts as a table: what the caller heard, where the call went, and what is wrong with it."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("")
-    table.add_column("call", no_wrap=True)
-    table.add_column("the caller heard", ratio=3, overflow="fold")
-    table.add_column("the call went", ratio=2, overflow="fold")
-    table.add_column("silence", justify="right", no_wrap=True)
-    for verdict in verdicts:
-        mark = Text("✓", "green") if verdict.passed else Text("✗", "red")
-        silence = f"{verdict.measures.get('dead_air', 0.0):.1f} s"
-        table.add_row(mark, verdict.record.name, Text(_shorten(verdict.heard)), Text(verdict.went), silence)
-        for failing in verdict.failings:
-            table.add_row("", Text(f"  {failing.check}", "red"), Text(failing.what, "red"), "", "")
-    return table
-
-
-def _shorten(heard: str) -> str:
-    """Return what was heard with long speeches cut: the table tells them apart, the report has them in full."""
-    return re.sub(r"“([^”]{36})[^”]{4,}”", r"“\1…”", heard)
