@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from dotenv.parser import parse_stream
 from pydantic import ValidationError
 
 from ga_deploy.config.composer import read_tree
 from ga_deploy.config.crosscheck import check_language
+from ga_deploy.config.dotenv_file import read_dotenv
 from ga_deploy.config.environments import check_environments, no_such_environment
 from ga_deploy.config.explain import explain, place_of
 from ga_deploy.config.merge import is_null, merge_environment
@@ -28,14 +27,8 @@ if TYPE_CHECKING:
 
     from ga_deploy.redact import Secret
 
-# Keys whose feature does not exist yet, by their dotted way, with what to do instead: using one is a finding.
-NOT_AVAILABLE_YET: dict[str, str] = {}
-
 # In the place of a value that cannot be had, so that nothing else is said about it.
 _STAND_IN = Referenced("local-value", ("...",), stand_in=True)
-
-# Whatever is larger (or, as a device, endless) holds no settings.
-LARGEST_DOTENV = 4 * 1024 * 1024
 
 # Each round of validation takes out what is wrong; what hid behind it shows in the next.
 ROUNDS = 12
@@ -107,7 +100,9 @@ class _Loading:
         self._findings += findings
         if root is None:
             raise ConfigInvalid(_in_order(self._findings))
-        around = Surroundings(self._environ, self._read_dotenv(), self._folder, stand_in=self._local)
+        dotenv, findings = read_dotenv(self._path.parent)
+        self._findings += findings
+        around = Surroundings(self._environ, dotenv, self._folder, stand_in=self._local)
         default, names = self._environments(root, around)
         selected = environment or default
         if selected not in names:
@@ -136,39 +131,6 @@ class _Loading:
         )
         config._find = lambda keys: place_of(merged, keys)  # noqa: SLF001 - the loader makes configs
         return config
-
-    def _read_dotenv(self) -> dict[str, str]:
-        """Read `.env` beside the config; values are taken as they are, nothing inside them is replaced."""
-        path = self._folder / ".env"
-        name = str(self._path.parent / ".env")
-        try:
-            text = _read_text(path) if path.exists() else ""
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8"
-            self._findings.append(
-                Finding(
-                    "`.env` cannot be read",
-                    str(reason),
-                    "make it a readable text file, or remove it",
-                    Place(name),
-                )
-            )
-            return {}
-        values: dict[str, str] = {}
-        for binding in parse_stream(io.StringIO(text)):
-            if binding.error:
-                self._findings.append(
-                    Finding(
-                        "a line of `.env` is not understood",
-                        "lines look like NAME=value",
-                        "correct the line, or put quotes round the value",
-                        Place(name, binding.original.line),
-                        "warning",
-                    )
-                )
-            elif binding.key is not None and binding.value is not None:
-                values[binding.key] = binding.value
-        return values
 
     def _environments(self, root: Section, around: Surroundings) -> tuple[str, list[str]]:
         """Return the default environment and the names of all."""
@@ -218,16 +180,6 @@ class _Loading:
             sound = {name: one for name, one in language.destinations.items() if name not in pruning.broken}
             found = check_language(language.model_copy(update={"destinations": sound}), merged)
             findings += [one for one in found if one.level == "error" or not findings]
-        findings += [
-            Finding(
-                f"`{key}` is not available yet",
-                instead,
-                "leave the key out",
-                place_of(merged, key.split(".")),
-            )
-            for key, instead in NOT_AVAILABLE_YET.items()
-            if merged.get(*key.split(".")) is not None
-        ]
         return language, findings
 
 
@@ -286,14 +238,6 @@ def _suffixes(root: Section, selected: str, around: Surroundings, values: _Value
             value = reader.of(suffix.node) if suffix and not is_null(suffix.node) else reader.absent
             plain[name] = {} if value is reader.absent else {"domain_suffix": value}
     return plain
-
-
-def _read_text(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(LARGEST_DOTENV + 1)
-    if len(content) > LARGEST_DOTENV:
-        raise OSError("it has more than 4 MB")
-    return content.decode("utf-8-sig")
 
 
 def _visible(text: str) -> str:

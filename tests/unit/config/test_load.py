@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from ga_deploy.config import load as loading
 from ga_deploy.config.load import load_config
 from ga_deploy.config.schema import (
     Config,
@@ -339,11 +338,3 @@ class TestDefaults:
         assert config.hooks.after_call.samefile(project.folder / "hooks" / "after.js")
         assert config.templates is not None
         assert config.templates.samefile(project.folder / "own")
-
-
-def test_what_is_not_available_yet_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert loading.NOT_AVAILABLE_YET == {}
-    monkeypatch.setitem(loading.NOT_AVAILABLE_YET, "flow.attach_to", "a flow of its own works")
-    text = "flow: {attach_to: FW00000000000000000000000000000000, after: a.match}"
-    assert project.refuse(text) == ["`flow.attach_to` is not available yet"]
-    assert project.load("flow: {enabled: true}").flow.enabled
