@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -361,3 +362,27 @@ outcomes: {agent: [{notify: {url: "https://crm.example.com/x", secret: "${HOOK}"
     text = json.dumps(flow)
     assert "local-PBX_PASSWORD" not in text
     assert "local-HOOK" not in text
+
+
+def test_no_text_of_the_config_becomes_an_expression() -> None:
+    evil = "{{ flow.sid }}{% raw %}"
+    flow = flow_of(f"""
+waiting: {{say: "{evil}"}}
+destinations:
+  flex:
+    enqueue: {{workflow_sid: WW00000000000000000000000000000001, attributes: {{a: "{evil}"}}}}
+  "other queue":
+    enqueue: {{workflow_sid: WW00000000000000000000000000000001, attributes: {{a: {{from: call.From, default: "{evil}"}}}}}}
+  away: {{redirect: "https://ivr.example.com/x", params: {{p: "{evil}", "{evil}": q}}}}
+outcomes:
+  agent: [{{say: "{evil}"}}, {{send: flex}}]
+  system: [{{send: "other queue"}}, {{send: flex}}]
+  dropped: [{{send: away}}]
+  unknown: [{{send: {{by: {{from: transferVariables.team}}, map: {{"{evil}": flex, x: away}}, default: away}}}}]
+  failed: [{{send: {{by: {{from: transferVariables.a.b}}, map: {{x: flex}}, default: away}}}}]
+""")
+    expressions = re.findall(r"\{\{(.*?)\}\}", json.dumps(flow))
+    assert len(expressions) > 10
+    for expression in expressions:
+        assert re.match(r"(widgets\.ga_|trigger\.call\.|flow\.variables\.|flow\.flow_sid$)", expression), expression
+    assert "{%" not in json.dumps(flow)
