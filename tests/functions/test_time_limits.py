@@ -9,8 +9,7 @@ import pytest
 NEVER = "module.exports = () => new Promise(() => {});\n"
 # With how much faster a clock: what is close to the limit is tried nearly in real time, for the sake of a busy machine.
 ASKED: dict[str, tuple[dict[str, int], int]] = {
-    "the usual": ({"timeout_ms": 2000, "budget_ms": 6000}, 5),
-    "one long try": ({"timeout_ms": 9000, "budget_ms": 9000}, 2),
+    "one long try": ({"timeout_ms": 9000, "budget_ms": 9000}, 3),
     "many short tries": ({"timeout_ms": 100, "budget_ms": 9000}, 5),
 }
 

@@ -372,7 +372,9 @@ destinations:
   flex:
     enqueue: {{workflow_sid: WW00000000000000000000000000000001, attributes: {{a: "{evil}"}}}}
   "other queue":
-    enqueue: {{workflow_sid: WW00000000000000000000000000000001, attributes: {{a: {{from: call.From, default: "{evil}"}}}}}}
+    enqueue:
+      workflow_sid: WW00000000000000000000000000000001
+      attributes: {{a: {{from: call.From, default: "{evil}"}}}}
   away: {{redirect: "https://ivr.example.com/x", params: {{p: "{evil}", "{evil}": q}}}}
 outcomes:
   agent: [{{say: "{evil}"}}, {{send: flex}}]
