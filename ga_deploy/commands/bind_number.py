@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from ga_deploy.commands.number_list import check_profiles, read_arguments, read_number_file
+from ga_deploy.commands.number_list import check_flow, check_profiles, read_arguments, read_number_file
 from ga_deploy.commands.number_report import open_work, tell
 from ga_deploy.errors import ExitCode, Usage
 
@@ -32,13 +32,8 @@ def run(
     """Bind the numbers. Exit 0 if all are bound, 1 if some are not (each is told), 4 if the credentials are refused."""
     wishes = collect_wishes(numbers, to=to, profile=profile, from_file=from_file)
     config = ctx.load()
-    check_profiles(wishes, config.profiles)
-    if not config.flow.enabled and any(wish.to == "flow" for wish in wishes):
-        raise Usage(
-            "the config has no flow to point a number at",
-            why="`flow.enabled` is false",
-            fix="set `flow.enabled: true` and run `ga-deploy up`, or bind with `--to engage`",
-        )
+    check_profiles(wishes, config.profiles, profile)
+    check_flow(wishes, has_flow=config.flow.enabled, asked=to)
 
     if ctx.stack is not None:
         # Whoever tries this out without an account has no numbers that could be named.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -115,16 +115,40 @@ def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str 
     return list(wishes.values())
 
 
-def check_profiles(wishes: Sequence[NumberWish], profiles: Collection[str]) -> None:
-    """Raise Usage if a wish names a profile that the config does not have."""
-    unknown = sorted({wish.profile for wish in wishes if wish.profile and wish.profile not in profiles})
-    if not unknown:
+def check_profiles(wishes: Sequence[NumberWish], profiles: Collection[str], asked: str | None = None) -> None:
+    """Raise if a wish names a profile that the config does not have.
+
+    That is ConfigInvalid with every such line of a file, and Usage for `asked`, the command line's.
+    """
+    if asked and asked not in profiles:
+        unknown = _unknown_profile(asked, profiles)
+        raise Usage(unknown.what, why=unknown.why, fix=unknown.fix)
+    findings = [
+        replace(_unknown_profile(wish.profile, profiles), at=wish.at)
+        for wish in wishes
+        if wish.profile and wish.profile not in profiles
+    ]
+    if findings:
+        raise ConfigInvalid(tuple(findings))
+
+
+def check_flow(wishes: Sequence[NumberWish], *, has_flow: bool, asked: str) -> None:
+    """Raise if a wish is for the flow and the config has none: as `check_profiles` does."""
+    fix = "set `flow.enabled: true` and run `ga-deploy up`, or bind with `--to engage`"
+    what, why = "the config has no flow to point a number at", "`flow.enabled` is false"
+    lines = [wish.at for wish in wishes if wish.to == "flow"]
+    if has_flow or not lines:
         return
-    near = get_close_matches(unknown[0], sorted(profiles), n=1)
-    known = ", ".join(sorted(profiles)) or "none"
-    raise Usage(
-        f"the config has no profile {unknown[0]!r}",
-        why=f"its profiles: {known}" + (f"; also unknown: {', '.join(unknown[1:])}" if unknown[1:] else ""),
+    if asked == "flow":
+        raise Usage(what, why=why, fix=fix)
+    raise ConfigInvalid(tuple(Finding(what, why=why, fix=fix, at=at) for at in lines))
+
+
+def _unknown_profile(name: str, profiles: Collection[str]) -> Finding:
+    near = get_close_matches(name, sorted(profiles), n=1)
+    return Finding(
+        f"the config has no profile {name!r}",
+        why=f"its profiles: {', '.join(sorted(profiles)) or 'none'}",
         fix=f"did you mean `{near[0]}`?" if near else "add it under `profiles`, or leave it out",
     )
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ga_deploy.commands.bind_number import collect_wishes
-from ga_deploy.commands.number_list import check_profiles, judge_number, read_arguments, read_number_file
+from ga_deploy.commands.number_list import check_flow, check_profiles, judge_number, read_arguments, read_number_file
 from ga_deploy.errors import ConfigInvalid, ExitCode, Usage
 from ga_deploy.model import NumberWish
 
@@ -165,9 +165,37 @@ def test_what_makes_no_sense_is_usage(numbers: list[str], to: str, profile: str 
 
 def test_an_unknown_profile_names_the_nearest() -> None:
     with pytest.raises(Usage, match="no profile 'spanihs'") as caught:
-        check_profiles([NumberWish("+15550100000", profile="spanihs")], {"spanish", "french"})
+        check_profiles([NumberWish("+15550100000", profile="spanihs")], {"spanish", "french"}, "spanihs")
     assert "spanish" in caught.value.fix
     check_profiles([NumberWish("+15550100000")], set())
+
+
+def test_every_line_that_the_config_cannot_serve_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "numbers.csv"
+    file.write_text("profile,number,to\nes,+15550100000,\nfr,+15550100001,\n,+15550100002,flow\nit,+15550100003,\n")
+    wishes = read_number_file(file, to="engage", profile=None)
+    with pytest.raises(ConfigInvalid) as caught:
+        check_profiles(wishes, {"es"})
+    assert [(f.what, str(f.at)) for f in caught.value.findings] == [
+        ("the config has no profile 'fr'", f"{file}:3:4"),
+        ("the config has no profile 'it'", f"{file}:5:4"),
+    ]
+    with pytest.raises(ConfigInvalid) as caught:
+        check_flow(wishes, has_flow=False, asked="engage")
+    assert [str(f.at) for f in caught.value.findings] == [f"{file}:4:2"]
+    with pytest.raises(Usage):
+        check_flow([NumberWish("+15550100000", "flow")], has_flow=False, asked="flow")
+    check_flow(wishes, has_flow=True, asked="engage")
+
+
+def test_a_place_is_a_cell_as_it_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "numbers.csv"
+    file.write_text('to,profile,number\nengage,"a ""b""","nonsense"\nengage,engage, engage\n\n"fl\now",,x\n')
+    with pytest.raises(ConfigInvalid) as caught:
+        read_number_file(file, to="engage", profile=None)
+    places = {(finding.at.line, finding.at.column) for finding in caught.value.findings}
+    assert (3, 16) in places, "not the first cell that reads the same"
+    assert {line for line, _ in places} == {2, 3, 6}
 
 
 @given(st.text(max_size=40))
