@@ -212,7 +212,11 @@ def test_the_oldest_releases_leave_the_record_on_sync(stage: Deployer) -> None:
     assert stage.ok("up", "--json").json["release"] == "v60"
     kept = sorted(key for key in stage.state()["maps"][RECORD] if key.startswith("release."))
     assert kept == [f"release.{number:06d}" for number in range(11, 61)]
+    stage.emulator.world.change_rules({"latency_ms": 100})
+    stage.emulator.journal.reset()
     assert not stage.ok("up", "--json").json["changed"]
+    asked = stage.report()
+    assert (asked["count"] <= 10, asked["depth"] <= 4) == (True, True), asked
 
 
 def test_variables_that_would_not_fit_are_told_before_anything_is_written(stage: Deployer) -> None:
