@@ -1,8 +1,8 @@
 """`simulate`: Twilio's side of whole calls, through the functions that the config renders to, and the verdicts.
 
 The functions run in processes of their own on this machine, never on Twilio: nothing is deployed, no account is needed,
-and (but for `--asapp live`) a mock stands in for ASAPP. Long because whatever a run says of its calls, its packages and its
-load is said here; what it draws is in `call_table`.
+and (but for `--asapp live`) a mock stands in for ASAPP. Long because whatever a run says of its calls, its packages and
+its load is said here; what it draws is in `call_table`.
 """
 
 from __future__ import annotations
