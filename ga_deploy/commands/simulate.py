@@ -187,12 +187,16 @@ async def _place_calls(
     ctx: Context, options: Options, scenarios: Sequence[Scenario], folder: Path | None, person: Person | None
 ) -> Calls:
     from ga_deploy.commands.stage import FunctionStage, find_bad_scripts
+    from ga_deploy.gateway.trust import open_tls_context
     from ga_deploy.local import npm_cache
     from ga_deploy.simulate.names import find_unknown_names
     from ga_deploy.simulate.runner import expand, run_scenarios, why_left_out
 
     config = load_config_of(ctx, options.asapp)
     live = options.asapp == "live"
+    if live:
+        # A setting that names no certificates would fail every call, for a reason that only the user can mend.
+        open_tls_context(os.environ)
     ui = ctx.ui
     waiting = _Waiting(ui)
     stage = FunctionStage(

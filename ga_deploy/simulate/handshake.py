@@ -6,6 +6,7 @@ import asyncio
 import os
 import ssl
 import urllib.request
+from functools import cache
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -46,11 +47,20 @@ def check_url(url: str) -> str:
 
 
 def trust() -> ssl.SSLContext:
-    """Return the certificates to believe: the system's, and those of the usual settings."""
+    """Return the certificates to believe: the system's, and those of the usual settings.
+
+    Raises OSError (an SSLError is one) when a setting names what cannot be read as certificates.
+    """
+    bundles = tuple(os.environ.get(name, "") for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))
+    return _read_certificates(bundles, tuple(os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+
+
+@cache
+def _read_certificates(bundles: tuple[str, ...], _: tuple[str, ...]) -> ssl.SSLContext:
+    """Read them once: it takes as long as several frames of audio. The system's own are where OpenSSL is told."""
     context = ssl.create_default_context()
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if bundle := os.environ.get(name):
-            context.load_verify_locations(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})  # noqa: PTH112
+    for bundle in filter(None, bundles):
+        context.load_verify_locations(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})  # noqa: PTH112
     return context
 
 

@@ -56,7 +56,11 @@ async def run_stream(
     if refusal:
         return StreamOutcome(Ending.REFUSED, CODES[Ending.REFUSED], refusal)
     timeout = aiohttp.ClientTimeout(total=None, connect=options.connect_timeout, sock_connect=options.connect_timeout)
-    connector = aiohttp.TCPConnector(ssl=trust() if request.url.startswith("wss:") else False)
+    try:
+        connector = aiohttp.TCPConnector(ssl=trust() if request.url.startswith("wss:") else False)
+    except OSError as problem:
+        reason = f"the certificates to believe cannot be read: {problem.strerror or problem}"
+        return StreamOutcome(Ending.UNREACHABLE, CODES[Ending.UNREACHABLE], reason)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         socket = await connect(session, request, options)
         if isinstance(socket, StreamOutcome):

@@ -77,6 +77,17 @@ def test_a_live_asapp_that_cannot_be_reached_is_a_failed_call(project: Run, tmp_
     assert "-for-the-test" not in shown.stdout + shown.stderr
 
 
+def test_certificates_that_cannot_be_read_are_found_before_a_live_call(project: Run, tmp_path: Path) -> None:
+    credentials = {"ASAPP_API_ID": "an-id-for-the-test", "ASAPP_API_SECRET": "a-secret-for-the-test"}
+    (tmp_path / "no.pem").write_text("no certificate")
+    shown = project(
+        "simulate", "--asapp", "live", env={**credentials, "REQUESTS_CA_BUNDLE": "no.pem", "SSL_CERT_FILE": ""}
+    )
+    assert shown.returncode == 3
+    assert "REQUESTS_CA_BUNDLE cannot be used" in shown.stderr
+    assert "fix: correct or unset REQUESTS_CA_BUNDLE" in shown.stderr
+
+
 def test_many_calls_are_one_load(project: Run) -> None:
     shown = project("simulate", "caller-hangs-up", "--calls", "6", "--concurrency", "3", "--json")
     assert shown.returncode == 0, shown.stderr
