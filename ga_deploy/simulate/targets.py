@@ -1,6 +1,6 @@
 """Who a Dial, Enqueue, Refer or Redirect hands the caller to, and what Twilio refuses about it.
 
-Sources: Twilio docs, the pages of Dial and its nouns, Enqueue and Refer; errors 13214, 13223, 13224,
+Sources: Twilio docs, the pages of Dial and its nouns, Enqueue and Refer; errors 13214, 13223, 13224, 13225,
 13801, 14101.
 """
 
@@ -16,6 +16,7 @@ from ga_deploy.simulate.twiml import Element, Remark
 
 _WHISPERED = frozenset({"number", "sip", "client"})
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_PREMIUM = re.compile(r"\+1900[0-9]{7}")
 _CALLER_ID = re.compile(r"\+?[0-9]{3,15}|client:\S+|sip:\S+|sips:\S+|anonymous", re.IGNORECASE)
 _SIP = re.compile(r"sips?:(?:[^@\s;?]+@)?[^@\s;?]+", re.IGNORECASE)
 
@@ -48,6 +49,8 @@ def _read_noun(noun: Element, caller_id: str) -> tuple[Target | None, Remark | N
         address = re.sub(r"[\s().-]", "", address)
         if not _E164.fullmatch(address):
             return None, Remark(13223, f"Dial: invalid phone number `{noun.text}`", noun.line)
+        if _PREMIUM.fullmatch(address):
+            return None, Remark(13225, f"Dial: Twilio does not call premium-rate numbers, `{address}`", noun.line)
         return Target("number", address, caller_id=caller_id), None
     if kind == "sip":
         return read_sip(noun, caller_id)

@@ -97,6 +97,8 @@ def test_without_action_the_next_verb_runs():
     ("verbs", "code"),
     [
         ('<Dial action="/after"><Number>support</Number></Dial>', "13223"),
+        ('<Dial action="/after">911</Dial>', "13223"),
+        ('<Dial action="/after"><Number>+1 900 555 0100</Number></Dial>', "13225"),
         ('<Dial action="/after" callerId="nobody at all"><Number>+15550100001</Number></Dial>', "13214"),
         ('<Dial action="/after"><Sip>pbx.example.com</Sip></Dial>', "13224"),
         ('<Dial action="/after"/>', "13221"),
