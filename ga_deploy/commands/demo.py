@@ -6,13 +6,13 @@ call went as it should.
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ga_deploy.commands.context import Context
+from ga_deploy.commands.terminable import run_terminable
 from ga_deploy.errors import CallFailed, DeployError, ExitCode
 from ga_deploy.events import StepDone, StepStarted
 from ga_deploy.ui import Ui
@@ -121,7 +121,7 @@ class _Steps:
             self._ui.event(StepDone(verdict.record.name, f"Called: {verdict.title}"))
 
         calls = run_scenarios(scenarios, stage, concurrency=1, on_start=started, on_verdict=ended)
-        verdicts = asyncio.run(calls)
+        verdicts = run_terminable(calls)
         return sorted(verdicts, key=lambda verdict: ENDINGS.index(verdict.record.name))
 
     def close(self) -> None:

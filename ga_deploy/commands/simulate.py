@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar
 from ga_deploy.commands.asapp_answers import explain_asapp
 from ga_deploy.commands.call_table import Progress, count_calls, draw_table
 from ga_deploy.commands.simulate_options import MICROPHONE, Options, check_options, check_outputs
+from ga_deploy.commands.terminable import run_terminable
 from ga_deploy.errors import CallFailed, ConfigInvalid, DeployError, ExitCode, Usage
 from ga_deploy.events import StepDone, StepStarted
 
@@ -62,7 +63,7 @@ def run(ctx: Context, options: Options) -> ExitCode:
     check_outputs(options, keep=(ctx.config_path, *(Path(scenario.file) for scenario in scenarios)))
     began = time.monotonic()
     with _recordings(options) as folder, _open_microphone(options) as person:
-        placed = asyncio.run(_place_calls(ctx, options, scenarios, folder, person))
+        placed = run_terminable(_place_calls(ctx, options, scenarios, folder, person))
     verdicts, load = placed.verdicts, placed.load
     seconds = time.monotonic() - began
     failed = [verdict for verdict in verdicts if not verdict.passed]

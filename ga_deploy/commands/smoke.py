@@ -7,7 +7,6 @@ with a telephone can hear is listed at the end. Long because each check says in 
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import urlencode
 
+from ga_deploy.commands.terminable import run_terminable
 from ga_deploy.errors import CallFailed, ExitCode, Unreachable
 from ga_deploy.redact import Secret, redact
 
@@ -303,7 +303,7 @@ class Smoke:
             self._note("media", "fail", "there is no stream to open", "see the failed check above")
             return
         self.say(f"  … media: listening to the agent for {MEDIA_SECONDS:.0f} s at most")
-        outcome = asyncio.run(_listen(stream, self.config.twilio.account_sid, token))
+        outcome = run_terminable(_listen(stream, self.config.twilio.account_sid, token))
         if not outcome.opened:
             code = f"{outcome.code}: " if outcome.code else ""
             self._note("media", "fail", f"{code}{outcome.reason or outcome.ending.value}", "is ASAPP's host reachable?")

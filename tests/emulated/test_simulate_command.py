@@ -6,19 +6,19 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 import wave
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    import subprocess
-
 ROOT = Path(__file__).parents[2]
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 WRONG = """
 title: Somebody else should have answered
@@ -171,6 +171,29 @@ def test_packages_that_cannot_be_fetched_are_waited_for_aloud(project: Run, tmp_
     assert "npm asks its registry, for 5 s so far; last: GET http://127.0.0.1:9/" in shown.stderr
     assert "error: npm could not install" in shown.stderr
     assert "fix: check the network" in shown.stderr
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_can_be_ended_and_leaves_no_process(project: Run, tmp_path: Path, signum: int, code: int) -> None:
+    del project
+    command = [sys.executable, "-m", "ga_deploy", "simulate", "agent", "keys", "noise", "result-late", "--calls", "4"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr
+        for line in run.stderr:
+            if "4 calls" in line:
+                break
+        time.sleep(2.0)
+        workers = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+        children = workers.read_text().split() if workers.exists() else []
+        began = time.monotonic()
+        run.send_signal(signum)
+        said = run.stderr.read()
+        assert run.wait(20) == code, said
+    assert time.monotonic() - began < 15
+    assert "Traceback" not in said
+    assert "error: " in said
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
 
 
 def test_the_shipped_scenarios_are_listed(project: Run) -> None:
