@@ -32,6 +32,8 @@ FORMAT_VERSION = 1
 
 # What a terminal would obey (or show backwards), were it in a name or a message of somebody else's; colours are ours.
 _OBEYED = re.compile(r"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# What says the same, and is as wide, where an output has no such sign.
+_PLAIN = str.maketrans("✓✗…·→▸“”’–×µ", 'vx..>>""\'-xu')
 _LEVEL_COLOUR = {"error": "31", "warning": "33"}
 
 
@@ -354,7 +356,11 @@ class Ui:
 
     def _write_json(self, payload: Mapping[str, object]) -> None:
         # A secret may hold a quote or backslash, which JSON escapes: redact knows that spelling as well.
-        self._put(self._out, redact(json.dumps(payload, indent=2, ensure_ascii=False, default=_refuse)))
+        text = redact(json.dumps(payload, indent=2, ensure_ascii=False, default=_refuse))
+        if (self._out.encoding or "utf-8").lower().replace("-", "") != "utf8":
+            # What another encoding may not have is escaped, but only after secrets are out: they are known unescaped.
+            text = json.dumps(json.loads(text), indent=2)
+        self._put(self._out, text)
 
     def _write(self, stream: TextIO, text: str) -> None:
         self._put(stream, _OBEYED.sub(r"\1", redact(text)))
@@ -365,7 +371,7 @@ class Ui:
             stream.write(safe)
         except UnicodeEncodeError:
             encoding = stream.encoding or "ascii"
-            stream.write(safe.encode(encoding, "replace").decode(encoding))
+            stream.write(safe.translate(_PLAIN).encode(encoding, "replace").decode(encoding))
         stream.flush()
 
 

@@ -128,9 +128,19 @@ def test_a_result_may_be_a_table() -> None:
 
 def test_an_output_that_cannot_show_a_character_still_gets_the_rest() -> None:
     ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    Ui(err=ascii_only, environ={}).note("done ✓")
+    Ui(err=ascii_only, environ={}).note("✓ “done” … ✗ 失")
     ascii_only.seek(0)
-    assert ascii_only.read() == "done ?\n"
+    assert ascii_only.read() == 'v "done" . x ?\n'
+
+
+def test_json_loses_no_character_to_an_encoding_and_no_secret_by_it() -> None:
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    secret = Secret("gehéim-✓-for-this-test")
+    Ui(out=ascii_only, as_json=True, environ={}).result({"name": "Zoë ✓", "leak": f"<{secret.reveal()}>"}, "")
+    ascii_only.seek(0)
+    told = json.loads(ascii_only.read())
+    assert told["name"] == "Zoë ✓"
+    assert "for-this-test" not in told["leak"]
 
 
 class Terminal(io.StringIO):
