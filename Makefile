@@ -32,8 +32,9 @@ $(READY): pyproject.toml
 demo: $(READY)
 	@$(BIN)/ga-deploy demo
 
+# Three at a time on two cores: calls in real time and commands that wait leave a core idle.
 test: $(READY)
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadgroup
 
 test-long: $(READY)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 900

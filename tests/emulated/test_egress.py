@@ -14,6 +14,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ga_deploy.asapp_mock.script import Ending, Report, Say, Script
 from ga_deploy.asapp_mock.server import MockAsapp
 from ga_deploy.emulator.egress import describe_egress
 from ga_deploy.emulator.runtime import FunctionHost, Handler, HttpCall
@@ -195,7 +196,7 @@ def test_a_live_asapp_is_talked_to_through_proxy_and_private_ca(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*ca.issue("api.partner.example"))
     secret = "a-secret-behind-a-proxy"
-    mock = MockAsapp("an-id-behind-a-proxy", secret)
+    mock = MockAsapp("an-id-behind-a-proxy", secret, script=Script("short", (Say("Hello."),), Ending.AGENT, Report()))
 
     def run(**settings: str) -> subprocess.CompletedProcess[str]:
         credentials = {"ASAPP_API_ID": "an-id-behind-a-proxy", "ASAPP_API_SECRET": secret}
