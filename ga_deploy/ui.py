@@ -65,7 +65,6 @@ class Ui:
         self._started: dict[str, tuple[str, float]] = {}
         self._status: Status | None = None
         self._live: Live | None = None
-        self._console_err: Console | None = None
         self._answered = False
 
     @property
@@ -118,6 +117,7 @@ class Ui:
             highlight=False,
             emoji=False,
             markup=False,
+            _environ=self._environ,
         )
         console.print(renderable)
         return "\n".join(line.rstrip() for line in drawn.getvalue().rstrip("\n").split("\n"))
@@ -162,12 +162,10 @@ class Ui:
             self._live = None
             return
         if self._live is None:
-            from rich.console import Console
             from rich.live import Live
 
             self._settle()
-            console = Console(file=self._err, highlight=False, emoji=False, no_color=not self._has_colour(self._err))
-            self._live = Live(console=console, transient=True, refresh_per_second=8)
+            self._live = Live(console=self._console(), transient=True, refresh_per_second=8)
             self._live.start()
         self._live.update(renderable)
 
@@ -289,18 +287,26 @@ class Ui:
             return
         shown = text or " · ".join(label for label, _ in self._started.values())
         if self._status is None:
-            from rich.console import Console
             from rich.text import Text
 
-            self._console_err = Console(
-                file=self._err, highlight=False, emoji=False, no_color=not self._has_colour(self._err)
-            )
-            self._status = self._console_err.status(Text(redact(shown)), spinner="dots")
+            self._status = self._console().status(Text(redact(shown)), spinner="dots")
             self._status.start()
         else:
             from rich.text import Text
 
             self._status.update(Text(redact(shown)))
+
+    def _console(self) -> Console:
+        """The terminal, for what is redrawn in place; what it can do is said by the same environment as ours."""
+        from rich.console import Console
+
+        return Console(
+            file=self._err,
+            highlight=False,
+            emoji=False,
+            no_color=not self._has_colour(self._err),
+            _environ=self._environ,
+        )
 
     def _stop_live(self) -> None:
         if self._status is not None:

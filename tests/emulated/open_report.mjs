@@ -30,6 +30,11 @@ seen.failed = await page.locator('details.call.fail').count();
 seen.images = await page.locator('img, iframe, object, embed, link').count();
 seen.scripts = await page.locator('script').count();
 seen.text = await page.evaluate(() => document.body.innerText);
+seen.drawn = await page.evaluate(() => ['iiii', 'WWWW'].map((letters) => {
+  const brush = document.createElement('canvas').getContext('2d');
+  brush.font = '40px sans-serif';
+  return brush.measureText(letters).width;
+}));
 seen.audio = await page.evaluate(() => [...document.querySelectorAll('audio')].map((one) => [one.duration, one.error?.message ?? '']));
 await page.locator('.track svg').first().click({ position: { x: 300, y: 40 } });
 await page.waitForFunction(() => document.querySelector('audio').currentTime > 0);

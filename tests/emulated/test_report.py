@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from ga_deploy.emulator.npm import NodePackages, NodeTools
-from ga_deploy.local import npm_cache
 from ga_deploy.redact import Secret
 from ga_deploy.simulate.audio import wav_bytes
 from ga_deploy.simulate.judge import Failing, Verdict, measure
@@ -26,6 +25,11 @@ pytestmark = pytest.mark.xdist_group("browser")
 PACKAGES = {"@sparticuz/chromium": "153.0.0", "playwright-core": "1.65.1"}
 HOSTILE = "</pre></details><script>alert('x')</script><img src=x onerror=alert(1)>{{7*7}}"
 SECRET = "a-secret-that-no-page-shows"
+
+FONTS_CONF = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>{folder}/fonts</dir><cachedir>{folder}/fonts-cache</cachedir></fontconfig>
+"""
 
 
 def make_verdicts() -> list[Verdict]:
@@ -82,12 +86,12 @@ def make_verdicts() -> list[Verdict]:
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def opened(tmp_path_factory: pytest.TempPathFactory, npm_cache: Path) -> dict[str, Any]:
     Secret(SECRET)
     folder = tmp_path_factory.mktemp("report")
     page = folder / "calls.html"
     page.write_text(write_report(make_verdicts(), seconds=1.0), encoding="utf-8")
-    modules = asyncio.run(NodePackages(npm_cache()).install(PACKAGES))
+    modules = asyncio.run(NodePackages(npm_cache).install(PACKAGES))
     script = Path(__file__).with_name("open_report.mjs")
     command = [
         str(NodeTools.find().node),
@@ -96,8 +100,13 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         str(page),
         str(folder / "shot.png"),
     ]
-    # The browser unpacks itself into the temporary folder: two that share one get in each other's way.
-    environ = {**os.environ, "TMPDIR": str(folder)}
+    # The browser unpacks itself and its fonts into the temporary folder: two that share one get in each other's way.
+    # Its own `fonts.conf` knows only the system's temporary folder, so it gets one that names this.
+    fonts = folder / "fontconfig"
+    fonts.mkdir()
+    (fonts / "fonts.conf").write_text(FONTS_CONF.format(folder=folder), encoding="utf-8")
+    own = {"TMPDIR": str(folder), "HOME": str(folder), "XDG_CACHE_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    environ = {**os.environ, **own, "FONTCONFIG_PATH": str(fonts), "FONTCONFIG_FILE": str(fonts / "fonts.conf")}
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False, env=environ)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -108,6 +117,11 @@ def test_the_page_is_complete(opened: dict[str, Any]) -> None:
     assert (opened["calls"], opened["failed"]) == (3, 1)
     assert "A good call" in opened["text"]
     assert "number +15550100001 (answered)" in opened["text"]
+
+
+def test_letters_are_drawn(opened: dict[str, Any]) -> None:
+    narrow, wide = opened["drawn"]
+    assert 0 < narrow < wide
 
 
 def test_both_sides_of_every_stream_can_be_played(opened: dict[str, Any]) -> None:

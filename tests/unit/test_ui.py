@@ -148,7 +148,12 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_what_is_redrawn_in_place_is_gone_at_the_end() -> None:
+@pytest.mark.parametrize("around", ["dumb", "xterm", None])
+def test_what_is_redrawn_in_place_is_gone_at_the_end(around: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if around is None:
+        monkeypatch.delenv("TERM", raising=False)
+    else:
+        monkeypatch.setenv("TERM", around)
     terminal = Terminal()
     ui = Ui(out=io.StringIO(), err=terminal, environ={"TERM": "xterm"}, colour=False)
     ui.redraw("3 of 9 calls")
