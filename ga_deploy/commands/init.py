@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ga_deploy import __version__
 from ga_deploy.errors import DeployError, ExitCode, Usage
+from ga_deploy.installation import find_installation
 
 if TYPE_CHECKING:
     from ga_deploy.commands.context import Context
+    from ga_deploy.installation import Installation
     from ga_deploy.ui import Ui
 
 # Reserved for examples, so that nobody is called before a real number stands there.
@@ -25,12 +27,14 @@ def run(ctx: Context, directory: Path, *, flow: bool = False, templates: bool = 
 
     Without it nothing at all is written when one is in the way. A `.gitignore` is kept and completed.
     """
-    files = _compose(ctx, directory, flow=flow, templates=templates, force=force)
+    origin = find_installation()
+    wheel = _read_wheel(origin)
+    files = _compose(ctx, directory, origin, wheel, flow=flow, templates=templates, force=force)
     written = []
     for path, text in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(text.encode() if isinstance(text, str) else text)
         except OSError as error:
             raise DeployError(
                 f"{path} cannot be written",
@@ -38,18 +42,28 @@ def run(ctx: Context, directory: Path, *, flow: bool = False, templates: bool = 
                 fix="make the folder writable, or name another one",
             ) from error
         written.append(str(path))
-    ctx.ui.result({"directory": str(directory), "files": written}, _next_steps(ctx, directory, written))
+    ctx.ui.result({"directory": str(directory), "files": written}, _next_steps(ctx, directory, written, origin, wheel))
     return ExitCode.OK
 
 
-def _compose(ctx: Context, directory: Path, *, flow: bool, templates: bool, force: bool) -> dict[Path, str]:
+def _compose(
+    ctx: Context,
+    directory: Path,
+    origin: Installation,
+    wheel: tuple[Path, bytes] | None,
+    *,
+    flow: bool,
+    templates: bool,
+    force: bool,
+) -> dict[Path, str | bytes]:
     if directory.exists() and not directory.is_dir():
         raise Usage(f"{directory} is a file", why="a folder is expected", fix="name a folder")
     config = ctx.config_path.name
     workflow = Path(".github") / "workflows" / "ga-deploy.yml"
     own = _own_templates() if templates else {}
     ignored = directory / ".gitignore"
-    names_of_files = [Path(config), Path(".env.example"), workflow, *own]
+    shipped = dict([wheel]) if wheel else {}
+    names_of_files = [Path(config), Path(".env.example"), workflow, *own, *shipped]
     taken = [name for name in names_of_files if _is_there(directory / name)]
     if taken and not force:
         raise DeployError(
@@ -59,14 +73,14 @@ def _compose(ctx: Context, directory: Path, *, flow: bool, templates: bool, forc
         )
     answers = _ask(ctx.ui)
     environment = ctx.environment or "ui"
-    names = {
+    names: dict[str, object] = {
         **answers,
         "transfer_is_placeholder": answers["transfer_number"] == PLACEHOLDER,
         "flow": flow,
         "templates": templates,
         "environment": _checked_environment(environment),
         "suffix": "" if environment == "ui" else environment[:16].strip("-_").replace("_", "-").lower(),
-        "version": __version__,
+        "requirement": _workflow_requirement(origin, wheel),
         "config_option": "" if config == "config.yaml" else f" --config {config}",
     }
     return {
@@ -75,7 +89,29 @@ def _compose(ctx: Context, directory: Path, *, flow: bool, templates: bool, forc
         ignored: _complete(ignored, _fill("gitignore", names)),
         directory / workflow: _fill("workflow.yml", names),
         **{directory / name: text for name, text in own.items()},
+        **{directory / name: content for name, content in shipped.items()},
     }
+
+
+def _read_wheel(origin: Installation) -> tuple[Path, bytes] | None:
+    """Return the wheel that this ga-deploy was installed from, if it is still the same file, and where it goes."""
+    if origin.origin != "wheel":
+        return None
+    try:
+        content = Path(origin.place).read_bytes()
+    except OSError:
+        return None
+    if origin.sha256 and hashlib.sha256(content).hexdigest() != origin.sha256:
+        return None
+    return Path("wheels") / Path(origin.place).name, content
+
+
+def _workflow_requirement(origin: Installation, wheel: tuple[Path, bytes] | None) -> str | None:
+    """Return what the workflow passes to `pip install`; None when only the user can know it."""
+    if wheel:
+        return f"./{wheel[0].as_posix()}[local]"
+    # A folder of this machine does not exist on the machine of the workflow.
+    return origin.requirement("local") if origin.origin in {"index", "git"} else None
 
 
 def _is_there(path: Path) -> bool:
@@ -150,7 +186,9 @@ def _complete(path: Path, lines: str) -> str:
     return there + gap + "".join(f"{line}\n" for line in missing)
 
 
-def _next_steps(ctx: Context, directory: Path, written: list[str]) -> str:
+def _next_steps(
+    ctx: Context, directory: Path, written: list[str], origin: Installation, wheel: tuple[Path, bytes] | None
+) -> str:
     option = "" if ctx.config_path.name == "config.yaml" else f" --config {ctx.config_path.name}"
     enter = "" if directory == Path() else f"  cd {directory}\n"
     return (
@@ -159,5 +197,16 @@ def _next_steps(ctx: Context, directory: Path, written: list[str]) -> str:
         f"{enter}  ga-deploy up --local{option}\n\n"
         "Deploy it: put your numbers into the config and your keys into .env (a copy of .env.example), then\n"
         f"  ga-deploy validate{option}\n"
-        f"  ga-deploy up{option}"
+        f"  ga-deploy up{option}" + _explain_workflow(origin, wheel)
     )
+
+
+def _explain_workflow(origin: Installation, wheel: tuple[Path, bytes] | None) -> str:
+    if wheel:
+        return f"\n\nThe workflow installs ga-deploy from {wheel[0].as_posix()}: commit that file."
+    if _workflow_requirement(origin, wheel) is None:
+        return (
+            "\n\nBefore the workflow runs, set the repository variable GA_DEPLOY_REQUIREMENT to what pip installs,\n"
+            "for example a wheel in this repository: ./wheels/ga_deploy-VERSION-py3-none-any.whl[local]"
+        )
+    return ""

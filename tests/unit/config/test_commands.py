@@ -38,6 +38,9 @@ def test_init_writes_a_project_that_validates(ga_deploy: Run, golden: Golden, tm
     for name in (".github/workflows/ga-deploy.yml", "config.yaml"):
         assert "[[" not in files[name]
         assert isinstance(yaml.safe_load(files[name]), dict)
+    # The tests run from a folder, which the workflow's machine does not have: nobody's package is fetched by its name.
+    assert "pip install 'ga-deploy" not in files[".github/workflows/ga-deploy.yml"]
+    assert "${GA_DEPLOY_REQUIREMENT:?" in files[".github/workflows/ga-deploy.yml"]
     assert ".env" in files[".gitignore"].splitlines()
     valid = ga_deploy("validate", "--local", cwd=tmp_path / "project")
     assert (valid.returncode, valid.stderr) == (0, "")
