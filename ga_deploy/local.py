@@ -7,7 +7,6 @@ short commands at once take turns. GA_DEPLOY_EMULATOR=http://127.0.0.1:PORT name
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -15,16 +14,18 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ga_deploy.advisory_lock import try_lock
 from ga_deploy.config.load import LocalStandIn
 from ga_deploy.errors import DeployError, Usage
+from ga_deploy.folders import make_private_folder, open_private_file, user_cache, write_private_file
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from ga_deploy.emulator.server import EmulatorThread
 
@@ -38,9 +39,13 @@ TURN_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True)
 class LocalStack:
-    """A running emulator: `base_url` without a trailing slash, the mock ASAPP below it at `/asapp`."""
+    """A running emulator: `base_url` without a trailing slash, the mock ASAPP below it at `/asapp`.
+
+    `control_token` opens its control plane; None when this user does not know it.
+    """
 
     base_url: str
+    control_token: Secret | None = None
 
     @property
     def asapp_url(self) -> str:
@@ -63,20 +68,29 @@ class LocalStack:
         if numbers:
             self.control("POST", "/numbers", {"account_sid": ACCOUNT_SID, "numbers": list(numbers)})
 
-    def control(self, method: str, path: str, body: object = None) -> dict[str, object]:
+    def control(self, method: str, path: str, body: object = None, *, timeout: float = 30) -> dict[str, object]:
         """Ask the emulator's control plane (`/_emulator…`); raises `DeployError` when it does not answer."""
+        headers = {"Content-Type": "application/json"}
+        if self.control_token:
+            headers["Authorization"] = f"Bearer {self.control_token.reveal()}"
         request = urllib.request.Request(  # noqa: S310 - the URL is our own loopback one
             f"{self.base_url}/_emulator{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
+            headers=headers,
         )
         # No proxy: this is loopback, and a proxy that is set for the outside would answer instead.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=30) as answer:
+            with opener.open(request, timeout=timeout) as answer:
                 answered: dict[str, object] = json.loads(answer.read() or b"{}")
                 return answered
+        except urllib.error.HTTPError as error:
+            raise DeployError(
+                f"the emulator at {self.base_url} refuses `{method} /_emulator{path}`",
+                why="it runs for another user, or its token was removed" if error.code == 401 else _read_error(error),
+                fix="start one with `ga-deploy emulator`, or unset GA_DEPLOY_EMULATOR",
+            ) from None
         except (OSError, ValueError) as error:
             raise DeployError(
                 f"no emulator answers at {self.base_url}",
@@ -92,14 +106,13 @@ def open_stack(state_dir: Path) -> Iterator[LocalStack]:
     Raises `DeployError` when the extra `local` is missing, or when the emulator cannot start.
     """
     if given := os.environ.get("GA_DEPLOY_EMULATOR"):
-        stack = LocalStack(_loopback(given))
+        stack = _find_stack(_require_loopback(given))
         stack.control("GET", "/health")
         yield stack
         return
-    state_dir.mkdir(parents=True, exist_ok=True)
-    with (state_dir / "emulator.lock").open("a+") as lock:
+    with _open_lock(state_dir) as lock:
         if running := _take_turn(lock):
-            yield LocalStack(running)
+            yield running
             return
         with running_stack(state_dir, port=None) as stack:
             yield stack
@@ -111,16 +124,14 @@ def serve_stack(state_dir: Path, port: int) -> Iterator[LocalStack]:
 
     Raises `DeployError` when the port is in use or another emulator of this folder is running.
     """
-    state_dir.mkdir(parents=True, exist_ok=True)
-    with (state_dir / "emulator.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with _open_lock(state_dir) as lock:
+        if not try_lock(lock):
+            running = _find_holder(lock)
             raise DeployError(
                 "an emulator is running in this folder already",
-                why=_holder(lock).get("url", "another command uses it right now"),
+                why=running.base_url if running else "another command uses it right now",
                 fix="use that one, or end it first",
-            ) from None
+            )
         with running_stack(state_dir, port=port) as stack:
             _write_holder(lock, {"url": stack.base_url})
             try:
@@ -152,25 +163,27 @@ def running_stack(state_dir: Path, port: int | None) -> Iterator[LocalStack]:
     thread = EmulatorThread(emulator)
     base_url = _start(thread, _remembered_port(remembered)) if port is None else thread.start(port)
     try:
-        remembered.write_text(json.dumps({"port": urlsplit(base_url).port}), encoding="utf-8")
-        yield LocalStack(base_url)
+        write_private_file(remembered, json.dumps({"port": urlsplit(base_url).port}))
+        yield LocalStack(base_url, emulator.control_token)
     finally:
         thread.stop()
 
 
 def npm_cache() -> Path:
     """Where installed npm dependency sets are kept for all projects of this user."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "ga-deploy" / "npm"
+    return user_cache() / "npm"
 
 
-def _loopback(url: str) -> str:
+def _is_loopback(url: object) -> bool:
     try:
-        parts = urlsplit(url)
-        is_local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"} and bool(parts.port)
+        parts = urlsplit(str(url))
+        return parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"} and bool(parts.port)
     except ValueError:
-        is_local = False
-    if not is_local:
+        return False
+
+
+def _require_loopback(url: str) -> str:
+    if not _is_loopback(url):
         raise Usage(
             "GA_DEPLOY_EMULATOR does not name an emulator",
             why=f"`{url}` is not of the form http://127.0.0.1:PORT",
@@ -179,33 +192,63 @@ def _loopback(url: str) -> str:
     return url.rstrip("/")
 
 
-def _take_turn(lock: IO[str]) -> str | None:
-    """Hold the folder's lock and return None; or return the URL of the emulator that holds it for others to use."""
+def _find_stack(base_url: str) -> LocalStack:
+    """Return the stack at a URL on loopback, with the token of its run if this user may know it."""
+    from ga_deploy.emulator.run_token import find_token
+
+    return LocalStack(base_url, find_token(urlsplit(base_url).port or 0))
+
+
+def _read_error(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["error"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return str(error)
+
+
+def _open_lock(state_dir: Path) -> IO[str]:
+    try:
+        make_private_folder(state_dir)
+        return open_private_file(state_dir / "emulator.lock")
+    except OSError as error:
+        raise DeployError(
+            f"the emulator's folder {state_dir} cannot be used", why=str(error), fix="make it writable"
+        ) from error
+
+
+def _take_turn(lock: IO[str]) -> LocalStack | None:
+    """Hold the folder's lock and return None; or return the running emulator that holds it for others to use."""
     deadline = time.monotonic() + TURN_TIMEOUT_S
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if url := _holder(lock).get("url"):
-                return url
-            if time.monotonic() > deadline:
-                raise DeployError(
-                    "another `ga-deploy --local` is at work in this folder",
-                    why=f"it has not ended within {TURN_TIMEOUT_S:.0f} s",
-                    fix="wait for it, or end it, then run this again",
-                ) from None
-            time.sleep(0.1)
-        else:
-            return None
+    while not try_lock(lock):
+        if running := _find_holder(lock):
+            return running
+        if time.monotonic() > deadline:
+            raise DeployError(
+                "another `ga-deploy --local` is at work in this folder",
+                why=f"it has not ended within {TURN_TIMEOUT_S:.0f} s",
+                fix="wait for it, or end it, then run this again",
+            )
+        time.sleep(0.1)
+    # What a killed emulator wrote here is not true any more.
+    _write_holder(lock, {})
+    return None
 
 
-def _holder(lock: IO[str]) -> dict[str, str]:
+def _find_holder(lock: IO[str]) -> LocalStack | None:
+    """Return the emulator that the lock file names, if it is on loopback and answers: the file may outlive it."""
     lock.seek(0)
     try:
-        held = json.loads(lock.read() or "{}")
-    except ValueError:
-        return {}
-    return held if isinstance(held, dict) else {}
+        url = json.loads(lock.read() or "{}")["url"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not _is_loopback(url):
+        return None
+    stack = _find_stack(str(url).rstrip("/"))
+    try:
+        healthy = stack.control("GET", "/health", timeout=5).get("status") == "ok"
+    except (DeployError, AttributeError):
+        return None
+    return stack if healthy else None
 
 
 def _write_holder(lock: IO[str], holder: dict[str, str]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-import json
 import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,8 @@ from ga_deploy.asapp_mock.faults import FaultBoard, read_fault
 from ga_deploy.asapp_mock.performance import Departure, Performance
 from ga_deploy.asapp_mock.script import SHIPPED, Say, Script, read_script
 from ga_deploy.asapp_mock.tokens import TokenMint
+from ga_deploy.loopback_server import refuse_web_pages
+from ga_deploy.strict_json import read_json
 
 if TYPE_CHECKING:
     import ssl
@@ -56,7 +57,7 @@ class MockAsapp:
 
     def application(self) -> web.Application:
         """Return a fresh aiohttp application with all routes, to serve or to mount below a path of another one."""
-        application = web.Application(client_max_size=_LONGEST_MESSAGE)
+        application = web.Application(client_max_size=_LONGEST_MESSAGE, middlewares=[refuse_web_pages()])
         application.add_routes(self._routes())
         return application
 
@@ -216,7 +217,7 @@ class MockAsapp:
         # A peer that breaks the protocol or the connection ends its own stream and nothing else.
         with contextlib.suppress(ConnectionError, ValueError, KeyError, TypeError):
             async for received in socket:
-                message = json.loads(received.data)
+                message = read_json(received.data)
                 if message["event"] == "stop":
                     by = "caller"
                     break
@@ -255,7 +256,7 @@ class MockAsapp:
 
     async def _add_fault(self, request: web.Request) -> web.Response:
         try:
-            self.faults.add(read_fault(await request.json()))
+            self.faults.add(read_fault(read_json(await request.read())))
         except (ValueError, TypeError) as error:
             return _problem(400, str(error))
         return web.Response(status=204)
@@ -266,7 +267,7 @@ class MockAsapp:
 
     async def _add_script(self, request: web.Request) -> web.Response:
         try:
-            rule = await request.json()
+            rule = read_json(await request.read())
             script = SHIPPED[rule["script"]] if isinstance(rule["script"], str) else read_script(rule["script"])
             self.calls.add_rule(rule.get("match", {}), script, int(rule.get("times", 0)))
         except (ValueError, TypeError, KeyError, AttributeError) as error:

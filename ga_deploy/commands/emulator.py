@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ga_deploy.errors import ExitCode
 
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
 
 def run(ctx: Context, port: int) -> ExitCode:
     """Serve until a signal ends it, with the state kept: 130 after Ctrl-C, 143 after SIGTERM, as every command."""
+    from ga_deploy.emulator.run_token import token_file
     from ga_deploy.errors import Terminated
     from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN, serve_stack
 
     with serve_stack(ctx.state_dir, port) as stack:
+        token = token_file(urlsplit(stack.base_url).port or 0)
         rows = [
             ("account", ACCOUNT_SID),
             ("auth token", AUTH_TOKEN),
@@ -26,6 +29,7 @@ def run(ctx: Context, port: int) -> ExitCode:
             ("Studio", f"{stack.base_url}/studio/v2"),
             ("Sync", f"{stack.base_url}/sync/v1"),
             ("mock ASAPP", stack.asapp_url),
+            ("control token", str(token)),
             ("state", str(ctx.state_dir / "emulator.sqlite3")),
         ]
         width = max(len(label) for label, _ in rows)
@@ -36,10 +40,12 @@ def run(ctx: Context, port: int) -> ExitCode:
                 *(f"  {label:<{width}}  {value}" for label, value in rows),
                 "",
                 "Commands with --local in this folder use it. Another client takes the URLs above as its base URLs, or",
-                "names Twilio's own hosts in the Host header. Ctrl-C ends it; its state stays.",
+                "names Twilio's own hosts in the Host header. Requests to the control plane (/_emulator) show the",
+                "token in the file above: `Authorization: Bearer TOKEN`. Ctrl-C ends it; its state stays.",
             ]
         )
-        ctx.ui.result({"url": stack.base_url, "account_sid": ACCOUNT_SID, "asapp_url": stack.asapp_url}, text)
+        payload = {"url": stack.base_url, "account_sid": ACCOUNT_SID, "asapp_url": stack.asapp_url}
+        ctx.ui.result({**payload, "control_token_file": str(token)}, text)
         try:
             threading.Event().wait()
         except KeyboardInterrupt:

@@ -30,6 +30,7 @@ from ga_deploy.config.steps import Notify, Send
 from ga_deploy.emulator.npm import NodePackages
 from ga_deploy.emulator.runtime import FunctionHost, Handler, HttpCall
 from ga_deploy.errors import ConfigInvalid, DeployError, Finding, Place
+from ga_deploy.loopback_server import refuse_web_pages
 from ga_deploy.redact import Secret
 from ga_deploy.render import render
 from ga_deploy.simulate.leg import make_opener
@@ -110,7 +111,7 @@ class WebHooks:
 
     async def start(self) -> None:
         """Listen on any free port."""
-        app = web.Application()
+        app = web.Application(middlewares=[refuse_web_pages()])
         app.router.add_post("/{hook}", self._receive)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()

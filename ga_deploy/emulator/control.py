@@ -1,5 +1,7 @@
 """The control plane under `/_emulator/`: what tests and the command line set and see. Twilio has nothing like it.
 
+Every request but `GET /health` shows the token of the run (`Authorization: Bearer TOKEN`); bodies are JSON, and say so.
+
 GET    /health                    is it up
 GET    /state[?account=AC…]       the end state, comparable between runs
 GET    /journal[?only=&exclude=]  the requests, with their number and depth;   DELETE forgets them
@@ -13,7 +15,8 @@ POST   /foreign-deploy            somebody else deploys (see `foreign.deploy`)
 from __future__ import annotations
 
 import dataclasses
-import json
+import hmac
+import math
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -23,6 +26,7 @@ from ga_deploy.emulator.faults import read_fault
 from ga_deploy.emulator.foreign import deploy
 from ga_deploy.emulator.numbers import number_json, seed_number
 from ga_deploy.emulator.problems import ApiError
+from ga_deploy.strict_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,18 +35,31 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 
+# The clock stays within what dates can say (the year 9000).
+LATEST = 221_845_392_000.0
+
 
 async def answer(emulator: Emulator, request: web.Request, path: str) -> web.Response:
     """Answer a request to the control plane; 400 with `error` for what cannot be done."""
+    if path.rstrip("/") != "/health" and not _shows_token(request, emulator.control_token.reveal()):
+        error = "this needs the token of the run: Authorization: Bearer TOKEN"
+        return web.json_response({"error": error}, status=401, headers={"WWW-Authenticate": "Bearer"})
     action = _ACTIONS.get((request.method, path.rstrip("/")))
     if action is None:
         known = sorted(f"{method} {name}" for method, name in _ACTIONS)
         return web.json_response({"error": f"no such control: {request.method} {path}", "controls": known}, status=404)
+    if request.can_read_body and request.content_type != "application/json":
+        return web.json_response({"error": "a body must have the type application/json"}, status=415)
     try:
-        given = json.loads(await request.text() or "{}")
+        given = read_json(await request.read() or b"{}")
         return web.json_response(action(emulator, request, given))
     except (ValueError, TypeError, KeyError, AttributeError, ApiError) as problem:
         return web.json_response({"error": str(problem) or type(problem).__name__}, status=400)
+
+
+def _shows_token(request: web.Request, token: str) -> bool:
+    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), token.encode())
 
 
 def _health(emulator: Emulator, request: web.Request, given: Any) -> Body:
@@ -93,7 +110,10 @@ def _clock(emulator: Emulator, request: web.Request, given: Any) -> Body:
 
 
 def _advance(emulator: Emulator, request: web.Request, given: Any) -> Body:
-    emulator.world.advance(float(given["advance"]))
+    seconds = float(given["advance"])
+    if not math.isfinite(seconds) or not 0 <= emulator.world.store.now() + seconds <= LATEST:
+        raise ValueError(f"the clock cannot be moved by {given['advance']!r} seconds")
+    emulator.world.advance(seconds)
     return _clock(emulator, request, given)
 
 

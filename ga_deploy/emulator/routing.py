@@ -20,6 +20,7 @@ from ga_deploy.emulator import (
     sync_maps,
     variables,
 )
+from ga_deploy.loopback_server import is_loopback_name
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -39,7 +40,6 @@ _PRODUCT_HOST = re.compile(
     r"(serverless|serverless-upload|api|studio|sync|webhooks)((?:\.[a-z0-9-]+){0,2})\.twilio\.com"
 )
 _SITE_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+){0,2}\.twil\.io")
-_LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,15 @@ class Place:
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
+def answers_to(host: str) -> bool:
+    """Tell whether the emulator answers for a host: this machine, Twilio's APIs, deployed sites.
+
+    The last two are names that only Twilio can make resolve to something, so that no page elsewhere can make one lead
+    here; any other name in `Host` is how DNS rebinding shows.
+    """
+    return is_loopback_name(host) or bool(_PRODUCT_HOST.fullmatch(host) or _SITE_HOST.fullmatch(host))
+
+
 def find_place(request: web.Request) -> Place | None:
     """Return where a request belongs, None for a host or a path that is nobody's."""
     host = re.sub(r":\d+$", "", request.host.lower())
@@ -78,7 +87,7 @@ def find_place(request: web.Request) -> Place | None:
         return Place(match[1], path, query, f"https://{host}", host)
     if _SITE_HOST.fullmatch(host):
         return Place("site", path, query, f"https://{host}", host)
-    if host not in _LOOPBACK:
+    if not is_loopback_name(host):
         return None
     product, _, rest = path[1:].partition("/")
     if product == "_emulator":

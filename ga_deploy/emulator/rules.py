@@ -6,6 +6,7 @@ Defaults are what is known of Twilio (docs pages named beside each), except that
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -87,7 +88,7 @@ def _typed(name: str, value: object, default: object) -> object:
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):
             return value
     elif isinstance(default, float):
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)
     elif type(value) is type(default):
         return value

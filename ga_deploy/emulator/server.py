@@ -15,17 +15,20 @@ from ga_deploy.emulator.faults import Fault, FaultPlan
 from ga_deploy.emulator.front_door import Exchange, FrontDoor
 from ga_deploy.emulator.journal import Journal
 from ga_deploy.emulator.npm import NodePackages
-from ga_deploy.emulator.routing import find_place
+from ga_deploy.emulator.routing import answers_to, find_place
 from ga_deploy.emulator.rules import Rules
+from ga_deploy.emulator.run_token import RunToken
 from ga_deploy.emulator.wire import unknown
 from ga_deploy.emulator.world import World
 from ga_deploy.errors import DeployError
+from ga_deploy.loopback_server import refuse_web_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ga_deploy.emulator.accounts import Account
+    from ga_deploy.redact import Secret
 
 T = TypeVar("T")
 
@@ -46,7 +49,7 @@ class Emulator:
     npm: builds complete at once, deployed functions have no packages. `rules` and the keywords after it change the
     platform's behaviour. `on_exchange` is called after every API request. `asapp` is mounted at `/asapp`. `certificate`
     (certificate file, key file) turns TLS on. The methods belong to one event loop; `EmulatorThread` gives it one of
-    its own.
+    its own. `control_token` is what requests to the control plane show (`Authorization: Bearer …`).
     """
 
     def __init__(
@@ -78,6 +81,12 @@ class Emulator:
         self._world: World | None = None
         self._runner: web.AppRunner | None = None
         self._front_door: FrontDoor | None = None
+        self._token = RunToken()
+
+    @property
+    def control_token(self) -> Secret:
+        """The token of this run."""
+        return self._token.secret
 
     @property
     def world(self) -> World:
@@ -93,7 +102,7 @@ class Emulator:
         """
         self._world = World(self._state, self._accounts, self._rules, self._packages)
         self._front_door = FrontDoor(self._world, self.faults, self.journal, self._on_exchange)
-        application = web.Application(client_max_size=LARGEST_BODY)
+        application = web.Application(client_max_size=LARGEST_BODY, middlewares=[refuse_web_pages(answers_to)])
         if self._asapp is not None:
             application.add_subapp("/asapp", self._asapp.application())
         application.router.add_route("*", "/{rest:.*}", self._take)
@@ -107,6 +116,7 @@ class Emulator:
             raise _cannot_listen(port, problem) from problem
         bound = self._runner.addresses[0][1]
         self.world.base_url = f"{'https' if self._certificate else 'http'}://127.0.0.1:{bound}"
+        self._token.publish(bound)
         self.world.builds.resume()
         return self.world.base_url
 
@@ -119,6 +129,7 @@ class Emulator:
 
     async def stop(self) -> None:
         """Stop listening, end every Node process, close the state. Safe to call twice."""
+        self._token.withdraw()
         runner, self._runner = self._runner, None
         if runner is not None:
             open_ones = [one.transport for one in runner.server.connections] if runner.server else []

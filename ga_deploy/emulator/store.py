@@ -7,6 +7,7 @@ that lists rely on: two rows made within one second have the same date.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import sqlite3
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ga_deploy.emulator.schema import SCHEMA, VERSION
 from ga_deploy.errors import DeployError
+from ga_deploy.folders import make_private, open_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,6 +57,7 @@ class Store:
     def __init__(self, path: Path | None) -> None:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _keep_private(path)
         self._path = path
         self._depth = 0
         # Held for a whole transaction, so that what another thread does is never part of it.
@@ -211,6 +214,17 @@ class Store:
         return Slice(rows[::-1], before=more, after=True)
 
 
+def _keep_private(path: Path) -> None:
+    """Let the owner alone read the state, for it holds passwords. What SQLite puts beside it gets the mode of the file.
+
+    A file that cannot be made is SQLite's to report.
+    """
+    with contextlib.suppress(OSError):
+        open_private_file(path).close()
+    for beside in ("-wal", "-shm"):
+        make_private(path.with_name(path.name + beside))
+
+
 def _where(where: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
     if not where:
         return "", ()
@@ -234,4 +248,4 @@ def _unusable(path: Path | None, problem: sqlite3.DatabaseError) -> DeployError:
 
 def to_json(value: object) -> str:
     """Return compact JSON for a column."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

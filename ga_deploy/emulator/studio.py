@@ -13,6 +13,7 @@ from ga_deploy.emulator.problems import ApiError, invalid, missing
 from ga_deploy.emulator.store import Row, new_sid, to_json
 from ga_deploy.emulator.studio_definition import Findings, check_definition
 from ga_deploy.emulator.wire import NO_CONTENT, Answer, Call, Routes, created, iso, ok, unknown
+from ga_deploy.strict_json import read_json
 
 if TYPE_CHECKING:
     from ga_deploy.emulator.world import World
@@ -120,7 +121,7 @@ def _read_definition(world: World, call: Call, text: str, status: str) -> tuple[
     A draft may be saved with errors in it, as in the Console; what is published must be valid.
     """
     try:
-        definition = json.loads(text)
+        definition = read_json(text)
     except ValueError as problem:
         findings = Findings([{"message": f"Definition is not valid JSON: {problem}", "property_path": "#/"}], [])
         raise _refused(findings) from None

@@ -6,13 +6,13 @@ pages of the errors 54xxx.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from ga_deploy.emulator.paging import list_rows
 from ga_deploy.emulator.problems import ApiError, invalid, missing
 from ga_deploy.emulator.store import Row, new_sid, to_json
 from ga_deploy.emulator.wire import Answer, Call, Routes, created, iso, ok, unknown
+from ga_deploy.strict_json import read_json
 
 if TYPE_CHECKING:
     from ga_deploy.emulator.world import World
@@ -102,7 +102,7 @@ def read_data(call: Call, *, required: bool) -> str | None:
     if len(raw.encode()) > LARGEST_DATA:
         raise ApiError(413, 54006, "Request entity too large: data is limited to 16 KB")
     try:
-        read = json.loads(raw)
+        read = read_json(raw)
     except ValueError:
         read = None
     if not isinstance(read, dict):

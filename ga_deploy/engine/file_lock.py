@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Protocol
 
+from ga_deploy.advisory_lock import try_lock
 from ga_deploy.engine.holder import Holder, read_holder
 from ga_deploy.errors import DeployError, Locked
 from ga_deploy.events import Report, StepDone, StepStarted
@@ -67,7 +67,7 @@ def hold_file_lock(path: Path, holder: Holder, *, timeout: float, report: Report
 def _wait_for_file(file: IO[str], timeout: float, report: Report, whose: str) -> None:
     deadline = time.monotonic() + timeout
     waiting = False
-    while not _lock_file(file):
+    while not try_lock(file):
         file.seek(0)
         try:
             other = read_holder(json.load(file))
@@ -82,20 +82,3 @@ def _wait_for_file(file: IO[str], timeout: float, report: Report, whose: str) ->
         time.sleep(min(left, 0.5))
     if waiting:
         report(StepDone("lock", "The other deployment is over"))
-
-
-def _lock_file(file: IO[str]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            # Windows locks bytes, and a locked byte cannot be read: one far beyond the holder's name.
-            file.seek(1 << 20)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

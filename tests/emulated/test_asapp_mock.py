@@ -159,6 +159,16 @@ def test_the_stream_url_carries_a_token_in_its_path(asapp: Integration) -> None:
     assert asapp.ask(f"{STREAM_URL}?voiceAgentMode=fast")[0] == 400
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/health", STREAM_URL, "/_mock/calls", "/mg-twilio-genagent/twilio-media/ey", "/no"]
+)
+def test_a_web_page_is_refused(asapp: Integration, path: str) -> None:
+    for page in ({"Origin": "https://attacker.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert asapp.ask(path, headers={**CREDENTIALS, **page})[0] == 403
+    rebound = {**CREDENTIALS, "Host": "attacker.example", "Origin": "http://attacker.example"}
+    assert asapp.ask(path, headers=rebound)[0] == 421
+
+
 def test_mounted_below_a_path_everything_stays_below_it() -> None:
     async def fetch() -> str:
         mock = MockAsapp("an-id", "a-secret")

@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -46,10 +48,9 @@ def test_two_at_once_take_turns(project: Path, ga_deploy: Run) -> None:
         process.communicate()
 
 
-@pytest.mark.parametrize(("ended_by", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_running_emulator_is_used_and_ends_well(
-    project: Path, ga_deploy: Run, ended_by: signal.Signals, code: int
-) -> None:
+@contextmanager
+def running(project: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """`ga-deploy emulator` in a folder, and what it said."""
     command = [
         sys.executable,
         "-m",
@@ -69,7 +70,18 @@ def test_a_running_emulator_is_used_and_ends_well(
         signal.signal(signal.SIGINT, before)
     try:
         assert emulator.stdout is not None
-        url = json.loads("".join(iter(emulator.stdout.readline, "}\n")) + "}")["url"]
+        yield emulator, json.loads("".join(iter(emulator.stdout.readline, "}\n")) + "}")
+    finally:
+        emulator.kill()
+        emulator.communicate()
+
+
+@pytest.mark.parametrize(("ended_by", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_running_emulator_is_used_and_ends_well(
+    project: Path, ga_deploy: Run, ended_by: signal.Signals, code: int
+) -> None:
+    with running(project) as (emulator, said):
+        url = said["url"]
         assert up(ga_deploy)["changed"] is True
         assert up(ga_deploy, GA_DEPLOY_EMULATOR=url)["changed"] is False
         second = ga_deploy("emulator", "--port", "0")
@@ -78,11 +90,34 @@ def test_a_running_emulator_is_used_and_ends_well(
         taken = ga_deploy("-c", "elsewhere/config.yaml", "emulator", "--port", url.rpartition(":")[2])
         assert taken.returncode == 1
         assert "is in use" in taken.stderr
-    finally:
         emulator.send_signal(ended_by)
-        _, said = emulator.communicate(timeout=20)
-    assert emulator.returncode == code
-    assert "its state is kept" in said
+        assert emulator.wait(20) == code
+        assert emulator.stderr is not None
+        assert "its state is kept" in emulator.stderr.read()
+    assert not Path(said["control_token_file"]).exists()
+
+
+def test_no_page_deploys_to_a_running_emulator_and_no_process_is_told_its_token(project: Path, ga_deploy: Run) -> None:
+    with running(project) as (emulator, said):
+        assert up(ga_deploy)["changed"] is True
+        body = '{"service": "ga", "environment": "ui", "functions": {"/a": "exports.handler = 1"}}'
+        change = f"{said['url']}/_emulator/foreign-deploy"
+        page = {"Content-Type": "text/plain", "Origin": "https://attacker.example", "Sec-Fetch-Site": "cross-site"}
+        assert requests.post(change, body, headers=page, timeout=30).status_code == 403
+        assert requests.post(change, body, headers={"Content-Type": "text/plain"}, timeout=30).status_code == 401
+        assert up(ga_deploy)["changed"] is False
+
+        file = Path(said["control_token_file"])
+        assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        token = file.read_text()
+        assert len(token) > 30
+        seen = requests.get(f"{said['url']}/_emulator/state", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        assert (seen.status_code, token in json.dumps(said)) == (200, False)
+        for file in [*Path("/proc").glob("[0-9]*/cmdline"), *Path("/proc").glob("[0-9]*/environ")]:
+            with suppress(OSError):  # it has ended, or belongs to somebody else
+                assert token.encode() not in file.read_bytes()
+        emulator.send_signal(signal.SIGTERM)
+        emulator.wait(20)
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
-import requests
 
 from ga_deploy.emulator.accounts import Account
+from ga_deploy.emulator.run_token import find_token
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.engine.holder import Holder
 from ga_deploy.engine.lock import hold_lock
 from ga_deploy.errors import Locked
 from ga_deploy.gateway import Credentials, Endpoints, Gateway
+from ga_deploy.local import LocalStack
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
@@ -54,9 +56,8 @@ class Desk:
             gateway.close()
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
-        answer = requests.request(method, f"{self._base_url}/_emulator{path}", json=body, timeout=10)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        token = find_token(urlsplit(self._base_url).port or 0)
+        return LocalStack(self._base_url, token).control(method, path, body)
 
     def sleep(self, seconds: float) -> None:
         """Let the platform's clock go on, as it does while a process is suspended."""

@@ -17,6 +17,10 @@ MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.p
 MAY_IMPORT = {
     "errors": set(),
     "redact": set(),
+    "strict_json": set(),
+    "advisory_lock": set(),
+    "loopback_server": set(),
+    "folders": {"advisory_lock"},
     "streams": {"errors"},
     "events": set(),
     "model": {"redact", "errors"},
@@ -26,12 +30,12 @@ MAY_IMPORT = {
     "render": {"config", "errors", "model", "redact", "studio"},
     "lint": {"errors", "model", "redact"},
     "gateway": {"errors", "events", "model", "redact"},
-    "engine": {"config", "errors", "events", "gateway", "lint", "model", "redact", "render", "studio"},
-    "emulator": {"errors", "redact", "asapp_mock"},
+    "engine": {"advisory_lock", "config", "errors", "events", "gateway", "lint", "model", "redact", "render", "studio"},
+    "emulator": {"errors", "redact", "asapp_mock", "advisory_lock", "folders", "loopback_server", "strict_json"},
     "g711": set(),
-    "asapp_mock": {"errors", "g711", "redact"},
+    "asapp_mock": {"errors", "g711", "redact", "loopback_server", "strict_json"},
     "simulate": {"errors", "g711", "redact"},
-    "local": {"asapp_mock", "config", "emulator", "errors", "redact"},
+    "local": {"advisory_lock", "asapp_mock", "config", "emulator", "errors", "folders", "redact"},
 }
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from ga_deploy.emulator.accounts import Account, ApiKey
+from ga_deploy.emulator.run_token import find_token
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 
 if TYPE_CHECKING:
@@ -76,10 +78,17 @@ class Api:
         method = arguments.pop("method", "GET")
         return requests.request(method, self.base_url + path, headers=headers, timeout=30, **arguments)
 
-    def control(self, path: str, body: Any = None, method: str = "") -> Any:
-        """Ask the control plane."""
+    def ask_control(self, path: str, body: Any = None, method: str = "") -> requests.Response:
+        """Ask the control plane, whatever it answers."""
         method = method or ("GET" if body is None else "POST")
-        answer = self._session.request(method, f"{self.base_url}/_emulator{path}", json=body, timeout=30)
+        token = find_token(urlsplit(self.base_url).port or 0)
+        assert token is not None, "the emulator publishes its token for its user"
+        headers = {"Authorization": f"Bearer {token.reveal()}"}
+        return requests.request(method, f"{self.base_url}/_emulator{path}", json=body, headers=headers, timeout=30)
+
+    def control(self, path: str, body: Any = None, method: str = "") -> Any:
+        """Ask the control plane for what it must do."""
+        answer = self.ask_control(path, body, method)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

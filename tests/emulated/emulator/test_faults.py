@@ -132,7 +132,7 @@ def test_the_first_ending_wins_and_others_wait_their_turn() -> None:
 def test_nonsense_is_no_fault(api: Api, given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_fault(given)
-    answer = api.post("/_emulator/faults", json=[{"action": "drop"}, given])
+    answer = api.ask_control("/faults", [{"action": "drop"}, given])
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
     assert api.control("/faults") == {"faults": []}
 
@@ -188,8 +188,8 @@ def test_a_foreign_deployment_from_nothing(api: Api) -> None:
     assert list(state["paths"]) == ["/a", "/names.json"]
     assert state["dependencies"]["lodash"] == "4.17.21"
     assert list(state["variables"]) == ["KEY"]
-    assert api.post("/_emulator/foreign-deploy", json={"service": "console"}).status_code == 400
-    assert api.post("/_emulator/foreign-deploy", json={**change, "shop": 1}).status_code == 400
+    assert api.ask_control("/foreign-deploy", {"service": "console"}).status_code == 400
+    assert api.ask_control("/foreign-deploy", {**change, "shop": 1}).status_code == 400
 
 
 def test_too_many_at_once(start: Callable[..., Api]) -> None:

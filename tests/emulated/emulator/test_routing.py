@@ -36,8 +36,8 @@ def test_links_stay_with_the_host_that_was_asked(api: Api, place: Place, host: s
         ("studio.twilio.com", "/v2/Flows", 200),
         ("sync.twilio.com", "/v1/Services/default", 200),
         ("serverless.twilio.com", "/v2/Services", 404),
-        ("video.twilio.com", "/v1/Rooms", 404),
-        ("serverless.example.com", "/v1/Services", 404),
+        ("video.twilio.com", "/v1/Rooms", 421),
+        ("serverless.example.com", "/v1/Services", 421),
         ("nobody-1234.twil.io", "/engage", 404),
     ],
 )
@@ -47,9 +47,9 @@ def test_hosts(api: Api, host: str, path: str, status: int) -> None:
 
 def test_the_control_plane_is_on_loopback_only(api: Api) -> None:
     assert api.control("/health")["status"] == "ok"
-    for host in ("serverless.twilio.com", "nobody-1234.twil.io", "attacker.example"):
-        assert ask(api, host, "/_emulator/state").status_code == 404
-    answer = api.get("/_emulator/nonsense")
+    for host, status in (("serverless.twilio.com", 404), ("nobody-1234.twil.io", 404), ("attacker.example", 421)):
+        assert ask(api, host, "/_emulator/state").status_code == status
+    answer = api.ask_control("/nonsense")
     assert (answer.status_code, "GET /health" in answer.json()["controls"]) == (404, True)
 
 

@@ -151,7 +151,7 @@ def test_studio_reads_lag_behind_writes(api: Api) -> None:
 def test_rules_are_typed(api: Api) -> None:
     assert api.control("/rules", {"build_polls": 7})["build_polls"] == 7
     for wrong in ({"build_pools": 1}, {"build_polls": "7"}, {"runtimes": "node22"}, {"refuse_reserved_keys": 1}):
-        assert api.post("/_emulator/rules", json=wrong).status_code == 400
+        assert api.ask_control("/rules", wrong).status_code == 400
     assert api.control("/rules", {"refuse_reserved_keys": False, "latency_ms": 1})["latency_ms"] == 1.0
     place = Place(api)
     assert api.make(f"{place.inside}/Variables", Key="DOMAIN_NAME", Value=place.domain)["value"] == place.domain
