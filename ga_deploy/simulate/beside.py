@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ga_deploy.twilio_rules.check import find_breaks
+
 if TYPE_CHECKING:
     from ga_deploy.simulate.twiml import Element
-
-_TRACKS = frozenset({"inbound_track", "outbound_track", "both_tracks"})
 
 
 class Beside:
@@ -53,15 +53,8 @@ class Beside:
         name = noun.get("name")
         if name and (noun.name, name) in self._running:
             return f"`Start`: a {noun.name} named `{name}` runs already"
-        if noun.name != "Stream":
-            return ""
-        parts = urlsplit(noun.get("url"))
-        if parts.scheme not in {"wss", ""}:
-            return "31920: Start: the stream's URL is not wss://"
-        if parts.query:
-            return "31920: Start: the stream's URL has a query string"
-        track = noun.get("track", "inbound_track")
-        return "" if track in _TRACKS else f"31920: Start: there is no track `{track}`"
+        refused = [str(one) for one in find_breaks((noun,), ("Start",)) if one.row.refused]
+        return refused[0] if refused else ""
 
 
 def _describe(noun: Element) -> str:

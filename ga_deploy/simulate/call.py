@@ -29,10 +29,11 @@ from ga_deploy.simulate.twiml import (
     resolve,
     walk,
 )
-from ga_deploy.simulate.verbs import SIMULATED
 from ga_deploy.simulate.webhook import Exchange, WebhookClient
 from ga_deploy.simulate.whisper import whisper
 from ga_deploy.simulate.world import StreamOrder, WebError, WebReply
+from ga_deploy.twilio_rules.check import find_breaks
+from ga_deploy.twilio_rules.speech import estimate_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,11 +44,16 @@ if TYPE_CHECKING:
 
 # Estimates for what a call spends on things that are not played here; they only place events on the time
 # axis.
-_SECONDS_PER_CHARACTER = 1 / 15
 _APPLICATION_ERROR = "We are sorry, an application error has occurred. Goodbye."
-_PARAMETER_LIMIT = 500
 _RECORD_SECONDS = 5.0
 _PAY_SECONDS = 20.0
+# The verbs that are carried out; a method each. Twilio knows others too: meeting one is said, and skipped.
+_SIMULATED = frozenset(
+    {"Say", "Play", "Pause", "Gather", "Connect", "Dial", "Enqueue", "Redirect", "Refer", "Record", "Hangup", "Reject"}
+    | {"Start", "Stop", "Pay", "Sms"}
+)
+# Their rules are looked at by `targets`, which knows what is done with the rest of a document in part refused.
+_HANDING_OVER = frozenset({"Dial", "Enqueue", "Refer"})
 _ENQUEUED_RESULTS = {
     "answered": "bridged",
     "busy": "queue-full",
@@ -167,8 +173,17 @@ class _Call:
         return None
 
     async def _do(self, verb: Element, base: str) -> _Goto | None:
-        if verb.name not in SIMULATED:
+        if verb.name not in _SIMULATED:
             self._note("warning", f"`{verb.name}` is not simulated and skipped", {"line": verb.line})
+            return None
+        broken = () if verb.name in _HANDING_OVER else tuple(find_breaks((verb,)))
+        for one in broken:
+            if one.row.refused and one.element is not verb:
+                continue  # whoever carries out the element tells
+            if one.row.attribute == "statusCallback" and one.element.name == "Stream":
+                continue  # held to the rule as soon as the functions are
+            self._note("error" if one.row.breaks else "warning", str(one), {"line": one.element.line})
+        if any(one.element is verb and one.row.refused for one in broken):
             return None
         handler = getattr(self, f"_{verb.name.lower()}")
         goto: _Goto | None = await handler(verb, base)
@@ -194,7 +209,7 @@ class _Call:
         await self._happen("pause", "pause", float(read_whole_number(verb.get("length"), 1)))
 
     async def _speak(self, text: str, loops: int, voice: str = "", *, plain: bool = False) -> None:
-        seconds = max(0.5, len(text) * _SECONDS_PER_CHARACTER) if text else 0.0
+        seconds = estimate_seconds(text)
         detail: dict[str, Json] = {"text": text, **({"voice": voice} if voice else {})}
         if plain:
             detail["plain_text"] = True
@@ -237,6 +252,18 @@ class _Call:
         await self._happen("record", "the caller's voice is recorded", _RECORD_SECONDS, heard=True)
         recording = {"RecordingDuration": str(round(_RECORD_SECONDS)), "RecordingSid": _sid("RE")}
         return _Goto(resolve(base, verb.get("action")), verb.get("method", "POST").upper(), recording)
+
+    async def _sms(self, verb: Element, base: str) -> _Goto | None:
+        """Send a text beside the call: nothing is sent here, and the next verb follows unless there is an action."""
+        outbound = list_parameters(self._plan)["Direction"].startswith("outbound")
+        ours, theirs = self._plan.to_number, self._plan.from_number
+        to, sender = (ours, theirs) if outbound else (theirs, ours)
+        detail: dict[str, Json] = {"text": verb.text, "to": verb.get("to", to), "from": verb.get("from", sender)}
+        self._note("sms", f"a text to {verb.get('to', to)} is not sent here", detail)
+        if "action" not in verb.attributes:
+            return None
+        sent = {"SmsSid": _sid("SM"), "SmsStatus": "sent"}
+        return _Goto(resolve(base, verb.get("action")), verb.get("method", "POST").upper(), sent)
 
     # -- what goes on beside the call, and what is not played
 
@@ -297,11 +324,8 @@ class _Call:
         stream_sid = _sid("MZ")
         url = stream.get("url")
         parameters = {noun.get("name"): noun.get("value") for noun in stream.children if noun.name == "Parameter"}
-        for name, value in parameters.items():
-            if len(name) + len(value) >= _PARAMETER_LIMIT:
-                self._note("warning", f"Parameter `{name}` has {_PARAMETER_LIMIT} characters or more")
         callback = _StreamCallback(self.call_back, self._plan, stream, base, stream_sid)
-        refusal = _refuse_stream(url, stream.get("track", "inbound_track"))
+        refusal = next((one.text for one in find_breaks((stream,), ("Connect",)) if one.row.refused), "")
         if refusal:
             leg = StreamLeg(opened=False, seconds=0.0, ended_by="error", error=31920, reason=refusal)
         else:
@@ -344,7 +368,7 @@ class _Call:
 
     async def _dial(self, verb: Element, base: str) -> _Goto | None:
         self._enter("transfer")
-        found, problems = targets.read_dial(verb)
+        found, problems = targets.read_dial(verb, self._plan.from_number)
         for problem in problems:
             self._note("error", str(problem))
         reaction, target = self._first_to_answer(found)
@@ -423,10 +447,11 @@ class _Call:
 
     async def _enqueue(self, verb: Element, base: str) -> _Goto | None:
         self._enter("transfer")
-        target, problem = targets.read_enqueue(verb)
+        target, problems = targets.read_enqueue(verb)
         at = self._now()
-        if problem or target is None:
+        for problem in problems:
             self._note("error", str(problem))
+        if target is None:
             return self._after_handing_over(verb, base, {"QueueResult": "error"}, taken=False)
         reaction = self._plan.react(target, len(self._routes))
         waiting = reaction.ringing if reaction.result != "failed" else 0.0
@@ -449,12 +474,16 @@ class _Call:
 
     async def _refer(self, verb: Element, base: str) -> _Goto | None:
         self._enter("transfer")
-        target, problem = targets.read_refer(verb)
-        if problem is None and not self._plan.is_sip:
-            problem = Remark(13801, "Refer: only a caller who came in over SIP can be referred", verb.line)
+        target, problems = targets.read_refer(verb)
+        if target and not self._plan.is_sip:
+            problems = (
+                *problems,
+                Remark(13801, "Refer: only a caller who came in over SIP can be referred", verb.line),
+            )
         at = self._now()
-        if target is None or problem:
+        for problem in problems:
             self._note("error", str(problem))
+        if target is None or not self._plan.is_sip:
             if target:
                 self._routes.append(Route(target.kind, target.address, "failed", at))
             return self._after_handing_over(verb, base, {"ReferCallStatus": "failed"}, taken=False)
@@ -657,8 +686,9 @@ class _StreamCallback:
     stream_sid: str
 
     def send(self, event: str, error: str = "") -> None:
-        """Report `stream-started`, `stream-stopped` or `stream-error`."""
-        if "statusCallback" not in self.stream.attributes:
+        """Report `stream-started`, `stream-stopped` or `stream-error`, to an absolute URL; no other is ever asked."""
+        url = self.stream.get("statusCallback")
+        if not url:
             return
         parameters = {
             "AccountSid": self.plan.account_sid,
@@ -670,7 +700,7 @@ class _StreamCallback:
             **({"StreamError": error} if error else {}),
         }
         method = self.stream.get("statusCallbackMethod", "POST").upper()
-        self.call_back(resolve(self.base, self.stream.get("statusCallback")), method, parameters)
+        self.call_back(resolve(self.base, url), method, parameters)
 
 
 def _read_parameters(stream: Element) -> dict[str, str]:
@@ -745,16 +775,3 @@ def _outline(answer: Answer) -> tuple[tuple[str, str], ...]:
 
 def _page_reply(page: Page) -> WebReply:
     return WebReply(page.status, {"content-type": page.content_type}, page.body.encode())
-
-
-def _refuse_stream(url: str, track: str) -> str:
-    """Return why Twilio would not even try to open this stream; empty when it would."""
-    parts = urlsplit(url)
-    loopback = parts.hostname in {"127.0.0.1", "localhost", "::1"}
-    if parts.scheme != "wss" and not (parts.scheme == "ws" and loopback):
-        return "the stream's URL is not wss://"
-    if parts.query:
-        return "the stream's URL has a query string"
-    if track != "inbound_track":
-        return f"a stream under Connect has no track `{track}`"
-    return ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin, urlsplit, urlunsplit
 from xml.parsers import expat
 
-from ga_deploy.simulate.verbs import NOUNS, OPAQUE, VERBS, Rule
+from ga_deploy.twilio_rules.elements import NOUNS, OPAQUE, VERBS, Form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ XML_TYPES = frozenset({"text/xml", "application/xml", "text/html"})
 
 @dataclass(frozen=True)
 class Remark:
-    """What Twilio's debugger would say about an answer: the error code, in words, and where."""
+    """What Twilio's debugger would say about an answer: the error code (0: none is known), in words, and where."""
 
     code: int
     text: str
@@ -34,7 +34,7 @@ class Remark:
 
     def __str__(self) -> str:
         place = f" (line {self.line})" if self.line else ""
-        return f"{self.code}: {self.text}{place}"
+        return f"{self.code}: {self.text}{place}" if self.code else f"{self.text}{place}"
 
 
 @dataclass(frozen=True)
@@ -158,12 +158,12 @@ class _Schema:
         self.warnings.append(Remark(12200, f"schema validation warning: {text}", line))
 
     def keep_known(
-        self, elements: tuple[Element, ...], allowed: Mapping[str, Rule], parent: str, *, naming: bool = False
+        self, elements: tuple[Element, ...], allowed: Mapping[str, Form], parent: str, *, naming: bool = False
     ) -> tuple[Element, ...]:
         kept = (self._check(element, allowed, parent, naming=naming) for element in elements)
         return tuple(element for element in kept if element is not None)
 
-    def _check(self, raw: Element, allowed: Mapping[str, Rule], parent: str, *, naming: bool) -> Element | None:
+    def _check(self, raw: Element, allowed: Mapping[str, Form], parent: str, *, naming: bool) -> Element | None:
         rule = allowed.get(raw.name)
         if rule is None:
             hint = next((name for name in allowed if name.lower() == raw.name.lower()), "")
@@ -188,7 +188,7 @@ class _Schema:
         )
 
 
-_ANYTHING = Rule(frozenset(), text=True)
+_ANYTHING = Form(frozenset(), text=True)
 
 
 def _unreachable(verbs: tuple[Element, ...]) -> tuple[Element, ...]:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ga_deploy.simulate.twiml import Answer, Element, count_loops, read_whole_number, resolve
+from ga_deploy.twilio_rules.speech import estimate_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SECONDS_PER_CHARACTER = 1 / 15
 _SOUND_SECONDS = 5.0
 _MOST_DOCUMENTS = 10
 
@@ -99,7 +99,7 @@ async def _speak(line: CalledLine, verb: Element) -> None:
 
 
 def _last(text: str) -> float:
-    return max(0.5, len(text) * _SECONDS_PER_CHARACTER) if text else _SOUND_SECONDS
+    return estimate_seconds(text) or _SOUND_SECONDS
 
 
 def _method(verb: Element) -> str:

@@ -23,9 +23,10 @@ MAY_IMPORT = {
     "folders": {"advisory_lock"},
     "streams": {"errors"},
     "events": set(),
+    "twilio_rules": set(),
     "model": {"redact", "errors"},
     "ui": {"errors", "events", "redact"},
-    "config": {"errors", "redact", "model"},
+    "config": {"errors", "redact", "model", "twilio_rules"},
     "studio": {"config", "errors", "model", "redact"},
     "render": {"config", "errors", "model", "redact", "studio"},
     "lint": {"errors", "model", "redact"},
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     "emulator": {"errors", "redact", "asapp_mock", "advisory_lock", "folders", "loopback_server", "strict_json"},
     "g711": set(),
     "asapp_mock": {"errors", "g711", "redact", "loopback_server", "strict_json"},
-    "simulate": {"errors", "g711", "redact"},
+    "simulate": {"errors", "g711", "redact", "twilio_rules"},
     "local": {"advisory_lock", "asapp_mock", "config", "emulator", "errors", "folders", "redact"},
 }
 

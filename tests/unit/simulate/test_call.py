@@ -19,8 +19,8 @@ from ga_deploy.simulate.plan import HangUp, Page, Reaction
 from ga_deploy.simulate.record import StreamLeg
 from ga_deploy.simulate.report import write_report
 from ga_deploy.simulate.scenario_file import ENDINGS, PHASES
-from ga_deploy.simulate.verbs import NOUNS, VERBS
 from ga_deploy.simulate.world import WebReply, WebRequest, World
+from ga_deploy.twilio_rules.elements import NOUNS, VERBS
 from tests.unit.simulate.scripted import DOMAIN, STREAM, Site, Streams, plan, talk, world, xml
 
 
@@ -102,8 +102,8 @@ def test_without_action_the_next_verb_runs():
         ('<Dial action="/after" callerId="nobody at all"><Number>+15550100001</Number></Dial>', "13214"),
         ('<Dial action="/after"><Sip>pbx.example.com</Sip></Dial>', "13224"),
         ('<Dial action="/after"/>', "13221"),
-        ('<Enqueue action="/after" workflowSid="WW1"/>', "14101"),
-        (f'<Enqueue action="/after" workflowSid="WW{"0" * 32}"><Task>{{broken</Task></Enqueue>', "14101"),
+        ('<Enqueue action="/after" workflowSid="WW1"/>', "14220"),
+        (f'<Enqueue action="/after" workflowSid="WW{"0" * 32}"><Task>{{broken</Task></Enqueue>', "14221"),
         ('<Refer action="/after"><Sip>sip:a@b.example.com</Sip></Refer>', "13801"),
     ],
 )
@@ -438,7 +438,7 @@ def test_what_runs_beside_the_call_does_not_hold_it_up():
         ("<Start/>", "warning", "does nothing"),
         ('<Start><Stream url="https://a.example.com"/></Start>', "error", "not wss://"),
         ('<Start><Stream url="wss://a.example.com?x=1"/></Start>', "error", "query string"),
-        ('<Start><Stream url="wss://a.example.com" track="left"/></Start>', "error", "no track `left`"),
+        ('<Start><Stream url="wss://a.example.com" track="left"/></Start>', "error", "`track` is `left`"),
         ("<Start><Stream/></Start>", "warning", "`url` must appear"),
         ('<Start><Recording tracks="x"/></Start>', "warning", "`tracks` is not allowed"),
         ('<Stop><Stream name="x"/></Stop>', "warning", "was never started"),

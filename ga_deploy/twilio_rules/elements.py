@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Rule:
+class Form:
     """What an element may carry.
 
     `ends`: nothing after it runs. `hands_over`: nothing after it runs if it has an `action`. `ssml`: its
@@ -40,11 +40,11 @@ _MACHINES = _words(
     amdStatusCallbackMethod"""
 )
 
-VERBS: dict[str, Rule] = {
-    "Say": Rule(_words("voice loop language"), text=True, ssml=True),
-    "Play": Rule(_words("loop digits"), text=True),
-    "Pause": Rule(_words("length")),
-    "Gather": Rule(
+VERBS: dict[str, Form] = {
+    "Say": Form(_words("voice loop language"), text=True, ssml=True),
+    "Play": Form(_words("loop digits"), text=True),
+    "Pause": Form(_words("length")),
+    "Gather": Form(
         _words(
             """input action method timeout speechTimeout maxSpeechTime profanityFilter finishOnKey
             numDigits partialResultCallback partialResultCallbackMethod language hints bargeIn debug
@@ -52,7 +52,7 @@ VERBS: dict[str, Rule] = {
         ),
         children=_words("Say Play Pause"),
     ),
-    "Connect": Rule(
+    "Connect": Form(
         _words("action method"),
         children=_words(
             """Stream Room Conversation VirtualAgent Autopilot AiAssistant Assistant ConversationRelay
@@ -60,7 +60,7 @@ VERBS: dict[str, Rule] = {
         ),
         hands_over=True,
     ),
-    "Dial": Rule(
+    "Dial": Form(
         _words(
             """action method timeout hangupOnStar timeLimit callerId record answerOnBridge ringTone
             recordingTrack sequential referUrl referMethod events"""
@@ -70,28 +70,28 @@ VERBS: dict[str, Rule] = {
         text=True,
         hands_over=True,
     ),
-    "Enqueue": Rule(
+    "Enqueue": Form(
         _words("action maxQueueSize method waitUrl waitUrlMethod workflowSid"),
         children=_words("Task"),
         text=True,
         hands_over=True,
     ),
-    "Redirect": Rule(_words("method"), text=True, ends=True),
-    "Refer": Rule(_words("action method"), children=_words("Sip ReferSip"), hands_over=True),
-    "Record": Rule(
+    "Redirect": Form(_words("method"), text=True, ends=True),
+    "Refer": Form(_words("action method"), children=_words("Sip ReferSip"), hands_over=True),
+    "Record": Form(
         _words("""action method timeout finishOnKey maxLength playBeep transcribe transcribeCallback""") | _RECORDING,
         ends=True,
     ),
-    "Hangup": Rule(frozenset(), children=_words("Parameter"), ends=True),
-    "Reject": Rule(_words("reason"), children=_words("Parameter"), ends=True),
-    "Leave": Rule(frozenset(), ends=True),
-    "Echo": Rule(frozenset()),
-    "Start": Rule(_words("action method"), children=_words("Stream Siprec Transcription Recording")),
-    "Stop": Rule(frozenset(), children=_words("Stream Siprec Transcription Recording"), naming=True),
-    "Message": Rule(_words("to from action method statusCallback"), children=_words("Body Media"), text=True),
-    "Sms": Rule(_words("to from action method statusCallback"), text=True),
-    "Queue": Rule(_words("url method reservationSid postWorkActivitySid"), text=True),
-    "Pay": Rule(
+    "Hangup": Form(frozenset(), children=_words("Parameter"), ends=True),
+    "Reject": Form(_words("reason"), children=_words("Parameter"), ends=True),
+    "Leave": Form(frozenset(), ends=True),
+    "Echo": Form(frozenset()),
+    "Start": Form(_words("action method"), children=_words("Stream Siprec Transcription Recording")),
+    "Stop": Form(frozenset(), children=_words("Stream Siprec Transcription Recording"), naming=True),
+    "Message": Form(_words("to from action method statusCallback"), children=_words("Body Media"), text=True),
+    "Sms": Form(_words("to from action method statusCallback"), text=True),
+    "Queue": Form(_words("url method reservationSid postWorkActivitySid"), text=True),
+    "Pay": Form(
         _words(
             """input action bankAccountType statusCallback statusCallbackMethod timeout maxAttempts
             securityCode postalCode minPostalCodeLength paymentConnector paymentMethod tokenType
@@ -100,19 +100,19 @@ VERBS: dict[str, Rule] = {
         children=_words("Prompt Parameter"),
         hands_over=True,
     ),
-    "Prompt": Rule(_words("for errorType cardType attempt requireMatchingInputs"), children=_words("Say Play Pause")),
+    "Prompt": Form(_words("for errorType cardType attempt requireMatchingInputs"), children=_words("Say Play Pause")),
 }
 
-NOUNS: dict[str, Rule] = {
-    "Stream": Rule(
+NOUNS: dict[str, Form] = {
+    "Stream": Form(
         _words("""name connectorName url track statusCallback statusCallbackMethod audioFormat sampleRate"""),
         children=_words("Parameter"),
         required=frozenset({"url"}),
     ),
-    "Siprec": Rule(
+    "Siprec": Form(
         _words("name connectorName track statusCallback statusCallbackMethod"), children=_words("Parameter")
     ),
-    "Transcription": Rule(
+    "Transcription": Form(
         _words(
             """name track statusCallbackUrl statusCallbackMethod inboundTrackLabel outboundTrackLabel partialResults
             languageCode transcriptionEngine profanityFilter speechModel hints enableAutomaticPunctuation
@@ -120,15 +120,15 @@ NOUNS: dict[str, Rule] = {
         ),
         children=_words("Config Parameter"),
     ),
-    "Recording": Rule(_words("track channels recordingConfigurationId") | _RECORDING),
-    "Config": Rule(_words("name value")),
-    "Parameter": Rule(_words("name value"), required=_words("name value")),
-    "Number": Rule(_words("sendDigits byoc") | _STATUS | _MACHINES, text=True),
-    "Sip": Rule(_words("username password") | _STATUS | _MACHINES, text=True),
-    "ReferSip": Rule(frozenset(), text=True),
-    "Client": Rule(_STATUS, children=_words("Identity Parameter"), text=True),
-    "Identity": Rule(frozenset(), text=True),
-    "Conference": Rule(
+    "Recording": Form(_words("track channels recordingConfigurationId") | _RECORDING),
+    "Config": Form(_words("name value")),
+    "Parameter": Form(_words("name value"), required=_words("name value")),
+    "Number": Form(_words("sendDigits byoc") | _STATUS | _MACHINES, text=True),
+    "Sip": Form(_words("username password") | _STATUS | _MACHINES, text=True),
+    "ReferSip": Form(frozenset(), text=True),
+    "Client": Form(_STATUS, children=_words("Identity Parameter"), text=True),
+    "Identity": Form(frozenset(), text=True),
+    "Conference": Form(
         _words(
             """muted beep startConferenceOnEnter endConferenceOnExit waitUrl waitMethod maxParticipants
             record region coach eventCallbackUrl jitterBufferSize participantLabel statusCallback
@@ -138,14 +138,14 @@ NOUNS: dict[str, Rule] = {
         text=True,
     ),
     "Queue": VERBS["Queue"],
-    "Task": Rule(_words("priority timeout"), text=True),
-    "Sim": Rule(frozenset(), text=True),
-    "Application": Rule(
+    "Task": Form(_words("priority timeout"), text=True),
+    "Sim": Form(frozenset(), text=True),
+    "Application": Form(
         _words("customerId copyParentTo") | _STATUS,
         children=_words("ApplicationSid Parameter"),
         text=True,
     ),
-    "WhatsApp": Rule(_STATUS, text=True),
+    "WhatsApp": Form(_STATUS, text=True),
 }
 
 # Elements that voice TwiML knows inside others but whose inside is not looked at here.
@@ -153,6 +153,3 @@ OPAQUE = _words(
     """Room Conversation VirtualAgent Autopilot AiAssistant Assistant ConversationRelay AiSession
     ConversationRelaySession Body Media ApplicationSid"""
 )
-
-# Verbs that a simulated call carries out. Twilio knows the others too; meeting one is said, and skipped.
-SIMULATED = _words("""Say Play Pause Gather Connect Dial Enqueue Redirect Refer Record Hangup Reject Start Stop Pay""")
