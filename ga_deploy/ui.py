@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ga_deploy.errors import ConfigInvalid, DeployError, ExitCode, Finding, Place, Refused
 from ga_deploy.events import ApiCall, Event, StepDone, StepProgress, StepStarted, Warned
-from ga_deploy.redact import redact
+from ga_deploy.redact import redact, redact_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -361,11 +361,8 @@ class Ui:
         self._write(self._err, f"::{level}{fields}::{_command_value(message)}")
 
     def _write_json(self, payload: Mapping[str, object]) -> None:
-        # A secret may hold a quote or backslash, which JSON escapes: redact knows that spelling as well.
-        text = redact(json.dumps(payload, indent=2, ensure_ascii=False, default=_refuse))
-        if (self._out.encoding or "utf-8").lower().replace("-", "") != "utf8":
-            # What another encoding may not have is escaped, but only after secrets are out: they are known unescaped.
-            text = json.dumps(json.loads(text), indent=2)
+        is_utf8 = (self._out.encoding or "utf-8").lower().replace("-", "") == "utf8"
+        text = json.dumps(redact_tree(payload), indent=2, ensure_ascii=not is_utf8, default=_refuse)
         self._put(self._out, text)
 
     def _write(self, stream: TextIO, text: str) -> None:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ga_deploy.events import StepDone, StepProgress, StepStarted
+from ga_deploy.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +77,7 @@ class Progress:
         room = max(3, self._rows - len(self._under_way))
         for verdict in self._done[-room:]:
             mark = Text("✓", "green") if verdict.passed else Text("✗", "red")
-            went = verdict.went if verdict.passed else str(verdict.failings[0])
+            went = redact(verdict.went if verdict.passed else str(verdict.failings[0]))
             table.add_row(
                 mark,
                 Text(verdict.record.name),
@@ -103,7 +104,9 @@ def draw_table(verdicts: Sequence[Verdict]) -> RenderableType:
     for verdict in verdicts:
         mark = Text("✓", "green") if verdict.passed else Text("✗", "red")
         silence = f"{verdict.measures.get('dead_air', 0.0):.1f} s"
-        table.add_row(mark, Text(verdict.record.name), Text(_shorten(verdict.heard)), Text(verdict.went), silence)
+        # Masked before it is cut or folded: a part of a secret would not be known for one.
+        heard, went = _shorten(redact(verdict.heard)), redact(verdict.went)
+        table.add_row(mark, Text(verdict.record.name), Text(heard), Text(went), silence)
     failed = [verdict for verdict in verdicts if not verdict.passed]
     return Group(table, *(_draw_reasons(verdict) for verdict in failed)) if failed else table
 
@@ -119,7 +122,7 @@ def _draw_reasons(verdict: Verdict) -> RenderableType:
     reasons.add_column(no_wrap=True)
     reasons.add_column(overflow="fold")
     for failing in verdict.failings:
-        reasons.add_row("", Text(failing.check, "red"), Text(failing.what))
+        reasons.add_row("", Text(failing.check, "red"), Text(redact(failing.what)))
     head = Text.assemble(("✗", "red"), "  ", (verdict.record.name, "bold"))
     return Group(Text(), head, reasons)
 

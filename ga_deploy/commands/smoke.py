@@ -269,7 +269,7 @@ class Smoke:
         if answer.error:
             return str(answer.error), "see the function's logs"
         if answer.kind != "twiml":
-            return f"the answer is no TwiML: the caller would hear {answer.speech[:60]!r}", "run `ga-deploy up`"
+            return f"the answer is no TwiML: the caller would hear {redact(answer.speech)[:60]!r}", "run `ga-deploy up`"
         if answer.warnings:
             return str(answer.warnings[0]), "run `ga-deploy validate`"
         if answer.unreachable:

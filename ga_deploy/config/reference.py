@@ -38,7 +38,8 @@ prints a JSON Schema for editors.
 
 References may stand inside longer texts. Only those of the selected environment are looked up; the others are checked
 for everything else. A secret is always a reference: in clear text, or as a default, it is refused, and so is one of
-fewer than 6 characters. With `--local`, what is not set is stood in for.
+fewer than 6 characters: it could not be masked in logs. That goes for `variables` too; write a short value that is no
+secret in clear text, or as a default (`${NAME:-on}`). With `--local`, what is not set is stood in for.
 
 Secrets (`auth_token`, `api_key_secret`, `api_id`, `api_secret`, `password`, `notify.secret`, and all of `variables`
 that comes out of references) reach the functions as environment variables. Every other value, also one out of a

@@ -177,6 +177,12 @@ def _identifier(value: Any) -> Secret:
         return value
     require_text(value)
     _check_header(value, value)
+    if len(value) < SHORTEST_SECRET:
+        raise finding(
+            f"the ASAPP API id has fewer than {SHORTEST_SECRET} characters",
+            "it is sent like a secret, and one as short as this cannot be masked in logs",
+            "write it as ASAPP gave it",
+        )
     return Secret(str(value))
 
 

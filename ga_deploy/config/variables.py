@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ga_deploy.config.references import Referenced
-from ga_deploy.config.scalars import check_each, finding, kind_of
+from ga_deploy.config.scalars import SHORTEST_SECRET, check_each, finding, kind_of, show
 from ga_deploy.redact import Secret
 
 # Twilio docs, Environment variables: set by the platform, or read by Node itself.
@@ -60,4 +60,12 @@ def _check(key: str, value: Any) -> Any:
             f"it has {len(value.encode())} bytes, Twilio allows {LARGEST_VALUE}",
             "keep it in a private asset, or shorten it",
         )
-    return Secret(str(value)) if isinstance(value, Referenced) else value
+    if not isinstance(value, Referenced):
+        return value
+    if len(value) < SHORTEST_SECRET and not value.clear:
+        raise finding(
+            f"the variable `{key}` has fewer than {SHORTEST_SECRET} characters",
+            f"{show(value)} is taken for a secret, and one as short as this cannot be masked in logs",
+            "use a longer secret; if it is none, write it here in clear text, or as a default: ${NAME:-value}",
+        )
+    return Secret(str(value))

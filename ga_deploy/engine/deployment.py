@@ -28,7 +28,7 @@ from ga_deploy.engine.releases import write_release
 from ga_deploy.engine.room import check_room
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepStarted, ignore
-from ga_deploy.redact import redact
+from ga_deploy.redact import redact_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -134,7 +134,7 @@ def deploy(target: Target, *, agree: Callable[[Plan], None], saved: Mapping[str,
 
 def as_saved(payload: Mapping[str, object]) -> dict[str, object]:
     """Return a plan as it is saved: without what is secret, such as the password in a URL that a number had before."""
-    saved: dict[str, object] = json.loads(redact(json.dumps(payload)))
+    saved: dict[str, object] = json.loads(json.dumps(redact_tree(payload)))
     return saved
 
 

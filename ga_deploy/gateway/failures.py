@@ -126,5 +126,5 @@ def _last_words(causes: list[BaseException]) -> str:
     for cause in reversed(causes):
         text = str(cause).strip()
         if text and "object at 0x" not in text:
-            return text[:200]
+            return redact(text)[:200]
     return type(causes[0]).__name__

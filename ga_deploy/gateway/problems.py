@@ -94,7 +94,7 @@ def read_refusal(body: bytes) -> Refusal:
     if isinstance(code, str) and code.isascii() and code.isdigit():
         code = int(code[:9])
     known = code if isinstance(code, int) and not isinstance(code, bool) else None
-    return Refusal("; ".join(texts)[:600], known, payload.get("details") or payload.get("errors"))
+    return Refusal(redact("; ".join(texts))[:600], known, payload.get("details") or payload.get("errors"))
 
 
 def make_problem(
@@ -143,7 +143,7 @@ def list_details(details: object, most: int = 10) -> list[str]:
         message = complaint.get("message") or complaint.get("detail")
         place = complaint.get("property_path") or complaint.get("pointer")
         if isinstance(message, str):
-            told.append(f"{place}: {message}"[:300] if isinstance(place, str) else message[:300])
+            told.append(redact(f"{place}: {message}" if isinstance(place, str) else message)[:300])
     return [*told[:most], *([f"and {len(told) - most} more"] if len(told) > most else [])]
 
 

@@ -7,6 +7,8 @@ from collections import Counter
 from math import ceil
 from typing import TYPE_CHECKING
 
+from ga_deploy.redact import redact
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -37,17 +39,17 @@ def judge_speech(record: CallRecord, handling: Handling) -> Iterator[tuple[str, 
     for event in record.of("say", "whisper"):
         text = str(event.detail.get("text", ""))
         if _MARKUP.search(text):
-            yield "markup", f"markup was read aloud: {text[:80]!r}"
+            yield "markup", f"markup was read aloud: {redact(text)[:80]!r}"
         elif event.detail.get("plain_text"):
-            yield "markup", f"a plain-text answer was read aloud: {text[:80]!r}"
+            yield "markup", f"a plain-text answer was read aloud: {redact(text)[:80]!r}"
         elif _plain(text) not in meant and (left := _LEFT_BEHIND.search(text)):
-            yield "markup", f"{left[0].strip()!r} was read aloud: {text[:80]!r}"
+            yield "markup", f"{left[0].strip()!r} was read aloud: {redact(text)[:80]!r}"
         if event.detail.get("loops", 1) >= _OFTEN:
-            yield "repeats", f"{text[:80]!r} was said {event.detail['loops']} times on end"
+            yield "repeats", f"{redact(text)[:80]!r} was said {event.detail['loops']} times on end"
     said = Counter(_plain(text) for text in record.said if text)
     for text, times in said.items():
         if times >= max(_OFTEN, meant[text] + 1):
-            yield "repeats", f"{text[:80]!r} was said {times} times"
+            yield "repeats", f"{redact(text)[:80]!r} was said {times} times"
 
 
 def _list_steps(handling: Handling) -> Iterator[Step]:

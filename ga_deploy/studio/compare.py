@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ga_deploy.redact import redact
 from ga_deploy.studio.definition import strip_offset
 
 if TYPE_CHECKING:
@@ -126,5 +127,6 @@ def _condition(condition: Condition) -> str:
 
 
 def _show(value: object) -> str:
-    text = "nothing" if value is None else str(value) if isinstance(value, str) else repr(value)
+    # Masked before it is cut: a part of a secret would not be known for one.
+    text = "nothing" if value is None else redact(str(value) if isinstance(value, str) else repr(value))
     return text if len(text) <= 120 else text[:117] + "…"

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.spellings import SPELLINGS
+
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -50,6 +52,29 @@ def test_calls_are_placed_without_any_account(project: Run, tmp_path: Path) -> N
     assert "All 2 calls passed" in page
     assert "data:audio/wav;base64," in page
     assert "mg-twilio-genagent" not in page + shown.stdout + shown.stderr
+
+
+SECRET_SIP = """
+twilio: {account_sid: "${TWILIO_ACCOUNT_SID}", auth_token: "${TWILIO_AUTH_TOKEN}"}
+asapp: {api_host: api.sandbox.asapp.com, api_id: "${ASAPP_API_ID}", api_secret: "${ASAPP_API_SECRET}"}
+destinations: {pbx: {sip: "sip:agent@pbx.example.com", username: us, password: "${SIP_PASSWORD}"}}
+outcomes: {agent: [{say: "The word is ${SIP_PASSWORD}, twice: ${SIP_PASSWORD}"}, {send: pbx}, hangup]}
+"""
+
+
+def test_a_password_leaves_no_trace_in_what_is_shown_or_written(ga_deploy: Run, tmp_path: Path) -> None:
+    """In the TwiML, which escapes it, in that TwiML in JSON, in what is said, and in a table that folds long texts."""
+    password = "Pa&<\"'/é%+\\7"
+    (tmp_path / "config.yaml").write_text(SECRET_SIP)
+    env = {"SIP_PASSWORD": password}
+    argv = ("simulate", "agent", "--report", "calls.html", "--junit", "calls.xml")
+    as_json, as_table = ga_deploy(*argv, "--json", env=env), ga_deploy(*argv, env=env)
+    assert (as_json.returncode, as_table.returncode) == (0, 0), as_json.stderr
+    files = (tmp_path / "calls.html").read_text() + (tmp_path / "calls.xml").read_text()
+    assert "The word is ********" in as_table.stdout
+    for text in (as_json.stdout, as_json.stderr, as_table.stdout, as_table.stderr, files):
+        assert not [name for name, spell in SPELLINGS.items() if spell(password) in text]
+    assert 'password="********"' in as_json.stdout.replace("\\", "")
 
 
 def test_a_call_that_fails_is_exit_6_with_reasons(project: Run, tmp_path: Path) -> None:

@@ -281,7 +281,7 @@ class TestDefaults:
         least = Language.model_validate(
             {
                 "twilio": {"account_sid": "AC" + "0" * 32},
-                "asapp": {"api_host": "a.example.com", "api_id": "i", "api_secret": Secret("an-api-secret")},
+                "asapp": {"api_host": "a.example.com", "api_id": "an-api-id", "api_secret": Secret("an-api-secret")},
             }
         )
         for section in ("service", "functions", "voice", "waiting", "greeting", "hooks", "flow", "state", "templates"):
