@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.errors import ConfigInvalid, Usage
 
-# A deployment makes some twenty functions; one round trip each for creating and for uploading all of them at once. The
-# gateway halves this with every 429, which Twilio answers before it processes anything (docs: error 20429).
+# A deployment makes some twenty functions: one round trip for creating, and one for uploading all of them. After
+# a 429, which Twilio answers before it processes anything (docs: error 20429), the gateway sends as many as it takes.
 CONCURRENCY = 20
 
 if TYPE_CHECKING:

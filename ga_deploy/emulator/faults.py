@@ -17,7 +17,7 @@ from ga_deploy.emulator.problems import too_many_requests
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Action = Literal["status", "drop", "malformed", "cut", "stall", "latency", "foreign"]
+Action = Literal["status", "drop", "malformed", "cut", "stall", "trickle", "endless", "latency", "foreign"]
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,13 @@ class Fault:
     - `malformed`: the answer's JSON is broken
     - `cut`: half the answer's body, then the end of the connection
     - `stall`: nothing for `seconds`, then the connection is reset
+    - `trickle`: a byte of a header every `seconds`, and never the answer
+    - `endless`: the page of a list that promises one more page
     - `latency`: takes `seconds` longer
     - `foreign`: somebody else deploys `foreign` (see `foreign.deploy`) at that moment
 
-    `processed` says whether the request takes effect before the fault (`malformed` and `cut` always follow it).
+    `processed` says whether the request takes effect before the fault (`malformed`, `cut` and `endless` always
+    follow it).
     """
 
     action: Action

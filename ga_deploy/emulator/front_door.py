@@ -21,6 +21,7 @@ from multidict import CIMultiDict
 from ga_deploy.emulator.foreign import deploy
 from ga_deploy.emulator.journal import masked
 from ga_deploy.emulator.multipart import read_multipart
+from ga_deploy.emulator.odd_answers import promise_more, trickle
 from ga_deploy.emulator.problems import ApiError, too_many_requests, unauthorized
 from ga_deploy.emulator.routing import PRODUCTS
 from ga_deploy.emulator.runtime import HttpCall
@@ -128,7 +129,7 @@ class FrontDoor:
                 ending = fault
         if half:
             await _sleep_until(entry.started + half)
-        processed = ending is None or ending.processed or ending.action in {"malformed", "cut"}
+        processed = ending is None or ending.processed or ending.action in {"malformed", "cut", "endless"}
         response: web.StreamResponse = web.Response(status=500)
         if processed and place.product == "site":
             response = await self._serve_site(request, place, body)
@@ -139,13 +140,15 @@ class FrontDoor:
         for fault in followers:
             deploy(self._world, fault.foreign)
         if ending is not None:
-            response = await self._end(request, ending, response)
+            response = await self._end(request, place, ending, response)
         if half:
             # Counted from the arrival, so that the work is part of the latency and not on top of it.
             await _sleep_until(entry.started + 2 * half)
         return response
 
-    async def _end(self, request: web.Request, fault: Fault, response: web.StreamResponse) -> web.StreamResponse:
+    async def _end(
+        self, request: web.Request, place: Place, fault: Fault, response: web.StreamResponse
+    ) -> web.StreamResponse:
         """Turn an answer into what the fault makes of it."""
         if fault.action == "status":
             status, text, content_type = fault.answer()
@@ -154,6 +157,10 @@ class FrontDoor:
             return web.Response(status=response.status, text='{"sid": "', content_type="application/json")
         if fault.action == "cut" and isinstance(response, web.Response) and isinstance(response.body, bytes):
             return await _send_half(request, response.status, response.body)
+        if fault.action == "endless":
+            return promise_more(place, response)
+        if fault.action == "trickle":
+            await trickle(request, fault.seconds)
         if fault.action == "stall":
             await _wait_for_the_end(request, fault.seconds)
         if request.transport is not None:

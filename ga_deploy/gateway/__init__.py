@@ -10,11 +10,12 @@ from ga_deploy.gateway.endpoints import Endpoints, Product
 from ga_deploy.gateway.http import TwilioHttp
 from ga_deploy.gateway.numbers import NumberCalls
 from ga_deploy.gateway.problems import AccessDenied, RevisionMoved
-from ga_deploy.gateway.retries import Clock, Retries, Timeouts
+from ga_deploy.gateway.retries import Clock, Retries
 from ga_deploy.gateway.serverless import ServerlessCalls
 from ga_deploy.gateway.site import SiteAnswer, SiteCalls
 from ga_deploy.gateway.studio import StudioCalls
 from ga_deploy.gateway.sync import SyncCalls
+from ga_deploy.gateway.timeouts import Timeouts
 from ga_deploy.gateway.transport import Transport
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Gateway(ServerlessCalls, BuildCalls, NumberCalls, StudioCalls, SyncCalls, 
     """Everything that ga-deploy asks of one Twilio account. Opened once a command, thread-safe; close it at the end.
 
     `on_call` hears of every request as it ends, from whatever thread it ran in. `concurrency` is how many requests
-    are under way at most; it shrinks while Twilio says 429. `environ` (default: the process's) is where the CA
+    are under way at most; it shrinks while Twilio says 429. `timeouts` are by default those that the environment of the
+    process asks for. `environ` (default: the process's) is where the CA
     variables are read; proxies always come from the process's own.
     """
 
@@ -61,7 +63,7 @@ class Gateway(ServerlessCalls, BuildCalls, NumberCalls, StudioCalls, SyncCalls, 
             on_call=on_call,
             concurrency=concurrency,
             retries=retries,
-            timeouts=timeouts,
+            timeouts=timeouts or Timeouts.from_environ(),
             clock=clock,
             environ=environ,
         )

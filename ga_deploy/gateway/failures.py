@@ -106,6 +106,17 @@ def classify(problem: Exception, url: str) -> Failure:
     )
 
 
+def give_up(url: str, seconds: float) -> Failure:
+    """Return what is told of a request that is not sent, since nothing whole was answered for so many seconds."""
+    return Failure(
+        "silence",
+        sent=False,
+        transient=False,
+        why=f"{urlsplit(url).hostname or url} gave no whole answer to anything for {seconds:.0f} s",
+        fix="check the network, then run the command again: it goes on from there",
+    )
+
+
 def _causes(problem: BaseException) -> Iterator[BaseException]:
     """Yield an exception and everything it was made of; requests hides causes in `args` and urllib3 in `reason`."""
     waiting: list[object] = [problem]

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import urllib3
 
-from ga_deploy.errors import NotFound
+from ga_deploy.errors import NotFound, Unreachable
 from ga_deploy.gateway.answers import Answer
 from ga_deploy.gateway.endpoints import Endpoints, Product
 from ga_deploy.gateway.problems import AccessDenied, describe_request
@@ -68,11 +68,17 @@ class TwilioHttp:
         """The account that the config names."""
         return self.credentials.account_sid
 
-    def get(self, product: Product, path: str, params: Mapping[str, object] | None = None) -> Answer:
-        """Read one resource."""
-        return self._read(
-            version_of(self._client, product).request("GET", path, params=dict(params or {})), "GET", path
-        )
+    def get(
+        self,
+        product: Product,
+        path: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        within: float | None = None,
+    ) -> Answer:
+        """Read one resource; `within` so many seconds in all where the caller has less than usual."""
+        version = version_of(self._client, product)
+        return self._read(version.request("GET", path, params=dict(params or {}), timeout=within), "GET", path)
 
     def find(self, product: Product, path: str, params: Mapping[str, object] | None = None) -> Answer | None:
         """Read one resource; None if there is none."""
@@ -139,8 +145,13 @@ class TwilioHttp:
     def pages(
         self, product: Product, path: str, key: str, params: Mapping[str, object] | None = None
     ) -> Iterator[list[Answer]]:
-        """Yield the pages of a list. A page that cannot be had raises: a list is never cut short in silence."""
-        answer = self.get(product, path, params)
+        """Yield the pages of a list. A page that cannot be had raises: a list is never cut short in silence.
+
+        All pages together have to come within `Timeouts.listing` seconds.
+        """
+        clock, limit = self.transport.clock, self.transport.timeouts.listing
+        end = clock.monotonic() + limit
+        answer = self.get(product, path, params, within=limit)
         seen: set[str] = set()
         while True:
             yield answer.items(key)
@@ -151,7 +162,10 @@ class TwilioHttp:
             if url in seen or len(seen) >= MOST_PAGES:
                 raise answer.unreadable("next page", "a page not seen before", url)
             seen.add(url)
-            answer = self._read(self._client.request("GET", url), "GET", path)
+            left = end - clock.monotonic()
+            if left <= 0:
+                raise _endless(path, len(seen), limit)
+            answer = self._read(self._client.request("GET", url, timeout=left), "GET", path)
 
     def list(
         self,
@@ -206,6 +220,14 @@ def _accounts_of(fields: Mapping[str, object]) -> Iterator[str]:
             for item in value:
                 if isinstance(item, dict) and isinstance(item.get("account_sid"), str):
                     yield item["account_sid"]
+
+
+def _endless(path: str, pages: int, seconds: float) -> Unreachable:
+    return Unreachable(
+        f"the list does not end (to {describe_request('GET', path)})",
+        why=f"after {pages} pages and {seconds:.0f} s Twilio still says that there is more",
+        fix="run the command again; if it stays so, check what answers for Twilio's hosts on this network",
+    )
 
 
 def _next_link(answer: Answer) -> str | None:

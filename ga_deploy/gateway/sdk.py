@@ -82,7 +82,7 @@ class TransportClient(HttpClient):  # type: ignore[misc]
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> CheckedResponse:
-        """Send one request of the SDK's. `timeout` and `allow_redirects` are not its decision: the transport's hold."""
+        """Send one request of the SDK's; `timeout` is for all its repeats, and redirects are never followed."""
         what = describe_request(method, urlsplit(uri).path)
         reply = self._transport.send(
             Request(
@@ -95,6 +95,7 @@ class TransportClient(HttpClient):  # type: ignore[misc]
                 repeatable=method != "POST" or self._repeats_posts,
                 wants_json=method != "DELETE",
                 patience="upload" if isinstance(data, bytes) else "read",
+                within=timeout,
                 what=what,
             )
         )

@@ -13,17 +13,20 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from ga_deploy.events import ApiCall
-from ga_deploy.gateway.failures import Failure, classify
+from ga_deploy.gateway.deadline import PunctualAdapter, whole_answer_within
+from ga_deploy.gateway.failures import Failure, classify, give_up
+from ga_deploy.gateway.gate import Gate
 from ga_deploy.gateway.problems import read_request_id
-from ga_deploy.gateway.retries import Clock, Gate, Retries, SystemClock, Timeouts, read_retry_after
+from ga_deploy.gateway.retries import Clock, Retries, SystemClock, read_retry_after
+from ga_deploy.gateway.silence import Silence
+from ga_deploy.gateway.timeouts import Patience, Timeouts
 from ga_deploy.gateway.trust import TrustingAdapter, choose_proxies, open_tls_context
 
 if TYPE_CHECKING:
@@ -36,13 +39,13 @@ if TYPE_CHECKING:
 LARGEST_ANSWER = 64 * 2**20
 
 
-# Which of the `Timeouts` holds for an answer.
-Patience = Literal["read", "upload", "site"]
-
-
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request. `repeatable`: sending it twice leaves the world as sending it once does."""
+    """One HTTP request. `repeatable`: sending it twice leaves the world as sending it once does.
+
+    `within`: seconds for it in all, its repeats included, where the caller has less than usual. `once`: whatever comes
+    of it, it is not sent again.
+    """
 
     method: str
     url: str
@@ -51,8 +54,10 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     auth: tuple[str, str] | None = field(default=None, repr=False)
     repeatable: bool = True
+    once: bool = False
     wants_json: bool = False
     patience: Patience = "read"
+    within: float | None = None
     what: str = "send a request"
 
 
@@ -91,7 +96,10 @@ class Transport:
     """Sends requests; thread-safe. `close` it, or use it in a `with`.
 
     Repeats what is safe to repeat: 429 always (Twilio never processed it), a connection that did not come about
-    always, and for repeatable requests also 5xx, dropped connections, timeouts and unreadable answers.
+    always, and for repeatable requests also 5xx, dropped connections, timeouts and unreadable answers. Every wait has
+    an end, by `Timeouts`: each answer, all repeats of a request together, and whatever is asked while nothing whole
+    comes back.
+
     Raises Unreachable when no answer came at all, DeployError for an unusable CA variable; every answer with a status
     is returned.
     """
@@ -108,18 +116,19 @@ class Transport:
     ) -> None:
         self._clock = clock or SystemClock()
         self._retries = retries or Retries()
-        self._timeouts = timeouts or Timeouts()
+        self.timeouts = timeouts or Timeouts()
+        self._silence = Silence(self._clock, self.timeouts.silence)
         self._on_call = on_call
         self._closed = threading.Event()
         self._ahead = 0.0
-        self.gate = Gate(concurrency, self._clock)
+        self.gate = Gate(concurrency)
         self._session = requests.Session()
         # With trust_env requests would also add passwords from ~/.netrc and its own idea of the CA bundle.
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._environ = os.environ if environ is None else environ
         self._pool_size = max(8, concurrency)
-        self._session.mount("http://", HTTPAdapter(pool_connections=self._pool_size, pool_maxsize=self._pool_size))
+        self._session.mount("http://", PunctualAdapter(pool_connections=self._pool_size, pool_maxsize=self._pool_size))
         self._mounting = threading.Lock()
         self._speaks_tls = False
 
@@ -147,22 +156,27 @@ class Transport:
 
     def pause(self, attempt: int) -> None:
         """Wait as after a failed `attempt`, outside the gate; for callers that look before they try again."""
-        self._clock.sleep(self._retries.wait(attempt))
+        with self._silence.asking():
+            self._clock.sleep(max(0.0, min(self._retries.wait(attempt), self._silence.left)))
 
     def send(self, request: Request) -> Reply:
         """Send, repeat where that is safe, and return the last answer."""
-        started = self._clock.monotonic()
+        limit = min(self._retries.deadline, request.within or self._retries.deadline)
+        end = self._clock.monotonic() + limit
         attempt = 0
-        while True:
-            attempt += 1
-            left = self._retries.deadline - (self._clock.monotonic() - started)
-            with self.gate.passage():
-                outcome = self._try(request, attempt, left)
-            wait = self._wait_before_repeat(request, outcome, attempt)
-            late = wait is not None and self._clock.monotonic() - started + wait >= self._retries.deadline
-            if wait is None or late or self._closed.is_set():
-                break
-            self._clock.sleep(wait)
+        with self._silence.asking():
+            while True:
+                attempt += 1
+                with self.gate.passage() as place:
+                    outcome = self._try(request, attempt, end)
+                    # A deployed function has its own limit, which says nothing of the account's on requests to the API.
+                    if isinstance(outcome, Reply) and request.patience != "site":
+                        place.answered(outcome.status, outcome.headers)
+                wait = self._wait_before_repeat(request, outcome, attempt)
+                left = min(end - self._clock.monotonic(), self._silence.left)
+                if wait is None or wait >= left or self._closed.is_set():
+                    break
+                self._clock.sleep(wait)
         if isinstance(outcome, Failure):
             raise self._no_answer(request, outcome, attempt)
         return outcome
@@ -174,29 +188,34 @@ class Transport:
             most = self._retries.attempts if outcome.sent else self._retries.connects
             again = outcome.transient and (request.repeatable or not outcome.sent)
         elif outcome.status == 429:
-            self.gate.throttled()
             again, most = True, self._retries.throttled
         else:
-            self.gate.succeeded()
-            unreadable = request.wants_json and outcome.status < 300 and outcome.fields is None
-            again = request.repeatable and (outcome.status in {500, 502, 503, 504} or unreadable)
+            again = request.repeatable and (outcome.status in {500, 502, 503, 504} or _is_unreadable(request, outcome))
             most = self._retries.attempts
-        if not again or attempt >= most:
+        if not again or attempt >= most or request.once:
             return None
         if isinstance(outcome, Reply):
             asked = read_retry_after(outcome.headers.get("retry-after"), outcome.server_time or self._clock.wall())
         return self._retries.wait(attempt, asked)
 
-    def _try(self, request: Request, attempt: int, left: float) -> Reply | Failure:
+    def _try(self, request: Request, attempt: int, end: float) -> Reply | Failure:
         began = self._clock.monotonic()
+        allowed = self._silence.left_for_one_try
+        if allowed <= 0:
+            return give_up(request.url, self.timeouts.silence)
+        # At least a second, for whoever had to wait for a free place.
+        until = began + min(self.timeouts.answer(request.patience), max(1.0, end - began), allowed)
+        outcome: Reply | Failure
         try:
-            outcome: Reply | Failure = self._exchange(request, left)
+            outcome = reply = self._exchange(request, until)
+            if not _is_unreadable(request, reply):
+                self._silence.answered()
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as problem:
             outcome = classify(problem, request.url)
         self._report(request, outcome, attempt, self._clock.monotonic() - began)
         return outcome
 
-    def _exchange(self, request: Request, left: float) -> Reply:
+    def _exchange(self, request: Request, until: float) -> Reply:
         if self._closed.is_set():
             raise requests.exceptions.InvalidURL("the connection to Twilio was closed")
         if request.url.startswith("https:"):
@@ -211,17 +230,17 @@ class Transport:
                 auth=request.auth,
             )
         )
-        read: float = getattr(self._timeouts, request.patience)
-        until = self._clock.monotonic() + max(1.0, left)
-        response = self._session.send(
-            prepared,
-            stream=True,
-            timeout=(min(self._timeouts.connect, max(1.0, left)), min(read, max(1.0, left))),
-            allow_redirects=False,
-            proxies=choose_proxies(prepared.url or request.url),
-        )
+        limit = until - self._clock.monotonic()
+        with whole_answer_within(lambda: until - self._clock.monotonic()):
+            response = self._session.send(
+                prepared,
+                stream=True,
+                timeout=(min(self.timeouts.connect, limit), min(self.timeouts.pause(request.patience), limit)),
+                allow_redirects=False,
+                proxies=choose_proxies(prepared.url or request.url),
+            )
         try:
-            body = self._read(response, until)
+            body = self._read(response)
         finally:
             response.close()
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -238,15 +257,13 @@ class Transport:
                 self._session.mount("https://", TrustingAdapter(context, self._pool_size))
                 self._speaks_tls = True
 
-    def _read(self, response: requests.Response, until: float) -> bytes:
-        """Return the body. An answer that trickles for ever, or never ends, is an error like one that never comes."""
+    def _read(self, response: requests.Response) -> bytes:
+        """Return the body. Its bytes have to come in time (`whole_answer_within`); one that never ends is an error."""
         chunks: list[bytes] = []
         size = 0
         while chunk := response.raw.read1(65536, decode_content=True):
             chunks.append(chunk)
             size += len(chunk)
-            if self._clock.monotonic() > until:
-                raise requests.exceptions.ReadTimeout("the answer did not end in time")
             if size > LARGEST_ANSWER:
                 raise requests.exceptions.ContentDecodingError("the answer is larger than any of Twilio's")
         return b"".join(chunks)
@@ -273,3 +290,7 @@ class Transport:
     def _no_answer(self, request: Request, failure: Failure, attempts: int) -> Unreachable:
         tries = f" ({attempts} tries)" if attempts > 1 else ""
         return failure.as_error(f"cannot {request.what}{tries}")
+
+
+def _is_unreadable(request: Request, reply: Reply) -> bool:
+    return request.wants_json and reply.status < 300 and reply.fields is None

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import certifi
-from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
 from ga_deploy.errors import DeployError, ExitCode
+from ga_deploy.gateway.deadline import PunctualAdapter
 from ga_deploy.gateway.endpoints import is_loopback
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def choose_proxies(url: str) -> dict[str, str]:
     return dict(get_environ_proxies(url))
 
 
-class TrustingAdapter(HTTPAdapter):
+class TrustingAdapter(PunctualAdapter):
     """Connects, directly and through proxies, with one TLS context of ours instead of the bundle requests picks."""
 
     def __init__(self, context: ssl.SSLContext, pool_size: int) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ga_deploy.emulator.rules import Rules
 from ga_deploy.gateway import Gateway
 from ga_deploy.model import NumberSettings, NumberSid
 
@@ -75,16 +77,16 @@ def test_there_is_no_way_to_buy_or_release() -> None:
     assert methods == {"list_numbers", "find_number", "get_number", "update_number"}
 
 
-def test_concurrency_shrinks_while_throttled_and_recovers(start_twilio: Callable[..., Twilio]) -> None:
-    twilio = start_twilio(numbers=NUMBERS)
-    gateway = twilio.open(concurrency=8)
-    twilio.fault("status", "GET", "IncomingPhoneNumbers", status=429)
-    gateway.find_number(NUMBERS[0])
-    gate = gateway._http.transport.gate
-    assert gate.limit == 4
-    for _ in range(100):
-        gateway.find_number(NUMBERS[0])
-    assert gate.limit == 8
+def test_as_many_at_once_as_the_account_takes(start_twilio: Callable[..., Twilio]) -> None:
+    """Eight are sent together, three are taken: five are refused and repeated, and from then on three are sent."""
+    twilio = start_twilio(numbers=NUMBERS, rules=Rules(latency_ms=30.0, concurrency=3))
+    gateway = twilio.open(concurrency=8, attempts=20)
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(gateway.find_number, NUMBERS[:10] * 6))
+    assert all(found)
+    assert gateway._http.transport.gate.limit in {2, 3}
+    refused = [e for e in twilio.emulator.journal.report()["requests"] if e["status"] == 429]
+    assert 5 <= len(refused) <= 20
 
 
 def test_no_more_requests_at_once_than_allowed(start_twilio: Callable[..., Twilio]) -> None:

@@ -1,4 +1,4 @@
-"""Waiting and letting through, by a clock that does not tick by itself."""
+"""Whether and how long to wait before a request is sent again."""
 
 from __future__ import annotations
 
@@ -6,20 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ga_deploy.gateway.retries import Gate, Retries, read_retry_after
-
-
-class StillClock:
-    now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
+from ga_deploy.gateway.retries import Retries, read_retry_after
 
 
 @pytest.mark.parametrize(
@@ -51,38 +38,3 @@ def test_waits_stay_within_bounds(attempt: int, jitter: float, asked: float | No
     assert 0.25 <= wait <= max(retries.longest, retries.longest_asked)
     if asked is not None and asked <= retries.longest_asked:
         assert wait >= asked
-
-
-def test_the_gate_is_halved_once_for_a_burst_and_opens_again() -> None:
-    clock = StillClock()
-    gate = Gate(8, clock)
-    for _ in range(6):
-        gate.throttled()
-    assert gate.limit == 4, "refusals of requests that were under way together count once"
-    clock.now += 2
-    gate.throttled()
-    clock.now += 2
-    gate.throttled()
-    clock.now += 2
-    gate.throttled()
-    assert gate.limit == 1, "never shut"
-    for _ in range(20 * 7):
-        gate.succeeded()
-    assert gate.limit == 8
-    for _ in range(100):
-        gate.succeeded()
-    assert gate.limit == 8
-
-
-def test_a_gate_for_nobody_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one"):
-        Gate(0, StillClock())
-
-
-def test_a_place_is_given_back_after_an_error() -> None:
-    gate = Gate(1, StillClock())
-    for _ in range(3):
-        with pytest.raises(KeyError), gate.passage():
-            raise KeyError
-    with gate.passage():
-        pass
