@@ -13,7 +13,6 @@ import json
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -107,7 +106,6 @@ class Answer:
     content_type: str
     text: str
     lines: list[tuple[str, str]]
-    seconds: float
     root: ET.Element | None = None
 
     @property
@@ -237,6 +235,7 @@ class FaultServer:
                 replies: list[Reply] = getattr(script, kind)
                 reply = (replies.pop(0) if len(replies) > 1 else replies[0]) if replies else Reply(body={})
                 if reply.hang:
+                    self.wfile.write(b"HTTP/1.1 102 Processing\r\n\r\n")  # what the clock has to know
                     script.release.wait(30)
                     self.close_connection = True
                     return
@@ -278,23 +277,71 @@ class FaultServer:
         self._server.server_close()
 
 
-# A stand-in for the clock of a container: `now` (ISO) sets it, `speed` makes it run faster, timers included. It lies
-# beside the functions as one more of them, for tests alone: production has no such seam.
+# A stand-in for the clock of a container. It lies beside the functions as one more of them, for tests alone: production
+# has no such seam. Nothing waits for it, and no outcome depends on how fast the machine is:
+# - Where only timers are waited for, it leaps to the first of them.
+# - While a request is under way, it goes at `pace` seconds a second: slowly, so that a busy machine is not taken for a
+#   slow server. A server that says 102 (Processing) will never answer: its request is not waited for.
+# - It never passes the next timer: what a limit ends took exactly as long as the limit.
 CLOCK = """
-const real = { Date, setTimeout };
-let offset = 0, speed = 1, origin = real.Date.now();
-const now = () => Math.round(origin + (real.Date.now() - origin) * speed + offset);
-globalThis.Date = class extends real.Date {
-  constructor(...given) { if (given.length) super(...given); else super(now()); }
-  static now() { return now(); }
+const clients = [require('node:http'), require('node:https')];
+const real = { Date, setTimeout, clearTimeout, setImmediate };
+const timers = new Set();
+let pace = 0.1, underWay = 0, at = real.Date.now(), since = at, alarm, round = 0;
+
+const first = () => [...timers].reduce((one, other) => (!one || other.due < one.due ? other : one), undefined);
+const now = () => {
+  const gone = (real.Date.now() - since) * (timers.size || underWay ? pace : 1);
+  return Math.min(at + gone, Math.max(at, first()?.due ?? Infinity));
 };
-globalThis.setTimeout = (run, ms, ...more) => real.setTimeout(run, ms / speed, ...more);
+const settle = (moment = now()) => { at = moment; since = real.Date.now(); };
+const fire = () => {
+  const next = first();
+  if (!next) return;
+  settle(Math.max(at, next.due));
+  timers.delete(next);
+  plan();
+  next.run(...next.given);
+};
+const plan = () => {
+  real.clearTimeout(alarm);
+  const mine = ++round;
+  const next = first();
+  if (!next) return;
+  if (underWay) alarm = real.setTimeout(fire, Math.max(0, next.due - now()) / pace);
+  else real.setImmediate(() => real.setImmediate(() => { if (mine === round) fire(); }));
+};
+const change = (by) => { settle(); by(); plan(); };
+
+globalThis.Date = class extends real.Date {
+  constructor(...given) { if (given.length) super(...given); else super(Math.round(now())); }
+  static now() { return Math.round(now()); }
+};
+globalThis.setTimeout = (run, ms = 1, ...given) => {
+  const timer = { run, given, ref() { return this; }, unref() { return this; } };
+  change(() => { timer.due = at + Math.max(1, Number(ms) || 1); timers.add(timer); });
+  return timer;
+};
+globalThis.clearTimeout = (timer) => { if (timers.has(timer)) change(() => timers.delete(timer)); };
+for (const client of clients) {
+  const { request } = client;
+  client.request = (...given) => {
+    const asked = request(...given);
+    let counted = true;
+    const over = () => { if (counted) change(() => { counted = false; underWay -= 1; }); };
+    change(() => { underWay += 1; });
+    asked.on('information', ({ statusCode }) => { if (statusCode === 102) over(); });
+    asked.on('close', over);
+    return asked;
+  };
+}
+
 exports.handler = (context, event, callback) => {
-  const wanted = event.now ? real.Date.parse(event.now) : real.Date.now();
-  speed = Number(event.speed || 1);
-  origin = real.Date.now();
-  offset = wanted - origin;
-  callback(null, {});
+  if (event.set) {
+    pace = Number(event.pace);
+    change(() => { at = event.now ? real.Date.parse(event.now) : real.Date.now(); timers.clear(); });
+  }
+  callback(null, { now: now() / 1000 });
 };
 """
 
@@ -316,9 +363,15 @@ class Deployment:
         present = {name: value for name, value in {**self.variables, **variables}.items() if value is not None}
         self._host.set_context({"DOMAIN_NAME": DOMAIN, **present})
 
-    def clock(self, *, now: str = "", speed: float = 1) -> None:
-        answer = self._run(HttpCall("GET", "/test-clock", urlencode({"now": now, "speed": speed})))
+    def clock(self, *, now: str = "", pace: float = 0.1) -> None:
+        """Set the container's clock; while a request is under way it goes at `pace` seconds a second."""
+        answer = self._run(HttpCall("GET", "/test-clock", urlencode({"set": "yes", "now": now, "pace": pace})))
         assert answer.status == 200, answer.text
+
+    @property
+    def now(self) -> float:
+        """The seconds that the container's clock shows."""
+        return float(json.loads(self._run(HttpCall("GET", "/test-clock")).text)["now"])
 
     def post(self, url: str, /, *, judged: bool = True, **fields: str) -> Answer:
         """Request `url` (path and query) as Twilio does for a call; `fields` go over those of a plain inbound call."""
@@ -336,9 +389,7 @@ class Deployment:
         body = urlencode(form).encode()
         signature = sign(TOKEN, f"https://{DOMAIN}{url}", parse_qs(body.decode(), keep_blank_values=True))
         headers = [("Content-Type", "application/x-www-form-urlencoded"), ("X-Twilio-Signature", signature)]
-        started = time.monotonic()
-        answer = self._run(HttpCall("POST", parts.path, parts.query, headers, body))
-        return self._judge(answer, time.monotonic() - started, judged=judged)
+        return self._judge(self._run(HttpCall("POST", parts.path, parts.query, headers, body)), judged=judged)
 
     def unsigned(self, path: str) -> int:
         return self._run(HttpCall("POST", path)).status
@@ -362,10 +413,10 @@ class Deployment:
     def _run(self, call: HttpCall) -> HttpAnswer:
         return asyncio.run_coroutine_threadsafe(self._host.handle(call), self._loop).result(30)
 
-    def _judge(self, answer: HttpAnswer, seconds: float, *, judged: bool) -> Answer:
+    def _judge(self, answer: HttpAnswer, *, judged: bool) -> Answer:
         kind = (answer.header("Content-Type") or "").split(";")[0]
         lines = [(line.level, line.message) for line in answer.logs]
-        made = Answer(answer.status, kind, answer.text, lines, seconds)
+        made = Answer(answer.status, kind, answer.text, lines)
         for _, message in lines:
             assert message.splitlines() == [message], "an event is one line, whatever a reader takes for its end"
             assert message.isascii()

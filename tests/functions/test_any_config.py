@@ -138,7 +138,6 @@ def check(bench: Any, deploy_bundle: Any, asapp: Any) -> Any:
             assert not [secret for secret in SECRETS if secret in function.content]
         reply = bench.completed("AGENT", transferVariables={"reason": field}, referenceVariables={"a": {"b": field}})
         with deploy_bundle(bundle) as functions:
-            functions.clock(speed=20)
             asapp.transfer = [reply]
             profiles = ["", *config["profiles"]]
             for profile in profiles:

@@ -52,9 +52,9 @@ def test_a_caller_who_needs_a_person_is_connected(functions: Any, asapp: Any, be
 def test_the_same_request_twice_has_the_same_answer(functions: Any, asapp: Any, bench: Any) -> None:
     for replies in ([bench.completed("AGENT")], [bench.completed("SYSTEM")], [bench.ongoing], [bench.missing]):
         asapp.transfer = list(replies)
-        functions.clock(now="2026-03-02T12:00:00Z", speed=10)
+        functions.clock(now="2026-03-02T12:00:00Z")
         first = functions.post(complete(bench))
-        functions.clock(now="2026-03-02T12:00:41Z", speed=10)
+        functions.clock(now="2026-03-02T12:00:41Z")
         assert functions.post(complete(bench)).text == first.text
 
 
@@ -139,7 +139,6 @@ def test_a_result_that_never_comes_is_awaited_and_then_judged(
     deploy: Any, bench: Any, asapp: Any, replies: list[dict[str, object]], outcome: str
 ) -> None:
     functions = deploy({"asapp": {"reconnect": 0}})
-    functions.clock(speed=20)
     asapp.transfer = [bench.reply(**one) for one in replies]
     url, waited = complete(bench), [0]
     while True:
@@ -178,7 +177,6 @@ def test_a_late_result_is_taken(functions: Any, bench: Any, asapp: Any) -> None:
 
 
 def test_a_result_may_come_while_the_caller_waits(functions: Any, bench: Any, asapp: Any) -> None:
-    functions.clock(speed=10)
     asapp.transfer = [bench.ongoing]
     waiting = functions.post(complete(bench))
     asapp.transfer = [bench.completed("SYSTEM")]
@@ -187,7 +185,6 @@ def test_a_result_may_come_while_the_caller_waits(functions: Any, bench: Any, as
 
 def test_the_caller_hears_what_the_config_plays(deploy: Any, bench: Any, asapp: Any) -> None:
     functions = deploy({"waiting": {"play": "https://cdn.example.com/hold.mp3", "max_seconds": 30}})
-    functions.clock(speed=10)
     asapp.transfer = [bench.ongoing]
     answer = functions.post(complete(bench, profile="es"))
     assert answer.verbs == ["Play", "Redirect"]
@@ -222,7 +219,6 @@ def test_silence_while_waiting_is_only_for_those_who_ask_for_it(
 ) -> None:
     profile = changes.get("profile", "")
     functions = deploy({name: value for name, value in changes.items() if name != "profile"})
-    functions.clock(speed=10)
     asapp.transfer = [bench.ongoing]
     answer = functions.post(complete(bench, profile=profile))
     assert answer.verbs == [*verbs, "Redirect"]
@@ -231,14 +227,12 @@ def test_silence_while_waiting_is_only_for_those_who_ask_for_it(
 
 def test_no_waiting_is_possible(deploy: Any, bench: Any, asapp: Any) -> None:
     functions = deploy({"waiting": {"max_seconds": 0}})
-    functions.clock(speed=10)
     asapp.transfer = [bench.missing]
     assert bench.query(functions.post(complete(bench)).action)["outcome"] == "failed"
 
 
 def test_a_broken_stream_is_taken_up_again_in_the_same_conversation(deploy: Any, bench: Any, asapp: Any) -> None:
     functions = deploy({"waiting": {"max_seconds": 0}, "asapp": {"reconnect": 2}, "greeting": [{"say": "Hello."}]})
-    functions.clock(speed=10)
     asapp.transfer = [bench.ongoing]
     engaged = functions.post("/engage?campaign=summer")
     url, ids = engaged.action, [engaged.parameters["asapp_callTransferId"]]
@@ -261,7 +255,6 @@ def test_a_broken_stream_is_taken_up_again_in_the_same_conversation(deploy: Any,
 def test_when_no_new_stream_is_to_be_had_the_call_counts_as_dropped(deploy: Any, bench: Any, asapp: Any) -> None:
     functions = deploy({"waiting": {"max_seconds": 0}})
     functions.post("/engage")
-    functions.clock(speed=10)
     asapp.transfer, asapp.stream = [bench.ongoing], [bench.failing]
     answer = functions.post(complete(bench))
     assert bench.query(answer.action)["outcome"] == "dropped"

@@ -213,7 +213,6 @@ def test_without_a_stream_url_no_caller_is_lost(
     functions: Any, asapp: Any, bench: Any, reply: dict[str, object], tries: int
 ) -> None:
     asapp.stream = [bench.reply(**reply)]
-    functions.clock(speed=10)
     answer = functions.post("/engage")
     assert answer.verbs == ["Say", "Dial"]
     assert answer.find("Dial/Number").text == "+15550100001"
@@ -222,7 +221,6 @@ def test_without_a_stream_url_no_caller_is_lost(
 
 
 def test_a_second_try_is_enough(functions: Any, asapp: Any, bench: Any) -> None:
-    functions.clock(speed=10)
     asapp.stream = [bench.failing, bench.reply(drop=True), bench.reply(body={"streamingUrl": bench.stream_url})]
     answer = functions.post("/engage")
     assert answer.verbs == ["Connect"]
@@ -245,7 +243,6 @@ def test_a_hanging_asapp_costs_the_budget_and_no_more(deploy: Any, asapp: Any, b
 
 def test_the_largest_budget_leaves_time_to_answer(deploy: Any, asapp: Any, bench: Any) -> None:
     functions = deploy({"asapp": {"timeout_ms": 9000, "budget_ms": 9000}})
-    functions.clock(speed=10)
     asapp.stream = [bench.reply(hang=True)]
     answer = functions.post("/engage")
     assert answer.verbs == ["Say", "Dial"]
@@ -271,7 +268,6 @@ def test_a_missing_variable_is_told_and_survived(functions: Any, asapp: Any, mis
     "host", ["http://api.example.com", "ftp://127.0.0.1", "https://", "::", "http://127.0.0.1.evil.example"]
 )
 def test_secrets_are_not_sent_in_clear(functions: Any, asapp: Any, host: str) -> None:
-    functions.clock(speed=10)
     functions.set(ASAPP_API_HOST=host)
     assert functions.post("/engage").verbs == ["Say", "Dial"]
     assert asapp.seen == []
@@ -279,7 +275,6 @@ def test_secrets_are_not_sent_in_clear(functions: Any, asapp: Any, host: str) ->
 
 def test_only_this_machine_is_reached_without_encryption(functions: Any, asapp: Any, fault_server: Any) -> None:
     # 0.0.0.0 leads to this very server, but it is no loopback address: only the rule keeps the request from it.
-    functions.clock(speed=10)
     functions.set(ASAPP_API_HOST=fault_server.url.replace("127.0.0.1", "0.0.0.0"))
     assert functions.post("/engage").verbs == ["Say", "Dial"]
     assert asapp.seen == []
@@ -332,7 +327,6 @@ def test_a_url_whose_stream_did_not_open_is_not_given_to_the_next_call(deploy: A
     functions = deploy({"waiting": {"max_seconds": 0}})
     first = functions.post("/engage")
     asapp.transfer = [bench.missing]
-    functions.clock(speed=10)
     assert bench.query(functions.post(first.action).action)["outcome"] == "failed"
     functions.post("/engage")
     assert len(asapp.of("stream")) == 2

@@ -85,7 +85,6 @@ def test_the_result_fits_what_studio_takes(functions: Any, asapp: Any, bench: An
 
 
 def test_a_late_result_is_pending_and_asked_for_again_boundedly(functions: Any, asapp: Any, bench: Any) -> None:
-    functions.clock(speed=20)
     asapp.transfer = [bench.missing]
     told: dict[str, Any] = {"attempt": "", "seen": ""}
     for asked in range(1, 10):
@@ -122,7 +121,6 @@ def test_what_the_flow_knows_already_is_not_asked(functions: Any, asapp: Any, be
 
 def test_a_broken_stream_is_taken_up_again_by_the_flow(functions: Any, asapp: Any, bench: Any) -> None:
     asapp.transfer = [bench.ongoing]
-    functions.clock(speed=20)
     told: dict[str, Any] = {"outcome": "pending", "attempt": 0}
     while told["outcome"] == "pending":
         form = {"attempt": str(told["attempt"]), "seen": told.get("seen", "")}

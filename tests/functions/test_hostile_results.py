@@ -57,7 +57,6 @@ def test_a_flow_is_told_the_outcome_whatever_the_variables_are(
 
 
 def test_a_result_larger_than_a_megabyte_is_not_read(functions: Any, asapp: Any, bench: Any) -> None:
-    functions.clock(speed=10)
     asapp.transfer = [bench.reply(body=result("AGENT", json.dumps("x" * 1_000_000).encode()))]
     assert functions.post(f"/call-complete?transfer={bench.transfer}").verbs[-1] == "Redirect"
 

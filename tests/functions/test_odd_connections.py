@@ -85,7 +85,7 @@ def test_whatever_comes_over_the_wire_a_caller_gets_an_answer(
 ) -> None:
     functions = deploy({"asapp": {"timeout_ms": 1000, "budget_ms": 2000}, "waiting": {"max_seconds": 0}})
     functions.set(ASAPP_API_HOST=odd.url)
-    functions.clock(speed=5)
+    functions.clock(pace=5)
 
     def speak(connection: socket.socket, number: int) -> None:
         read_request(connection)
@@ -102,6 +102,7 @@ def test_whatever_comes_over_the_wire_a_caller_gets_an_answer(
 def test_a_body_that_trickles_is_cut_off_in_time(deploy: Any, odd: OddServer, bench: Any) -> None:
     functions = deploy({"asapp": {"timeout_ms": 300, "budget_ms": 700}})
     functions.set(ASAPP_API_HOST=odd.url)
+    functions.clock(pace=1)
 
     def speak(connection: socket.socket, number: int) -> None:
         read_request(connection)

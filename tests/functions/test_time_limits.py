@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 
 NEVER = "module.exports = () => new Promise(() => {});\n"
-# With how much faster a clock: what is close to the limit is tried nearly in real time, for the sake of a busy machine.
-ASKED: dict[str, tuple[dict[str, int], int]] = {
-    "one long try": ({"timeout_ms": 9000, "budget_ms": 9000}, 3),
-    "many short tries": ({"timeout_ms": 100, "budget_ms": 9000}, 5),
+ASKED: dict[str, dict[str, int]] = {
+    "one long try": {"timeout_ms": 9000, "budget_ms": 9000},
+    "many short tries": {"timeout_ms": 100, "budget_ms": 9000},
 }
 
 
-@pytest.mark.parametrize(("asapp_times", "speed"), ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("asapp_times", ASKED.values(), ids=ASKED)
 def test_all_that_can_be_slow_at_once_leaves_time_to_answer(
-    deploy: Any, asapp: Any, bench: Any, fault_server: Any, asapp_times: dict[str, int], speed: int
+    deploy: Any, asapp: Any, bench: Any, fault_server: Any, asapp_times: dict[str, int]
 ) -> None:
     told = [{"notify": f"{fault_server.url}/notified?{at}"} for at in range(4)]
     steps = [*told, {"send": "support"}]
@@ -27,13 +26,13 @@ def test_all_that_can_be_slow_at_once_leaves_time_to_answer(
         "hooks": {"before_engage": "./never.js", "after_call": "./never.js"},
     }
     functions = deploy(changes, files={"never.js": NEVER})
-    functions.clock(speed=speed)
     hang = bench.reply(hang=True)
     asapp.stream, asapp.notify, asapp.transfer = [hang], [hang], [bench.ongoing]
     for url, polls in (("/engage", 0), (f"/call-complete?transfer={bench.transfer}", 1)):
+        began = functions.now
         answer = functions.post(url)
         assert answer.verbs == ["Dial"]
-        assert answer.seconds * speed < 10, "Twilio would have ended the function"
+        assert functions.now - began < 10, "Twilio would have ended the function"
         assert len(asapp.of("stream")) >= 1
         assert bool(asapp.of("transfer")) == bool(polls)
     assert len(asapp.of("notify")) == 8
@@ -44,6 +43,7 @@ def test_a_container_may_wake_with_any_date(deploy: Any, asapp: Any, bench: Any)
     asapp.stream = [bench.reply(hang=True)]
     for now in ("2026-03-02T12:00:00Z", "2031-01-01T00:00:00Z", "2019-01-01T00:00:00Z"):
         functions.clock(now=now)
+        began = functions.now
         answer = functions.post("/engage")
         assert answer.verbs == ["Say", "Dial"]
-        assert answer.seconds < 3
+        assert functions.now - began < 3
