@@ -34,10 +34,10 @@ demo: $(READY)
 
 # Three at a time on two cores: calls in real time and commands that wait leave a core idle.
 test: $(READY)
-	@$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadgroup
+	@$(BIN)/python -X utf8 -m pytest -m "not slow" -n 3 --dist loadgroup
 
 test-long: $(READY)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 900
+	@$(BIN)/python -X utf8 -m pytest -n 2 --dist loadgroup --timeout 900
 
 check: $(READY)
 	@$(BIN)/ruff format --check .
@@ -49,7 +49,7 @@ format: $(READY)
 	@$(BIN)/ruff check --fix .
 
 golden: $(READY)
-	@GOLDEN_UPDATE=1 $(BIN)/python -m pytest -q -k golden
+	@GOLDEN_UPDATE=1 $(BIN)/python -X utf8 -m pytest -q -k golden
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.functions

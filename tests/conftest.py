@@ -1,11 +1,14 @@
-"""Fixtures of every test: the command line as a process of its own, and golden files of what people see."""
+"""What every test has around it, and fixtures of them all: the command line as a process, golden files."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +22,11 @@ if TYPE_CHECKING:
 
 # Seconds say nothing on a machine that others use too: a property must hold, not be quick.
 hypothesis.settings.register_profile(
-    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+    "house",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    print_blob=True,
+    database=None,  # what an earlier run found would be tried first in this one
 )
 hypothesis.settings.load_profile("house")
 
@@ -38,11 +45,68 @@ _VOLATILE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r'fingerprint: "[0-9a-f]{8}"'), 'fingerprint: "…"'),
 )
 
+# All that a run takes over from whoever starts it: where tools are, the way to the network, and what steers pytest. The
+# rest (terminal, language, time zone, home, settings of ours or of a CI system) would decide what a test comes to.
+_KEPT = re.compile(
+    r"PATH|VIRTUAL_ENV|(LD|DYLD)_\w+|PYTHON\w*|PYTEST_\w+|COVERAGE_\w+|HYPOTHESIS_\w+|GOLDEN_UPDATE"
+    r"|(https?|all|no)_proxy|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_\w+|\w+_CA_BUNDLE|NODE_EXTRA_CA_CERTS"
+    r"|(PIP|pip)_\w+|(npm_config|NPM_CONFIG)_\w+"
+)
+_OWN_FOLDER = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run surroundings of its own. What takes long to download is kept in pytest's cache, in the clone."""
+    if hasattr(config, "workerinput"):  # a worker of pytest-xdist has those of the run that started it
+        time.tzset()
+        return
+    # pytest keeps the folders of the last tests, for people to look into.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    own = config.stash[_OWN_FOLDER] = Path(tempfile.mkdtemp(prefix="ga-deploy-tests-"))
+    (own / "home").mkdir()
+    (own / "tmp").mkdir()
+    settings = {
+        "HOME": str(own / "home"),
+        "TMPDIR": str(own / "tmp"),
+        "XDG_CACHE_HOME": str(config.cache.mkdir("packages")),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(config.cache.mkdir("hypothesis")),
+        "USER": "tester",
+        "LANG": "C.UTF-8",
+        "PYTHONUTF8": "1",
+        "TZ": "Asia/Kathmandu",  # a quarter of an hour off everybody's guess
+        **_settings_of_registries(),
+    }
+    kept = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
+    os.environ.clear()
+    os.environ.update({**settings, **kept, **{name: settings[name] for name in ("TZ", "PYTHONUTF8")}})
+    time.tzset()
+    tempfile.tempdir = None
+    hypothesis.configuration.set_hypothesis_home_dir(os.environ["HYPOTHESIS_STORAGE_DIRECTORY"])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take away what was the run's own."""
+    if own := config.stash.get(_OWN_FOLDER, None):
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def _settings_of_registries() -> dict[str, str]:
+    """Where this user's pip and npm look for packages, for these are no longer found at home."""
+    home = Path.home()
+    files = {
+        "PIP_CONFIG_FILE": [home / ".config" / "pip" / "pip.conf", home / ".pip" / "pip.conf"],
+        "npm_config_userconfig": [home / ".npmrc"],
+    }
+    found = {name: [str(file) for file in places if file.is_file()] for name, places in files.items()}
+    return {name: places[0] for name, places in found.items() if places}
+
 
 @pytest.fixture(scope="session")
-def npm_cache(pytestconfig: pytest.Config) -> Path:
+def npm_cache() -> Path:
     """Where npm packages are kept between test runs; shared by all workers, safe to use at the same time."""
-    return Path(pytestconfig.cache.mkdir("npm-packages"))
+    from ga_deploy.local import npm_cache
+
+    return npm_cache()
 
 
 @pytest.fixture(scope="session")
@@ -85,11 +149,10 @@ def ga_deploy(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]
     def run(
         *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 110
     ) -> subprocess.CompletedProcess[str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("GA_DEPLOY", "TWILIO_", "ASAPP_", "GITHUB_"))}
         return subprocess.run(
             [sys.executable, "-m", "ga_deploy", *argv],
             cwd=cwd or tmp_path,
-            env={**kept, "PYTHONPATH": str(ROOT), **(env or {})},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
             input=stdin,
             capture_output=True,
             text=True,

@@ -140,7 +140,7 @@ def show(what: str, measured: dict[str, float], limit: float) -> bool:
 async def main() -> int:
     asapp = Asapp()
     server = await asapp.start()
-    cache = ROOT / ".pytest_cache" / "d" / "npm-packages"
+    cache = ROOT / ".pytest_cache" / "d" / "packages" / "ga-deploy" / "npm"
     packages = await NodePackages(cache).install(PACKAGES)
     with tempfile.TemporaryDirectory() as folder:
         served = handlers(asapp, Path(folder))
