@@ -53,6 +53,16 @@ TEMPLATES = {
     "{% raw %}{{ word }}{% endraw %}": "{{ word }}",
     "a{% comment %}{{ broken | }}{% endcomment %}b": "ab",
     "{% if yes %}{% if nothing %}a{% else %}b{% endif %}c{% endif %}": "bc",
+    "a {%- if yes -%} b {%- endif -%} c {{- word -}} d": "abcHello Worldd",
+    '{{ "a,b,c" | split: "," | slice: 1, 2 | join: "-" }}': "b-c",
+    "{{ 7 | divided_by: 2.0 }} {{ 1.5 | plus: 1.5 }} {{ 2.25 | round: 1 }}": "3.5 3.0 2.2",
+    "{% for one in a.b.list %}{{ forloop.index }}:{{ one }} {% endfor %}": "1:1 2:two ",
+    "{% capture both %}{{ word }}!{% endcapture %}{{ both | size }}": "12",
+    '{{ "2026-03-01T15:04:05" | date: "%A %d %B %Y %H:%M" }}': "Sunday 01 March 2026 15:04",
+    '{{ a.b | replace: "two", "2" }}{{ a.b.list | append: "." }}': '{"c-d": "x", "list": [1, "2"]}[1, "two"].',
+    "{{ a.list.limit }}|{{ a.for }}|{{ 'a.blank' }}": "||a.blank",
+    "{{ a.b }}": '{"c-d": "x", "list": [1, "two"]}',
+    "{% raw %}{{ a.blank }}{% endraw %}": "{{ a.blank }}",
 }
 
 
