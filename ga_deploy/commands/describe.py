@@ -10,8 +10,9 @@ from ga_deploy.config.destinations import (
     RedirectDestination,
     ReferDestination,
     SipDestination,
+    VoicemailDestination,
 )
-from ga_deploy.config.steps import Hangup, Notify, Pause, Play, Say, Send
+from ga_deploy.config.steps import Hangup, Notify, Pause, Play, Say, Send, Sms
 from ga_deploy.config.values import From
 from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.simulate.deployment import Deployment, Destination, Handling, Lookup, Step, Value
@@ -50,7 +51,10 @@ def _address(destination: Strict) -> tuple[str, str]:
         case SipDestination():
             return "sip", destination.sip
         case EnqueueDestination():
-            return "enqueue", destination.enqueue.workflow_sid
+            queue = destination.enqueue
+            return "enqueue", queue.queue or queue.workflow_sid or ""
+        case VoicemailDestination():
+            return "voicemail", ""
         case RedirectDestination():
             return "redirect", destination.redirect
         case ReferDestination():
@@ -85,6 +89,8 @@ def _step(step: Strict) -> Step:
             return Step("pause")
         case Notify():
             return Step("notify", text=str(step.url))
+        case Sms():
+            return Step("sms", text=str(step.text))
         case Send():
             by = cast("Lookup", _value(step.by)) if step.by else None
             return Step("send", to=step.to, by=by, map=step.map, default=step.default)

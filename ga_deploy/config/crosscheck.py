@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.config.explain import dotted, locate, place_of
 from ga_deploy.config.outcomes import all_outcomes, check_outcomes, defined, no_such
+from ga_deploy.config.queue import locate_lookups
 from ga_deploy.config.references import names_in
 from ga_deploy.config.scalars import show
 from ga_deploy.config.schema import Asapp, Input, Language, Outcomes, Voice, Waiting
-from ga_deploy.config.steps import Notify, Pause, Play, Say, Send
+from ga_deploy.config.steps import Notify, Pause, Play, Say, Send, Sms
 from ga_deploy.config.tree import Scalar
 from ga_deploy.config.values import From
 from ga_deploy.config.variables import LARGEST_TOTAL
@@ -37,12 +38,13 @@ if TYPE_CHECKING:
 LARGEST_PARAMETER = 500
 
 # Twilio's voice webhook, as far as it is documented; SipHeader_... and what Twilio adds tomorrow are allowed too.
+# `customer` and `ours` are names of our own: From or To, by the direction of the call.
 CALL_FIELDS = frozenset(
     """
     AccountSid ApiVersion CallSid CallStatus CallToken Called CalledCity CalledCountry CalledState CalledZip Caller
     CallerCity CallerCountry CallerName CallerState CallerZip Direction ForwardedFrom From FromCity FromCountry
     FromState FromZip ParentCallSid SipCallId SipDomain SipDomainSid SipSourceIp SipUsername StirPassportToken
-    StirVerstat To ToCity ToCountry ToState ToZip
+    StirVerstat To ToCity ToCountry ToState ToZip AnsweredBy customer ours
     """.split()  # noqa: SIM905 - a list of forty lines says no more
 )
 
@@ -248,8 +250,9 @@ def _all_values(language: Language) -> Iterator[tuple[Keys, Value | None]]:
         held: dict[Keys, Mapping[str, Value]] = {
             ("headers",): getattr(destination, "headers", {}),
             ("params",): getattr(destination, "params", {}),
-            ("enqueue", "attributes"): enqueue.attributes if enqueue else {},
         }
+        attributes: Keys = ("destinations", name, "enqueue", "attributes")
+        yield from locate_lookups(enqueue.attributes if enqueue else {}, attributes)
         for inner, values in held.items():
             yield from ((("destinations", name, *inner, key), value) for key, value in values.items())
     for where, outcomes in all_outcomes(language):
@@ -257,6 +260,8 @@ def _all_values(language: Language) -> Iterator[tuple[Keys, Value | None]]:
             for index, step in enumerate(getattr(outcomes, name)):
                 if isinstance(step, Send):
                     yield (*where, name, index, "send", "by"), step.by
+                elif isinstance(step, Sms):
+                    yield (*where, name, index, "sms", "to"), step.to
 
 
 def _flow(language: Language, root: Section) -> Iterator[Finding]:
@@ -322,6 +327,8 @@ def _variables(language: Language, root: Section) -> Iterator[Finding]:
     for destination in language.destinations.values():
         password = getattr(destination, "password", None)
         values += [password.reveal()] if password else []
+        mailbox = getattr(destination, "voicemail", None)
+        values += [mailbox.notify.secret.reveal()] if mailbox and mailbox.notify and mailbox.notify.secret else []
     for _, outcomes in all_outcomes(language):
         for name in Outcomes.model_fields:
             notifies = (step for step in getattr(outcomes, name) if isinstance(step, Notify))

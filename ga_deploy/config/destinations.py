@@ -1,17 +1,23 @@
-"""Where a call may go: a number, a SIP address, a contact centre's queue, another TwiML application, a SIP transfer."""
+"""Where a call may go.
+
+A number, a SIP address, a contact centre's queue, voicemail, another TwiML application, a SIP transfer.
+"""
 
 from __future__ import annotations
 
 import re
+import typing
 from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
-from ga_deploy.config.addresses import HttpsUrl, PhoneNumber, SipUri, WorkflowSid, check_phone_number
+from ga_deploy.config.addresses import HttpsUrl, PhoneNumber, SipUri, check_phone_number
 from ga_deploy.config.hours import Hours
+from ga_deploy.config.queue import Queue
 from ga_deploy.config.references import Referenced
-from ga_deploy.config.scalars import SecretText, Text, Whole, check_each, finding, kind_of, show
+from ga_deploy.config.scalars import Choice, SecretText, Text, Truth, Whole, check_each, finding, kind_of, show
+from ga_deploy.config.steps import Notify
 from ga_deploy.config.values import Strict, Value
 
 
@@ -35,11 +41,22 @@ CallerId = Annotated[
 ]
 
 
+# Beside X-... (Twilio errors 13252 and 32113).
+_SIP_HEADERS = ("User-to-User", "Remote-Party-ID", "P-Preferred-Identity", "P-Called-Party-ID")
+
+
 def _header(name: str, value: Any) -> Any:
-    if not re.fullmatch(r"[Xx]-[A-Za-z0-9\-]{1,60}|User-to-User", name):
+    if re.match(r"[Xx]-[Tt][Ww][Ii][Ll][Ii][Oo]", name):
         raise finding(
             f"`{name[:60]}` cannot be sent as a SIP header",
-            "Twilio passes on headers that begin with X-, and User-to-User",
+            "Twilio keeps names that begin with X-Twilio for itself, and refuses them",
+            "rename it",
+            at_key=True,
+        )
+    if name not in _SIP_HEADERS and not re.fullmatch(r"[Xx]-[A-Za-z0-9\-]{1,60}", name):
+        raise finding(
+            f"`{name[:60]}` cannot be sent as a SIP header",
+            "Twilio passes on headers that begin with X-, and " + ", ".join(_SIP_HEADERS),
             f"name it X-{re.sub('[^A-Za-z0-9-]', '-', name)[:60]}",
             at_key=True,
         )
@@ -50,38 +67,74 @@ class _Destination(Strict):
     hours: Hours | None = Field(None, description="when it is open; always, when empty")
 
 
-class NumberDestination(_Destination):
+RecordDial = Annotated[
+    typing.Literal[
+        "do-not-record",
+        "record-from-answer",
+        "record-from-ringing",
+        "record-from-answer-dual",
+        "record-from-ringing-dual",
+    ],
+    Choice,
+]
+
+
+class _Dialled(_Destination):
+    """What every call to somebody has (Twilio docs: Dial)."""
+
+    caller_id: CallerId = Field("called", description='what the callee sees: called, caller, or a number "+1..."')
+    timeout: Annotated[Whole, Field(ge=1, le=600)] = Field(20, description="seconds it may ring")
+    answer_on_bridge: Truth = Field(
+        False,
+        description="a call that nobody has answered yet (`bypass`, `closed`) rings on until the callee answers; after "
+        "the agent it changes nothing",
+    )
+    time_limit: Annotated[Whole, Field(ge=1, le=86400)] | None = Field(
+        None, description="seconds after which the two are cut off; Twilio's limit is four hours when empty"
+    )
+    record: RecordDial = Field("do-not-record", description="record the two, from the answer or from the first ring")
+
+
+class NumberDestination(_Dialled):
     """A phone number, dialled."""
 
     number: PhoneNumber = Field(description="E.164, in quotes")
-    caller_id: CallerId = Field("called", description='what the callee sees: called, caller, or a number "+1..."')
-    timeout: Annotated[Whole, Field(ge=1, le=600)] = Field(20, description="seconds it may ring")
 
 
-class SipDestination(_Destination):
+class SipDestination(_Dialled):
     """A SIP address, dialled."""
 
     sip: SipUri = Field(description="sip:user@host")
     username: Text | None = Field(None, description="for digest authentication")
     password: SecretText | None = Field(None, description="for digest authentication; a ${NAME} reference")
     headers: Annotated[dict[str, Value], BeforeValidator(lambda value: check_each(value, _header))] = Field(
-        default_factory=dict, description="X-... headers and their values"
+        default_factory=dict,
+        description="names X-..., User-to-User and a few more (X-Twilio... is refused), and their values",
     )
-    caller_id: CallerId = Field("called", description="as for a number")
-    timeout: Annotated[Whole, Field(ge=1, le=600)] = Field(20, description="seconds it may ring")
-
-
-class Queue(Strict):
-    """A TaskRouter workflow (Flex included) and the attributes of the task."""
-
-    workflow_sid: WorkflowSid = Field(description="WW...")
-    attributes: dict[str, Value] = Field(default_factory=dict, description="attributes of the task")
 
 
 class EnqueueDestination(_Destination):
     """A contact centre's queue."""
 
     enqueue: Queue
+
+
+class Voicemail(Strict):
+    """What a caller hears, how long a message may be, and who is told."""
+
+    say: Annotated[Text, Field(max_length=3000)] = Field(
+        "Please leave a message after the tone.", description='said before the tone; "" is the tone alone'
+    )
+    max_seconds: Annotated[Whole, Field(ge=1, le=3600)] = Field(120, description="how long a message may be")
+    notify: Notify | None = Field(
+        None, description="web hook that gets the recording's URL; to fetch it takes the account's credentials"
+    )
+
+
+class VoicemailDestination(_Destination):
+    """The caller leaves a message. It is final: the call ends with it, as it does with a redirect."""
+
+    voicemail: Voicemail = Field(description="`{}` for the defaults")
 
 
 class RedirectDestination(_Destination):
@@ -97,12 +150,20 @@ class ReferDestination(_Destination):
     refer: SipUri = Field(description="sip:user@host")
 
 
-Destination = NumberDestination | SipDestination | EnqueueDestination | RedirectDestination | ReferDestination
+Destination = (
+    NumberDestination
+    | SipDestination
+    | EnqueueDestination
+    | VoicemailDestination
+    | RedirectDestination
+    | ReferDestination
+)
 
 KINDS: dict[str, type[_Destination]] = {
     "number": NumberDestination,
     "sip": SipDestination,
     "enqueue": EnqueueDestination,
+    "voicemail": VoicemailDestination,
     "redirect": RedirectDestination,
     "refer": ReferDestination,
 }
@@ -145,6 +206,7 @@ AnyDestination = Annotated[
     Annotated[NumberDestination, Tag("(number)")]
     | Annotated[SipDestination, Tag("(sip)")]
     | Annotated[EnqueueDestination, Tag("(enqueue)")]
+    | Annotated[VoicemailDestination, Tag("(voicemail)")]
     | Annotated[RedirectDestination, Tag("(redirect)")]
     | Annotated[ReferDestination, Tag("(refer)")],
     Discriminator(_destination_kind),

@@ -24,7 +24,7 @@ _REFERENCE: Schema = {"$ref": "#/$defs/reference"}
 _NULL: Schema = {"type": "null"}
 
 # What a step may hold in its short form, e.g. `say: TEXT`.
-_SHORT = {"say": "text", "play": "url", "pause": "seconds", "notify": "url", "send": "to"}
+_SHORT = {"say": "text", "play": "url", "pause": "seconds", "notify": "url", "sms": "text", "send": "to"}
 
 
 def make_schema() -> Schema:
@@ -123,6 +123,8 @@ class _Writer:
             return {"type": "object", "additionalProperties": _or_null(self._type(args[1], partial=partial))}
         if origin is tuple:
             return {"type": "array", "items": self._type(args[0], partial=False)}
+        if annotation is steps.Notify:
+            return self._inside("notify", annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             return self._section(annotation, partial=partial)
         return _plain(annotation, metadata)
@@ -140,13 +142,14 @@ class _Writer:
         return {"anyOf": [self._type(option, partial=partial) for option in options]}
 
     def _step(self, kind: str, model: type[BaseModel]) -> list[Schema]:
-        if model is steps.Hangup:
-            inner: Schema = {"enum": [None, True]}
-        else:
-            short = self._field(model.model_fields[_SHORT[kind]], partial=False)
-            inner = {"anyOf": [short, self._section(model, partial=False)]}
+        inner: Schema = {"enum": [None, True]} if model is steps.Hangup else self._inside(kind, model)
         long = {"type": "object", "properties": {kind: inner}, "required": [kind], "additionalProperties": False}
         return [{"const": "hangup"}, long] if model is steps.Hangup else [long]
+
+    def _inside(self, kind: str, model: type[BaseModel]) -> Schema:
+        """Return what stands behind the key of a step: its short form, or its fields."""
+        short = self._field(model.model_fields[_SHORT[kind]], partial=False)
+        return {"anyOf": [short, self._section(model, partial=False)]}
 
 
 def _bare(annotation: Any) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ga_deploy.config.tree import Entry, Items, Node, Scalar, Section
 
 # What a profile may say otherwise.
-PROFILE_SECTIONS = ("input", "greeting", "voice", "waiting", "outcomes", "asapp")
+PROFILE_SECTIONS = ("input", "greeting", "voice", "waiting", "hours", "recording", "outcomes", "asapp")
 
 
 def overlay(base: Node | None, over: Node) -> Node:

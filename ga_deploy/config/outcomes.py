@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from ga_deploy.config.destinations import RedirectDestination
+from ga_deploy.config.destinations import RedirectDestination, VoicemailDestination
 from ga_deploy.config.explain import place_of
 from ga_deploy.config.schema import Language, Outcomes
 from ga_deploy.config.steps import Hangup, Send
@@ -102,17 +102,21 @@ def _why_final(step: Step, language: Language) -> str:
     """Return why nothing after `step` can be reached, or nothing if it can.
 
     A number, a SIP address, a queue and a SIP transfer report back when they fail, and what has hours may be closed.
-    Only a redirect hands the call over without return (Twilio: what follows a `<Redirect>` is never run).
+    Only a redirect hands the call over without return (Twilio: what follows a `<Redirect>` is never run), and after a
+    voicemail message the call is over.
     """
     if isinstance(step, Hangup):
         return "the step before it hangs up"
     if not isinstance(step, Send) or step.targets is None or (step.by and step.default is None):
         return ""
-    for name in step.targets:
-        destination = language.destinations.get(name)
-        if not isinstance(destination, RedirectDestination) or destination.hours is not None:
-            return ""
-    return "the step before it redirects the call, which never comes back" if step.targets else ""
+    final = [language.destinations.get(name) for name in step.targets]
+    if not final or any(getattr(one, "hours", None) is not None for one in final):
+        return ""
+    if all(isinstance(one, RedirectDestination) for one in final):
+        return "the step before it redirects the call, which never comes back"
+    if all(isinstance(one, (RedirectDestination, VoicemailDestination)) for one in final):
+        return "the step before it ends the call with a message, or redirects it"
+    return ""
 
 
 def _outcomes_that_help_nobody(language: Language, root: Section) -> Iterator[Finding]:

@@ -65,18 +65,21 @@ class Pruning:
             parent = (parent.get(key) if isinstance(parent, dict) else parent[key]) if inside else None
         if isinstance(parent, list) and isinstance(keys[-1], int):
             # The places of the others depend on their numbers, so something harmless takes its place.
-            parent[keys[-1]] = {"number": self._made_up()} if keys[0] == "phone_numbers" else {"pause": 1}
+            harmless = {"phone_numbers": {"number": self._made_up()}, "flow": self._made_up()}
+            parent[keys[-1]] = harmless.get(str(keys[0]), {"pause": 1})
         elif isinstance(parent, dict):
             self._remove(parent, keys)
 
     def _remove(self, parent: dict[str, Any], keys: Keys) -> None:
         key = str(keys[-1])
-        # Without its kind, a destination would be no destination at all.
-        is_kind = keys[0] == "destinations" and key in KINDS and len(keys) == DESTINATION_KEY
+        # Without its kind, a destination would be no destination at all, and a queue would have no place to wait in.
+        is_kind = keys[0] == "destinations" and (
+            (key in KINDS and len(keys) == DESTINATION_KEY) or key in {"queue", "workflow_sid"}
+        )
         if key in parent and not is_kind:
             del parent[key]
         else:
-            parent[key] = {} if key in {"twilio", "asapp", "enqueue"} else self._made_up()
+            parent[key] = {} if key in {"twilio", "asapp", "enqueue", "voicemail"} else self._made_up()
         self._removed.add(keys)
         for pair in COMPARED:
             if key in pair:

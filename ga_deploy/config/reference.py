@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from ga_deploy.config import destinations, steps
 from ga_deploy.config.editor_schema import alias_of
-from ga_deploy.config.schema import COMPLETED, EnvironmentOverrides, From, FunctionAt, Hours, Language, Queue
+from ga_deploy.config.schema import COMPLETED, EnvironmentOverrides, From, FunctionAt, Language, Queue, Voicemail
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,8 +63,8 @@ replaced as a whole, and an empty key (`null`) removes what is below. The phone 
 
 `hangup` ends the call. A destination that is closed by its `hours` gives way to the next step, and so does a `number`,
 `sip`, `enqueue` or `refer` that reports that it failed; a choice without `default` does when nothing is chosen. A
-`redirect` without hours hands the call over for good, so nothing can follow it. When no step is left, those of
-`exhausted` are run; after them the call ends.
+`redirect` without hours hands the call over for good, and a `voicemail` without hours ends it, so nothing can follow
+them. When no step is left, those of `exhausted` are run; after them the call ends.
 """
 
 
@@ -78,7 +78,7 @@ def make_page() -> str:
             parts += [_section(f"`{name}.{inner}`", below) for inner, below in _below(model)]
         if name == "destinations":
             parts += [_section(f"Destination: `{kind}`", kind_model) for kind, kind_model in destinations.KINDS.items()]
-            parts += [_section("`enqueue`", Queue), _section("`hours`", Hours)]
+            parts += [_section("`enqueue`", Queue), _section("`voicemail`", Voicemail)]
         if name == "outcomes":
             parts += [_section(f"Step: `{kind}`", step, _STEPS[kind]) for kind, step in steps.KINDS.items()]
     parts.append(_section("`environments.NAME`", EnvironmentOverrides))
@@ -96,6 +96,7 @@ _STEPS = {
     "play": "`play: URL`",
     "pause": "`pause: SECONDS`",
     "notify": "`notify: URL`, or a mapping:",
+    "sms": "`sms: TEXT`, or a mapping:",
     "send": "`send: NAME`, or a mapping:",
     "hangup": "`hangup`",
 }
@@ -146,6 +147,8 @@ def _written(value: Any) -> str:
         return "{" + ", ".join(f"{key}: {_written(one)}" for key, one in value.items()) + "}"
     if isinstance(value, tuple):
         return "[" + ", ".join(_written(one) for one in value) + "]"
+    if isinstance(value, From):
+        return f"{{from: {value.name}}}"
     if isinstance(value, steps.Hangup):
         return "hangup"
     return f"say: {value.text}" if isinstance(value, steps.Say) else str(value)

@@ -79,7 +79,8 @@ def digest(value: str, length: int) -> str:
     return hashlib.sha256(value.encode()).hexdigest()[:length]
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
+    """Return a text that can be spoken and sent; raise a finding for one with control characters."""
     if any(ord(character) < 32 and character not in "\t\n" for character in value):
         raise finding(
             "a control character stands in a text",
@@ -89,7 +90,7 @@ def _printable(value: str) -> str:
     return value
 
 
-Text = Annotated[str, BeforeValidator(lambda value: _printable(value) if isinstance(value, str) else value)]
+Text = Annotated[str, BeforeValidator(lambda value: printable(value) if isinstance(value, str) else value)]
 
 
 def _whole(value: Any) -> Any:

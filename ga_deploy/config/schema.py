@@ -13,21 +13,28 @@ import typing
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PrivateAttr, WithJsonSchema
 
 from ga_deploy.config import dependencies as npm
-from ga_deploy.config.addresses import AccountSid, ApiHost, ApiKeySid, FlowSidText, HttpsUrl, PhoneNumber
+from ga_deploy.config.addresses import AccountSid, ApiHost, ApiKeySid, HttpsUrl, PhoneNumber
 from ga_deploy.config.destinations import (
     AnyDestination,
     Destination,
     EnqueueDestination,
     NumberDestination,
-    Queue,
     RedirectDestination,
     ReferDestination,
     SipDestination,
+    Voicemail,
+    VoicemailDestination,
 )
+from ga_deploy.config.fallback import FallbackStep
+from ga_deploy.config.file_path import FilePath
+from ga_deploy.config.flow_section import Flow
+from ga_deploy.config.function_paths import FunctionAt, Functions
 from ga_deploy.config.hours import Hours
+from ga_deploy.config.queue import Queue
+from ga_deploy.config.recording import Recording
 from ga_deploy.config.scalars import (
     ApiId,
     ApiSecret,
@@ -39,10 +46,8 @@ from ga_deploy.config.scalars import (
     check_each,
     finding,
     pattern,
-    require_text,
-    show,
 )
-from ga_deploy.config.steps import GreetingStep, Hangup, Notify, Pause, Play, Say, Send, Step
+from ga_deploy.config.steps import GreetingStep, Hangup, Notify, Pause, Play, Say, Send, Sms, Step
 from ga_deploy.config.values import From, Strict, Value
 from ga_deploy.config.variables import check_variables
 from ga_deploy.errors import Finding, Place
@@ -71,6 +76,7 @@ __all__ = [
     "Play",
     "Profile",
     "Queue",
+    "Recording",
     "RedirectDestination",
     "ReferDestination",
     "Say",
@@ -78,10 +84,13 @@ __all__ = [
     "Send",
     "Service",
     "SipDestination",
+    "Sms",
     "Step",
     "Twilio",
     "Value",
     "Voice",
+    "Voicemail",
+    "VoicemailDestination",
     "Waiting",
 ]
 
@@ -141,57 +150,6 @@ class Service(Strict):
     ui_editable: Truth = Field(True, description="let the Console edit the service")
 
 
-def _function_path(value: Any) -> Any:
-    require_text(value)
-    problem = ""
-    if not value.startswith("/"):
-        problem = "it has to begin with a slash"
-    elif len(value.encode()) > 255:
-        problem = "it is longer than 255 bytes"
-    elif any(character in value for character in ";,?:@+&$()'\"# \\%*<>|`{}[]^=!") or not value.isprintable():
-        problem = "it has a character that Twilio does not allow in a path"
-    elif any(part in {"", ".", ".."} for part in value[1:].split("/")):
-        problem = "it has an empty part, or ends in a slash"
-    elif value.endswith(".js"):
-        problem = "a function's path has no .js"
-    if problem:
-        raise finding(
-            f"{show(value)} cannot be the path of a function",
-            problem,
-            "write it like /engage or /sales/engage",
-        )
-    return str(value)
-
-
-class FunctionAt(Strict):
-    """Where a function answers, and to whom."""
-
-    path: Annotated[str, BeforeValidator(_function_path)] = Field(description="path in the service")
-    visibility: Annotated[typing.Literal["protected", "public"], Choice] = Field(
-        "protected", description="protected (only requests signed by Twilio) or public"
-    )
-
-
-def _complete(default: str) -> BeforeValidator:
-    """Let a function that says only its visibility keep its path."""
-    return BeforeValidator(lambda raw: {"path": default, **raw} if isinstance(raw, dict) else raw)
-
-
-class Functions(Strict):
-    """The functions that Twilio calls."""
-
-    engage: Annotated[FunctionAt, _complete("/engage")] = Field(
-        default=FunctionAt(path="/engage"), description="answers the call and opens the stream"
-    )
-    call_complete: Annotated[FunctionAt, _complete("/call-complete")] = Field(
-        default=FunctionAt(path="/call-complete"), description="decides what happens after the agent"
-    )
-    stream_status: Annotated[FunctionAt, _complete("/stream-status")] = Field(
-        default=FunctionAt(path="/stream-status"),
-        description="Twilio reports here when a stream starts, stops or breaks",
-    )
-
-
 _RESERVED_INPUTS = ("customerId", "taskName")
 
 
@@ -227,7 +185,10 @@ def _named(regex: str, kind: str, rule: str) -> BeforeValidator:
 class Input(Strict):
     """What the agent is told when a call starts. An allow-list: nothing else is sent."""
 
-    customerId: Value | None = Field(None, description="customer id in ASAPP, unique and stable")  # noqa: N815 - ASAPP's name
+    customerId: Value | None = Field(  # noqa: N815 - ASAPP's name
+        default_factory=lambda: From(name="call.customer"),
+        description='customer id in ASAPP, unique and stable; "" sends none',
+    )
     taskName: Value | None = Field(None, description="the task to enter first; ASAPP chooses when empty")  # noqa: N815 - ASAPP's name
     variables: Annotated[dict[str, Value], BeforeValidator(lambda value: check_each(value, _input_variable))] = Field(
         default_factory=dict, description="become GenerativeAgent inputVariables"
@@ -274,6 +235,7 @@ class Waiting(Strict):
 
 Steps = tuple[Step, ...]
 _SORRY = "We are sorry, nobody is available right now. Please call again later."
+_CLOSED = "We are closed. Please call again later."
 
 
 class Outcomes(Strict):
@@ -285,6 +247,10 @@ class Outcomes(Strict):
     dropped: Steps = Field((), description="the stream broke and reconnecting did not help")
     unknown: Steps = Field((), description="no result could be had in time")
     failed: Steps = Field((), description="ASAPP could not be reached, or the stream never opened")
+    closed: Steps = Field((Say(text=_CLOSED), Hangup()), description="the call came outside `hours`")
+    machine: Steps = Field(
+        (Hangup(),), description="a machine or a fax answered a call that the account placed (Twilio: AnsweredBy)"
+    )
     bypass: Steps = Field((), description="calls that `ga-deploy traffic` keeps away from GenerativeAgent")
     exhausted: Steps = Field(
         (Say(text=_SORRY), Hangup()), description="every step before was closed, busy, silent or failing"
@@ -302,56 +268,9 @@ class Profile(Strict):
     voice: Voice = Field(default_factory=Voice, description="merged over `voice`")
     waiting: Waiting = Field(default_factory=Waiting, description="merged over `waiting`")
     outcomes: Outcomes = Field(default_factory=Outcomes, description="merged over `outcomes`")
+    hours: Hours | None = Field(None, description="merged over `hours`")
+    recording: Recording | None = Field(None, description="merged over `recording`")
     asapp: Asapp = Field(description="merged over `asapp`")
-
-
-def _beside_config(value: Any, info: ValidationInfo) -> Any:
-    if not isinstance(value, Path):
-        require_text(value)
-    if "\0" in str(value):
-        raise finding("a path has a NUL in it", "no file can have that name", "correct the path")
-    folder = (info.context or {}).get("folder")
-    return Path(folder, value) if folder else Path(value)
-
-
-FilePath = Annotated[Path, BeforeValidator(_beside_config)]
-
-
-class Flow(Strict):
-    """The Twilio Studio variant."""
-
-    enabled: Truth = Field(False, description="deploy the flow's functions, and the flow")
-    engage: Annotated[FunctionAt, _complete("/flow/engage")] = Field(
-        default=FunctionAt(path="/flow/engage"), description="opens the stream for a flow"
-    )
-    call_transfer: Annotated[FunctionAt, _complete("/flow/call-transfer")] = Field(
-        default=FunctionAt(path="/flow/call-transfer"), description="tells a flow how the conversation ended"
-    )
-    friendly_name: Annotated[Text, Field(min_length=1, max_length=255)] = Field(
-        "GenerativeAgent", description="name in the Console"
-    )
-    status: Annotated[typing.Literal["draft", "published"], Choice] = Field(
-        "published", description="published or draft"
-    )
-    attach_to: FlowSidText | None = Field(
-        None, description="FW... of an existing flow: insert at `after`, touch nothing else"
-    )
-    base: FilePath | None = Field(
-        None, description="JSON of a flow exported from the Console; ours is that flow with us inserted at `after`"
-    )
-    after: (
-        Annotated[
-            str,
-            *pattern(
-                r"[A-Za-z0-9_-]+\.[A-Za-z]+(:.+)?",
-                "is not a transition",
-                "it has to be WIDGET.EVENT, or WIDGET.match:LABEL where a split has several matches",
-                "write it like main_menu.match",
-                stand_in="Trigger.incomingCall",
-            ),
-        ]
-        | None
-    ) = Field(None, description="WIDGET.EVENT, e.g. main_menu.match")
 
 
 class Hooks(Strict):
@@ -416,11 +335,25 @@ class Language(Strict):
     service: Service = Field(default_factory=Service)
     functions: Functions = Field(default_factory=Functions)
     input: Input = Field(default_factory=Input)
+    caller_id: PhoneNumber | None = Field(
+        None,
+        description="a number of the account, shown for callers who have none (client, SIP); default: the first of "
+        "`phone_numbers`",
+    )
     voice: Voice = Field(default_factory=Voice)
     greeting: tuple[GreetingStep, ...] = Field(
         (), description="say, play or pause before the agent speaks, e.g. a legal notice; keep it short"
     )
     waiting: Waiting = Field(default_factory=Waiting)
+    hours: Hours | None = Field(
+        None, description="when calls go to the agent at all; outside them `outcomes.closed` is run. Always, when empty"
+    )
+    recording: Recording | None = Field(None, description="record the calls that go to the agent; none, when empty")
+    fallback: tuple[FallbackStep, ...] = Field(
+        (),
+        description="what callers get when the functions are dead: say, play, pause, send and hangup, as a public "
+        "static document",
+    )
     destinations: Annotated[
         dict[str, AnyDestination],
         _named(r"\w[\w .\-]{0,63}", "destination", "it has up to 64 letters, digits, blanks, dots and dashes"),
@@ -433,7 +366,7 @@ class Language(Strict):
         ),
     ] = Field(
         default_factory=dict,
-        description="merged key by key over input, greeting, voice, waiting, outcomes and asapp",
+        description="merged key by key over input, greeting, voice, waiting, hours, recording, outcomes and asapp",
     )
     flow: Flow = Field(default_factory=Flow)
     hooks: Hooks = Field(default_factory=Hooks)

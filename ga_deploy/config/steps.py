@@ -1,22 +1,22 @@
-"""The steps a caller goes through: say, play, pause, notify, send, hangup."""
+"""The steps a caller goes through: say, play, pause, notify, sms, send, hangup."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
-from ga_deploy.config.addresses import HttpsUrl
-from ga_deploy.config.scalars import SecretText, Text, Whole, finding, kind_of, pattern, show
+from ga_deploy.config.addresses import HttpsUrl, check_phone_number
+from ga_deploy.config.scalars import SecretText, Text, Whole, finding, is_made_up, kind_of, pattern, show
 from ga_deploy.config.values import From, Strict
 
 
 class Say(Strict):
     """Speak a text. `voice` and `language` override the section `voice`."""
 
-    text: Annotated[Text, Field(min_length=1, max_length=4096)] = Field(
-        description="what is spoken, up to 4,096 characters"
+    text: Annotated[Text, Field(min_length=1, max_length=5000)] = Field(
+        description="what is spoken: 3,000 characters with Polly voices, 4,096 with basic ones, 5,000 with Google's"
     )
     voice: (
         Annotated[
@@ -81,6 +81,48 @@ class Notify(Strict):
     @classmethod
     def _unwrap(cls, raw: Any) -> Any:
         return _content(raw, "notify", "url")
+
+
+def _sms_sender(value: Any) -> str:
+    if value == "called":
+        return "called"
+    if isinstance(value, str) and not value.startswith("+") and not is_made_up(value):
+        raise finding(
+            f"{show(value)} cannot send a text message",
+            "it is `called`, or one of the account's numbers in quotes",
+            "write `from: called`",
+        )
+    return check_phone_number(value)
+
+
+def _sms_receiver(value: Any) -> Any:
+    return value if isinstance(value, (dict, From)) else check_phone_number(value)
+
+
+class Sms(Strict):
+    """Send a text message beside the call; best effort, and not to callers who withhold their number."""
+
+    text: Annotated[Text, Field(min_length=1, max_length=1600)] = Field(
+        description="what is sent, up to 1,600 characters"
+    )
+    to: Annotated[
+        Annotated[str, Tag("(literal)")] | Annotated[From, Tag("(from)")],
+        Discriminator(lambda value: "(from)" if isinstance(value, (dict, From)) else "(literal)"),
+        BeforeValidator(_sms_receiver),
+    ] = Field(
+        default_factory=lambda: From(name="call.customer"),
+        description="who gets it: `{from: call.customer}`, another value at call time, or a number",
+    )
+    sender: Annotated[
+        str,
+        BeforeValidator(_sms_sender),
+        WithJsonSchema({"type": "string", "pattern": r"^(called|\+[1-9]\d{6,14})$"}),
+    ] = Field("called", alias="from", description='`called` (the number that was called), or a number "+1..."')
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, raw: Any) -> Any:
+        return _content(raw, "sms", "text")
 
 
 class Send(Strict):
@@ -148,6 +190,7 @@ KINDS: dict[str, type[Strict]] = {
     "play": Play,
     "pause": Pause,
     "notify": Notify,
+    "sms": Sms,
     "send": Send,
     "hangup": Hangup,
 }
@@ -159,8 +202,8 @@ def _content(raw: Any, kind: str, short: str) -> Any:
     return inner if isinstance(inner, dict) else {short: inner}
 
 
-def _check_step(raw: Any) -> Any:
-    """Let only what is exactly one known step pass."""
+def check_step(raw: Any) -> Any:
+    """Return what is exactly one known step as it is; raise a finding for anything else."""
     if isinstance(raw, Strict):
         return raw
     known = ", ".join(KINDS)
@@ -200,7 +243,8 @@ def _check_step(raw: Any) -> Any:
     return raw
 
 
-def _step_kind(raw: Any) -> str | None:
+def step_kind(raw: Any) -> str | None:
+    """Return the key of a step as it is written (`say`), or of one that is read already."""
     if isinstance(raw, dict):
         return next(iter(raw), None)
     return type(raw).__name__.lower()
@@ -211,26 +255,27 @@ Step = Annotated[
     | Annotated[Play, Tag("play")]
     | Annotated[Pause, Tag("pause")]
     | Annotated[Notify, Tag("notify")]
+    | Annotated[Sms, Tag("sms")]
     | Annotated[Send, Tag("send")]
     | Annotated[Hangup, Tag("hangup")],
-    Discriminator(_step_kind),
-    BeforeValidator(_check_step),
+    Discriminator(step_kind),
+    BeforeValidator(check_step),
 ]
 
 
 def _check_greeting_step(raw: Any) -> Any:
-    kind = _step_kind(_check_step(raw))
+    kind = step_kind(check_step(raw))
     if kind not in {"say", "play", "pause"}:
         raise finding(
             f"`{kind}` cannot stand in the greeting",
             "before the agent speaks a caller can only hear say, play and pause",
             "move it to an outcome",
         )
-    return _check_step(raw)
+    return check_step(raw)
 
 
 GreetingStep = Annotated[
     Annotated[Say, Tag("say")] | Annotated[Play, Tag("play")] | Annotated[Pause, Tag("pause")],
-    Discriminator(_step_kind),
+    Discriminator(step_kind),
     BeforeValidator(_check_greeting_step),
 ]

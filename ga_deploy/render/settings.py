@@ -2,6 +2,25 @@
 
 Defaults are filled in and short forms written out, so that the JavaScript has one shape to deal with. Whatever is a
 secret stays out: its place holds the name of the variable that it is in (`…Variable`).
+
+The shapes, beyond the config's own keys in camelCase; what says "absent" is no key at all, the rest is always there:
+
+    callerId        "+1..." that the account owns, or null: shown where a call has no number that may be shown
+    default, profiles.NAME (only the sections that differ; a null in a profile takes the default's away)
+      hours         null, or {timezone, week: {mon: [[from, to], ...]}, closed: ["2026-12-25", ...]} as in a destination
+      recording     null, or {announce: [steps of say; empty when nothing is said], channels: "mono" | "dual",
+                    statusCallback: absent or a URL}
+      greetingSeconds   of the greeting and the announcement together
+      outcomes      with closed and machine; steps also {sms: {text, to: VALUE, from: "called" | "+1..."}}
+    destinations.NAME
+      number, sip   answerOnBridge: absent or true; timeLimit: absent or seconds; record: absent or Twilio's value
+      enqueue       queue: NAME; or workflowSid, priority and timeout: absent or numbers, attributes: NESTED.
+                    waitUrl: absent or a URL, with both
+      voicemail     say: absent or a text; maxSeconds; notify: absent or {url, secretVariable: absent or a name}
+
+VALUE is a text or {from, default: absent or a text, map: absent or {text: text}}. NESTED is any JSON: in it a mapping
+of `from` and nothing but from, map and default is a VALUE whose default and map may hold any single JSON value, and
+every other mapping, list, number, text or switch is sent as it stands.
 """
 
 from __future__ import annotations
@@ -11,6 +30,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING
 
+from ga_deploy.config.queue import lookups_in, plain
 from ga_deploy.config.schema import (
     EnqueueDestination,
     From,
@@ -23,6 +43,8 @@ from ga_deploy.config.schema import (
     Say,
     Send,
     SipDestination,
+    Sms,
+    VoicemailDestination,
 )
 from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.errors import Finding
@@ -30,7 +52,18 @@ from ga_deploy.errors import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ga_deploy.config.schema import Asapp, Config, Destination, Outcomes, Profile, Step, Value
+    from ga_deploy.config.schema import (
+        Asapp,
+        Config,
+        Destination,
+        Hours,
+        Outcomes,
+        Profile,
+        Queue,
+        Recording,
+        Step,
+        Value,
+    )
     from ga_deploy.redact import Secret
 
 # Seconds that a recording is taken to last while a result is awaited.
@@ -69,12 +102,18 @@ def read_settings(config: Config, folder: str) -> Settings:
             "afterCall": f"{folder}hooks/after-call"[1:] if config.hooks.after_call else None,
         },
         "destinations": {name: writer.destination(name, one) for name, one in config.destinations.items()},
+        "callerId": account_number(config),
         "carried": sorted(_query_names(config)),
         "default": default,
         "profiles": {name: _changes(writer.profile(one, name), default) for name, one in config.profiles.items()},
     }
     made.variables |= config.variables
     return made
+
+
+def account_number(config: Config) -> str | None:
+    """Return a number that the account owns, to be shown where a call has none that may be: None if none is known."""
+    return config.caller_id or next((entry.number for entry in config.phone_numbers), None)
 
 
 def _changes(profile: dict[str, object], default: dict[str, object]) -> dict[str, object]:
@@ -88,7 +127,7 @@ def _values(config: Config) -> Iterator[Value]:
         if isinstance(destination, SipDestination):
             yield from destination.headers.values()
         elif isinstance(destination, EnqueueDestination):
-            yield from destination.enqueue.attributes.values()
+            yield from lookups_in(destination.enqueue.attributes)
         elif isinstance(destination, RedirectDestination):
             yield from destination.params.values()
     profiles: tuple[Config | Profile, ...] = (config, *config.profiles.values())
@@ -96,7 +135,11 @@ def _values(config: Config) -> Iterator[Value]:
         named = profile.input
         yield from (one for one in (named.customerId, named.taskName, *named.variables.values()) if one is not None)
         for name in type(profile.outcomes).model_fields:
-            yield from (step.by for step in getattr(profile.outcomes, name) if isinstance(step, Send) and step.by)
+            for step in getattr(profile.outcomes, name):
+                if isinstance(step, Send) and step.by:
+                    yield step.by
+                elif isinstance(step, Sms):
+                    yield step.to
 
 
 def _query_names(config: Config) -> set[str]:
@@ -114,15 +157,30 @@ class _Writer:
     def profile(self, profile: Config | Profile, name: str) -> dict[str, object]:
         values = profile.input
         named = {"customerId": values.customerId, "taskName": values.taskName, **values.variables}
+        announced = self.announcement(profile.recording)
         return {
-            "input": {key: _value(one) for key, one in named.items() if one is not None},
+            "input": {key: _value(one) for key, one in named.items() if one not in {None, ""}},
             "voice": {"name": profile.voice.name, "language": profile.voice.language},
             "greeting": [self.step(step) for step in profile.greeting],
-            "greetingSeconds": round(sum(map(_seconds, profile.greeting))),
+            "greetingSeconds": round(sum(map(_seconds, (*profile.greeting, *announced)))),
             "waiting": self.waiting(profile),
+            "hours": _hours(profile.hours),
+            "recording": profile.recording
+            and _present(
+                {
+                    "announce": [self.step(step) for step in announced],
+                    "channels": profile.recording.channels,
+                    "statusCallback": profile.recording.status_callback,
+                }
+            ),
             "asapp": self.asapp(profile.asapp, name),
             "outcomes": self.outcomes(profile.outcomes),
         }
+
+    @staticmethod
+    def announcement(recording: Recording | None) -> tuple[Say, ...]:
+        """Return what is said before a recording starts."""
+        return (Say(text=recording.announce),) if recording and recording.announce.strip() else ()
 
     def waiting(self, profile: Config | Profile) -> dict[str, object]:
         """Return what is heard between two looks at a result, with about how many seconds that takes."""
@@ -160,12 +218,17 @@ class _Writer:
             case Pause():
                 return {"pause": {"seconds": step.seconds}}
             case Notify():
-                return {"notify": _present({"url": step.url, "secretVariable": self.notify_secret(step)})}
+                return {"notify": self.notify(step)}
+            case Sms():
+                return {"sms": {"text": step.text, "to": _value(step.to), "from": step.sender}}
             case Send():
                 by = _value(step.by) if step.by else None
                 return {"send": _present({"to": step.to, "by": by, "map": step.map, "default": step.default})}
             case _:
                 return {"hangup": {}}
+
+    def notify(self, step: Notify) -> dict[str, object]:
+        return _present({"url": step.url, "secretVariable": self.notify_secret(step)})
 
     def notify_secret(self, step: Notify) -> str | None:
         if not step.secret:
@@ -183,19 +246,10 @@ class _Writer:
         return name
 
     def destination(self, name: str, to: Destination) -> dict[str, object]:
-        hours = to.hours and {
-            "timezone": to.hours.timezone,
-            "week": {day: spans for day, spans in to.hours.week().items() if spans},
-            "closed": to.hours.closed,
-        }
+        content: dict[str, object]
         match to:
             case NumberDestination():
-                content: dict[str, object] = {
-                    "kind": "number",
-                    "number": to.number,
-                    "callerId": to.caller_id,
-                    "timeout": to.timeout,
-                }
+                content = {"kind": "number", "number": to.number, **_dialled(to)}
             case SipDestination():
                 variable = f"GA_SIP_PASSWORD_{_digest(name)}" if to.password else None
                 if variable and to.password:
@@ -206,21 +260,55 @@ class _Writer:
                     "username": to.username,
                     "passwordVariable": variable,
                     "headers": _each(to.headers),
-                    "callerId": to.caller_id,
-                    "timeout": to.timeout,
+                    **_dialled(to),
                 }
             case EnqueueDestination():
-                queue = to.enqueue
+                content = {"kind": "enqueue", **_queue(to.enqueue)}
+            case VoicemailDestination():
+                mailbox = to.voicemail
                 content = {
-                    "kind": "enqueue",
-                    "workflowSid": queue.workflow_sid,
-                    "attributes": _each(queue.attributes),
+                    "kind": "voicemail",
+                    "say": mailbox.say.strip() or None,
+                    "maxSeconds": mailbox.max_seconds,
+                    "notify": self.notify(mailbox.notify) if mailbox.notify else None,
                 }
             case RedirectDestination():
                 content = {"kind": "redirect", "redirect": to.redirect, "params": _each(to.params)}
             case ReferDestination():
                 content = {"kind": "refer", "refer": to.refer}
-        return _present({**content, "hours": hours})
+        return _present({**content, "hours": _hours(to.hours)})
+
+
+def _hours(hours: Hours | None) -> dict[str, object] | None:
+    if hours is None:
+        return None
+    return {
+        "timezone": hours.timezone,
+        "week": {day: spans for day, spans in hours.week().items() if spans},
+        "closed": hours.closed,
+    }
+
+
+def _dialled(to: NumberDestination | SipDestination) -> dict[str, object]:
+    return {
+        "callerId": to.caller_id,
+        "timeout": to.timeout,
+        "answerOnBridge": True if to.answer_on_bridge else None,
+        "timeLimit": to.time_limit,
+        "record": None if to.record == "do-not-record" else to.record,
+    }
+
+
+def _queue(queue: Queue) -> dict[str, object]:
+    if queue.queue is not None:
+        return {"queue": queue.queue, "waitUrl": queue.wait_url}
+    return {
+        "workflowSid": queue.workflow_sid,
+        "priority": queue.priority,
+        "timeout": queue.timeout,
+        "waitUrl": queue.wait_url,
+        "attributes": plain(queue.attributes),
+    }
 
 
 def _each(values: dict[str, Value]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-StepKind = Literal["say", "play", "pause", "notify", "send", "hangup"]
+StepKind = Literal["say", "play", "pause", "notify", "sms", "send", "hangup"]
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 ENGAGE = f"{PREFIX}engage"
 TRANSFER = f"{PREFIX}transfer"
-OUTCOMES = ("agent", "system", "completed", "dropped", "unknown", "failed", "bypass")
+OUTCOMES = ("agent", "system", "completed", "dropped", "unknown", "failed", "closed", "machine", "bypass")
 
 Place = tuple[int, int]
 
@@ -162,10 +162,8 @@ class Branches:
         if target.hours is not None:
             return None
         if isinstance(target, EnqueueDestination):
-            attributes = write_attributes(destination, target.enqueue.attributes)
-            if attributes is None:
-                return None
-            return self.put(widgets.enqueue(name, target.enqueue.workflow_sid, attributes, following), place)
+            queue = _queue(destination, target)
+            return self.put(widgets.enqueue(name, queue, following), place) if queue is not None else None
         if isinstance(target, RedirectDestination):
             query = write_query(target.params)
             if query is None or not is_plain(target.redirect):
@@ -208,7 +206,30 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", text)
 
 
+def _queue(name: str, target: EnqueueDestination) -> dict[str, object] | None:
+    """Return the properties of the widget that queues a call; None when only our own code can write them."""
+    queue = target.enqueue
+    texts = (queue.queue or "", queue.wait_url or "")
+    attributes = write_attributes(name, queue.attributes) if queue.workflow_sid else None
+    if not all(is_plain(text) for text in texts) or (queue.workflow_sid and attributes is None):
+        return None
+    properties = {
+        "queue_name": queue.queue,
+        "workflow_sid": queue.workflow_sid,
+        "task_attributes": attributes,
+        "priority": queue.priority,
+        "timeout": queue.timeout,
+        "wait_url": queue.wait_url,
+    }
+    return {key: value for key, value in properties.items() if value is not None}
+
+
 def _dial(target: Destination) -> dict[str, object] | None:
+    # The widget knows neither time_limit nor answer_on_bridge, and of recording only yes and no.
+    if isinstance(target, (NumberDestination, SipDestination)) and (
+        target.answer_on_bridge or target.time_limit is not None or target.record != "do-not-record"
+    ):
+        return None
     if isinstance(target, NumberDestination):
         return {
             "noun": "number",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ga_deploy.config.destinations import EnqueueDestination, RedirectDestination, SipDestination
-from ga_deploy.config.steps import Send
+from ga_deploy.config.queue import lookups_in, plain
+from ga_deploy.config.steps import Send, Sms
 from ga_deploy.config.values import From
 
 if TYPE_CHECKING:
@@ -56,15 +57,15 @@ def write_query(params: Mapping[str, Value]) -> str | None:
     return "&".join(f"{quote(name, safe='')}={quote(str(value), safe='')}" for name, value in params.items())
 
 
-def write_attributes(name: str, attributes: Mapping[str, Value]) -> str | None:
+def write_attributes(name: str, attributes: Mapping[str, object]) -> str | None:
     """Return the task attributes of destination `name` as JSON text or as an expression that gives it.
 
     Values that are only known at call time are put into JSON by call-transfer, since Liquid cannot escape them. None
     when neither is possible.
     """
-    if any(isinstance(value, From) for value in attributes.values()):
+    if any(lookups_in(attributes)):
         return f'{{{{{TRANSFER_RESULT}.attributes.{name} | default: "{{}}" }}}}' if _NAME.fullmatch(name) else None
-    text = json.dumps(dict(attributes), ensure_ascii=False)
+    text = json.dumps(plain(attributes), ensure_ascii=False)
     return text if is_plain(text) else None
 
 
@@ -102,7 +103,7 @@ def query_names(config: Config) -> list[str]:
 def transfer_fields(config: Config) -> list[str]:
     """Return the fields of the call that call-transfer needs: the usual ones, and what task attributes are made of."""
     queues = [one for one in config.destinations.values() if isinstance(one, EnqueueDestination)]
-    values = [value for queue in queues for value in queue.enqueue.attributes.values() if isinstance(value, From)]
+    values = [value for queue in queues for value in lookups_in(queue.enqueue.attributes)]
     named = {value.key for value in values if value.root == "call" and _NAME.fullmatch(value.key)}
     usual = ("CallSid", "From", "To", "Direction")
     return [*usual, *sorted(named - {*usual, "transfer", "outcome", "profile", "attempt", "seen"})]
@@ -119,11 +120,13 @@ def _values(config: Config) -> Iterator[Value | None]:
     for scope in scopes:
         yield from (scope.input.customerId, scope.input.taskName, *scope.input.variables.values())
         for name in type(scope.outcomes).model_fields:
-            yield from (step.by for step in getattr(scope.outcomes, name) if isinstance(step, Send))
+            for step in getattr(scope.outcomes, name):
+                if isinstance(step, (Send, Sms)):
+                    yield step.by if isinstance(step, Send) else step.to
     for destination in config.destinations.values():
         if isinstance(destination, SipDestination):
             yield from destination.headers.values()
         elif isinstance(destination, EnqueueDestination):
-            yield from destination.enqueue.attributes.values()
+            yield from lookups_in(destination.enqueue.attributes)
         elif isinstance(destination, RedirectDestination):
             yield from destination.params.values()

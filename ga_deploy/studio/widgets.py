@@ -84,11 +84,10 @@ def connect(name: str, properties: Mapping[str, object], completed: str | None) 
     return _widget(name, "connect-call-to", {**properties, "record": False}, exits)
 
 
-def enqueue(name: str, workflow_sid: str, attributes: str, failed: str | None) -> State:
-    """Queue the call as a TaskRouter task; `attributes` is JSON text or a Liquid expression that gives it."""
+def enqueue(name: str, queue: Mapping[str, object], failed: str | None) -> State:
+    """Queue the call: `queue` has the widget's own properties, e.g. `queue_name`, or `workflow_sid` and its task's."""
     exits = [exit_to("callComplete", None), exit_to("failedToEnqueue", failed), exit_to("callFailure", failed)]
-    properties = {"workflow_sid": workflow_sid, "task_attributes": attributes}
-    return _widget(name, "enqueue-call", properties, exits)
+    return _widget(name, "enqueue-call", queue, exits)
 
 
 def _widget(name: str, kind: str, properties: Mapping[str, object], transitions: Sequence[Transition]) -> State:

@@ -20,7 +20,7 @@ from tests.unit.studio_configs import TARGET, config_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OUTCOMES = ["agent", "system", "completed", "dropped", "unknown", "failed", "bypass"]
+OUTCOMES = ["agent", "system", "completed", "dropped", "unknown", "failed", "closed", "machine", "bypass"]
 
 
 def flow_of(sections: str = "") -> dict[str, Any]:

@@ -75,7 +75,7 @@ class TestTheExample:
         assert config.asapp.api_host == "https://api.sandbox.asapp.com"
         assert config.twilio.auth_token == Secret(ENVIRON["TWILIO_AUTH_TOKEN"])
         assert config.service.dependencies == {"axios": "1.20.0"}
-        assert config.input.customerId == From(name="call.From")
+        assert config.input.customerId == From(name="call.customer")
         assert config.input.taskName == "customer_support"
         assert config.input.variables["callerCity"] == From(name="call.FromCity", default="unknown")
         assert config.waiting.play is None
@@ -92,14 +92,15 @@ class TestTheExample:
         hours = load_example().destinations["night_desk"].hours
         assert hours is not None
         week = hours.week()
-        assert week["mon"] == week["fri"] == ((1080, 1920),)
+        assert week["mon"] == ((0, 480), (1080, 1920))
+        assert week["tue"] == week["fri"] == ((1080, 1920),)
         assert week["sat"] == week["sun"] == ((0, 1440),)
         assert hours.closed == ("2026-12-25",)
 
     def test_profiles_are_complete(self) -> None:
         spanish = load_example().profiles["es"]
         assert spanish.input.taskName == "soporte"
-        assert spanish.input.customerId == From(name="call.From")
+        assert spanish.input.customerId == From(name="call.customer")
         assert spanish.input.variables["language"] == "es"
         assert spanish.input.variables["channel"] == "voice"
         assert (spanish.voice.name, spanish.voice.language) == ("Polly.Lupe-Neural", "es-US")
@@ -124,7 +125,7 @@ class TestTheExample:
             ("outcomes", "agent", 2, "send"): "night_desk",
             ("destinations", "support", "caller_id"): "called",
             ("profiles", "es", "voice", "name"): "Polly.Lupe-Neural",
-            ("profiles", "es", "input", "customerId"): "customerId: {from: call.From}",
+            ("profiles", "es", "input", "customerId"): "customerId: {from: call.customer}",
             ("phone_numbers", 0): '- number: "+15550100000"'[2:],
             ("phone_numbers", 0, "no such key"): '- number: "+15550100000"'[2:],
             ("waiting",): "waiting:",
