@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING
 
-from ga_deploy.config.queue import lookups_in, plain
+from ga_deploy.config.queue import lookups_in
 from ga_deploy.config.schema import (
     EnqueueDestination,
     From,
@@ -48,6 +48,7 @@ from ga_deploy.config.schema import (
 )
 from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.errors import Finding
+from ga_deploy.render.shapes import present, write_dialled, write_each, write_hours, write_queue, write_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,10 +57,8 @@ if TYPE_CHECKING:
         Asapp,
         Config,
         Destination,
-        Hours,
         Outcomes,
         Profile,
-        Queue,
         Recording,
         Step,
         Value,
@@ -159,14 +158,14 @@ class _Writer:
         named = {"customerId": values.customerId, "taskName": values.taskName, **values.variables}
         announced = self.announcement(profile.recording)
         return {
-            "input": {key: _value(one) for key, one in named.items() if one not in {None, ""}},
+            "input": {key: write_value(one) for key, one in named.items() if one is not None and one != ""},
             "voice": {"name": profile.voice.name, "language": profile.voice.language},
             "greeting": [self.step(step) for step in profile.greeting],
             "greetingSeconds": round(sum(map(_seconds, (*profile.greeting, *announced)))),
             "waiting": self.waiting(profile),
-            "hours": _hours(profile.hours),
+            "hours": write_hours(profile.hours),
             "recording": profile.recording
-            and _present(
+            and present(
                 {
                     "announce": [self.step(step) for step in announced],
                     "channels": profile.recording.channels,
@@ -212,7 +211,7 @@ class _Writer:
     def step(self, step: Step) -> dict[str, object]:
         match step:
             case Say():
-                return {"say": _present({"text": step.text, "voice": step.voice, "language": step.language})}
+                return {"say": present({"text": step.text, "voice": step.voice, "language": step.language})}
             case Play():
                 return {"play": {"url": step.url}}
             case Pause():
@@ -220,15 +219,15 @@ class _Writer:
             case Notify():
                 return {"notify": self.notify(step)}
             case Sms():
-                return {"sms": {"text": step.text, "to": _value(step.to), "from": step.sender}}
+                return {"sms": {"text": step.text, "to": write_value(step.to), "from": step.sender}}
             case Send():
-                by = _value(step.by) if step.by else None
-                return {"send": _present({"to": step.to, "by": by, "map": step.map, "default": step.default})}
+                by = write_value(step.by) if step.by else None
+                return {"send": present({"to": step.to, "by": by, "map": step.map, "default": step.default})}
             case _:
                 return {"hangup": {}}
 
     def notify(self, step: Notify) -> dict[str, object]:
-        return _present({"url": step.url, "secretVariable": self.notify_secret(step)})
+        return present({"url": step.url, "secretVariable": self.notify_secret(step)})
 
     def notify_secret(self, step: Notify) -> str | None:
         if not step.secret:
@@ -249,7 +248,7 @@ class _Writer:
         content: dict[str, object]
         match to:
             case NumberDestination():
-                content = {"kind": "number", "number": to.number, **_dialled(to)}
+                content = {"kind": "number", "number": to.number, **write_dialled(to)}
             case SipDestination():
                 variable = f"GA_SIP_PASSWORD_{_digest(name)}" if to.password else None
                 if variable and to.password:
@@ -259,11 +258,11 @@ class _Writer:
                     "sip": to.sip,
                     "username": to.username,
                     "passwordVariable": variable,
-                    "headers": _each(to.headers),
-                    **_dialled(to),
+                    "headers": write_each(to.headers),
+                    **write_dialled(to),
                 }
             case EnqueueDestination():
-                content = {"kind": "enqueue", **_queue(to.enqueue)}
+                content = {"kind": "enqueue", **write_queue(to.enqueue)}
             case VoicemailDestination():
                 mailbox = to.voicemail
                 content = {
@@ -273,56 +272,10 @@ class _Writer:
                     "notify": self.notify(mailbox.notify) if mailbox.notify else None,
                 }
             case RedirectDestination():
-                content = {"kind": "redirect", "redirect": to.redirect, "params": _each(to.params)}
+                content = {"kind": "redirect", "redirect": to.redirect, "params": write_each(to.params)}
             case ReferDestination():
                 content = {"kind": "refer", "refer": to.refer}
-        return _present({**content, "hours": _hours(to.hours)})
-
-
-def _hours(hours: Hours | None) -> dict[str, object] | None:
-    if hours is None:
-        return None
-    return {
-        "timezone": hours.timezone,
-        "week": {day: spans for day, spans in hours.week().items() if spans},
-        "closed": hours.closed,
-    }
-
-
-def _dialled(to: NumberDestination | SipDestination) -> dict[str, object]:
-    return {
-        "callerId": to.caller_id,
-        "timeout": to.timeout,
-        "answerOnBridge": True if to.answer_on_bridge else None,
-        "timeLimit": to.time_limit,
-        "record": None if to.record == "do-not-record" else to.record,
-    }
-
-
-def _queue(queue: Queue) -> dict[str, object]:
-    if queue.queue is not None:
-        return {"queue": queue.queue, "waitUrl": queue.wait_url}
-    return {
-        "workflowSid": queue.workflow_sid,
-        "priority": queue.priority,
-        "timeout": queue.timeout,
-        "waitUrl": queue.wait_url,
-        "attributes": plain(queue.attributes),
-    }
-
-
-def _each(values: dict[str, Value]) -> dict[str, object]:
-    return {name: _value(one) for name, one in values.items()}
-
-
-def _value(value: Value) -> object:
-    if isinstance(value, From):
-        return _present({"from": value.name, "default": value.default, "map": value.map})
-    return value
-
-
-def _present(values: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None}
+        return present({**content, "hours": write_hours(to.hours)})
 
 
 def _seconds(step: Step) -> float:
