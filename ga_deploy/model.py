@@ -339,7 +339,10 @@ class ReleasedVariable:
 
 @dataclass(frozen=True)
 class Release:
-    """One successful deployment, as the record keeps it; `number` counts per environment, from 1."""
+    """One successful deployment, as the record keeps it; `number` counts per environment, from 1.
+
+    `salt` is that of all fingerprints of variables in it; releases of earlier versions have none.
+    """
 
     number: int
     function_set: str
@@ -361,6 +364,7 @@ class Release:
     domain_name: str = ""
     containers: tuple[str, ...] = ()  # paths whose function resource ga-deploy created
     flows: Mapping[str, str] = field(default_factory=dict)  # Studio flows by SID: `made` by us, or `attached` to
+    salt: str = ""
 
     @property
     def name(self) -> str:

@@ -22,9 +22,15 @@ MASK = "********"
 T = TypeVar("T")
 
 
-def fingerprint(text: str) -> str:
-    """Return twelve hex digits that tell whether two texts are the same; see `Secret.fingerprint`. Takes some 20 ms."""
-    return hashlib.pbkdf2_hmac("sha256", text.encode(), b"ga-deploy secret fingerprint", 50_000).hex()[:12]
+def fingerprint(text: str, salt: str = "") -> str:
+    """Return twelve hex digits that tell whether two texts are the same; see `Secret.fingerprint`. Takes some 20 ms.
+
+    Only fingerprints of the same salt can be compared. Without one they are the same everywhere, so that guesses can be
+    worked out beforehand: what is kept of a secret has a random one.
+    """
+    return hashlib.pbkdf2_hmac("sha256", text.encode(), f"ga-deploy secret fingerprint{salt}".encode(), 50_000).hex()[
+        :12
+    ]
 
 
 class Secret:
@@ -44,12 +50,13 @@ class Secret:
         """Return the secret text itself."""
         return self.__value
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, salt: str = "") -> str:
         """Return twelve hex digits that tell whether two secrets are the same, without telling what they are.
 
-        The digest is keyed and slow enough that a short secret cannot be found by trying words against a record.
+        The digest is slow enough that a short secret cannot be found by trying words against a record, and with a salt
+        no words can be tried beforehand.
         """
-        return fingerprint(self.__value)
+        return fingerprint(self.__value, salt)
 
     def __bool__(self) -> bool:
         return bool(self.__value)

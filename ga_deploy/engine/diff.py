@@ -401,7 +401,7 @@ def is_recorded(desired: Desired, observed: Observed, owner: Ownership | None = 
     ours = {f.version.path: f.version.sid for f in observed.live if owner.is_our_function(f)}
     if ours != {path: function.version for path, function in latest.functions.items()}:
         return False
-    if latest.variables_digest != digest_variables(desired.variables):
+    if latest.variables_digest != digest_variables(desired.variables, latest.salt):
         return False
     made = {n: v for n, v in owner.live_dependencies.items() if owner.made_dependency(n, v)}
     return made == latest.dependencies

@@ -91,15 +91,15 @@ def _drift_of_variables(observed: Observed, latest: Release) -> list[Drift]:
         variable = live.get(name)
         if variable is None:
             drift.append(Drift(f"variable:{name}", "somebody removed it"))
-        elif not _has_value(variable, released):
+        elif not _has_value(variable, released, latest.salt):
             drift.append(Drift(f"variable:{name}", "somebody changed its value"))
     return drift
 
 
-def _has_value(variable: Variable, released: ReleasedVariable) -> bool:
+def _has_value(variable: Variable, released: ReleasedVariable, salt: str) -> bool:
     if released.value is not None:
         return variable.value == released.value
-    return released.fingerprint is None or fingerprint(variable.value) == released.fingerprint
+    return released.fingerprint is None or fingerprint(variable.value, salt) == released.fingerprint
 
 
 def _drift_of_numbers(

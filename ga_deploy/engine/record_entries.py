@@ -12,7 +12,7 @@ from ga_deploy import __version__
 from ga_deploy.engine.builds import find_missing
 from ga_deploy.engine.holder import name_deployer
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, Ownership
-from ga_deploy.engine.releases import digest_variables, record_variable
+from ga_deploy.engine.releases import choose_salt, digest_variables, record_variable
 from ga_deploy.model import Action, Intent, Reason, Release, ReleasedFunction, ReleasedVariable
 
 if TYPE_CHECKING:
@@ -102,12 +102,13 @@ def compose_release(
         for name, version in desired.dependencies.items()
         if f"dependency:{name}" in created or (name in was_live and owner.made_dependency(name, was_live[name]))
     }
+    salt = choose_salt(observed.record.latest)
     variables = {
-        name: record_variable(value, made=f"variable:{name}" in created or owner.made_variable(name))
+        name: record_variable(value, made=f"variable:{name}" in created or owner.made_variable(name), salt=salt)
         for name, value in desired.variables.items()
     }
     if not domain_refused:
-        variables |= _domain_variable(plan, owner, environment)
+        variables |= _domain_variable(plan, owner, environment, salt)
     return Release(
         number=observed.record.last_number + 1,
         function_set=desired.function_set,
@@ -119,7 +120,7 @@ def compose_release(
         dependencies=dependencies,
         sent_dependencies=live.sent_dependencies,
         variables=variables,
-        variables_digest=digest_variables(desired.variables),
+        variables_digest=digest_variables(desired.variables, salt),
         runtime=live.runtime,
         numbers={wish.number: {"to": wish.to, "profile": wish.profile} for wish in desired.numbers},
         when=when.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -128,6 +129,7 @@ def compose_release(
         version=__version__,
         domain_name=environment.domain_name,
         containers=tuple(sorted(owner.made_containers | _missing_containers(observed, plan))),
+        salt=salt,
         flows={ours.flow.sid: ours.kind for ours in (*observed.left_flows, *([flow] if flow else ()))},
     )
 
@@ -136,9 +138,9 @@ def _missing_containers(observed: Observed, plan: Plan) -> frozenset[str]:
     return find_missing(observed, plan.recipe.upload) if plan.recipe else frozenset()
 
 
-def _domain_variable(plan: Plan, owner: Ownership, environment: Environment) -> dict[str, ReleasedVariable]:
+def _domain_variable(plan: Plan, owner: Ownership, environment: Environment, salt: str) -> dict[str, ReleasedVariable]:
     change = plan.find(f"variable:{DOMAIN_VARIABLE}")
     if change is None or change.reason is Reason.PLATFORM:
         return {}
     made = change.action is Action.CREATE or owner.made_variable(DOMAIN_VARIABLE)
-    return {DOMAIN_VARIABLE: record_variable(environment.domain_name, made=made)}
+    return {DOMAIN_VARIABLE: record_variable(environment.domain_name, made=made, salt=salt)}

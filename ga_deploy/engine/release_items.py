@@ -38,7 +38,10 @@ def pack_release(release: Release, numbers: Mapping[str, Mapping[str, object]]) 
     if not fits(content):
         # Values of non-secret variables are what can be missed: without them a rollback asks for the config's.
         content["variables"] = {
-            name: {"made": variable.made, "fingerprint": variable.fingerprint or fingerprint(variable.value or "")}
+            name: {
+                "made": variable.made,
+                "fingerprint": variable.fingerprint or fingerprint(variable.value or "", release.salt),
+            }
             for name, variable in release.variables.items()
         }
     if not fits(content):
@@ -109,6 +112,7 @@ def _pack(release: Release, numbers: Mapping[str, Mapping[str, object]]) -> dict
         "domain_name": release.domain_name,
         "containers": sorted(release.containers),
         **({"flows": dict(sorted(release.flows.items()))} if release.flows else {}),
+        **({"salt": release.salt} if release.salt else {}),
     }
 
 
@@ -150,6 +154,7 @@ def unpack_release(item: SyncItem) -> Release:
         domain_name=_text(stored.get("domain_name", "")),
         containers=tuple(_lengthen(path, root) for path in _texts(stored.get("containers", []))),
         flows=_text_mapping(stored.get("flows", {})),
+        salt=_text(stored.get("salt", "")),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -109,17 +110,22 @@ def _choose_kept(items: list[SyncItem]) -> tuple[set[str], list[str]]:
     return kept, gone
 
 
-def record_variable(value: str | Secret, *, made: bool) -> ReleasedVariable:
-    """Return a variable as a release keeps it: a secret as its fingerprint."""
+def choose_salt(latest: Release | None) -> str:
+    """Return the salt of the record's fingerprints: that of its newest release, else a new random one."""
+    return (latest.salt if latest else "") or secrets.token_hex(16)
+
+
+def record_variable(value: str | Secret, *, made: bool, salt: str) -> ReleasedVariable:
+    """Return a variable as a release of that salt keeps it: a secret as its fingerprint."""
     if isinstance(value, Secret):
-        return ReleasedVariable(made=made, fingerprint=value.fingerprint())
+        return ReleasedVariable(made=made, fingerprint=value.fingerprint(salt))
     return ReleasedVariable(made=made, value=value)
 
 
-def digest_variables(variables: Mapping[str, str | Secret]) -> str:
-    """Return one fingerprint of all the variables, names and values."""
+def digest_variables(variables: Mapping[str, str | Secret], salt: str) -> str:
+    """Return one fingerprint of all the variables, names and values, with the salt of a release."""
     plain = {key: value.reveal() if isinstance(value, Secret) else value for key, value in variables.items()}
-    return fingerprint(json.dumps(plain, sort_keys=True))
+    return fingerprint(json.dumps(plain, sort_keys=True), salt)
 
 
 def _read_items(items: list[SyncItem], function_set: str, where: str, report: Report) -> Record:

@@ -18,11 +18,17 @@ from ga_deploy.emulator.control import dump
 from ga_deploy.emulator.faults import Fault
 from ga_deploy.emulator.foreign import deploy as foreign_deploy
 from ga_deploy.engine.holder import Holder, this_process
-from ga_deploy.local import ACCOUNT_SID
+from ga_deploy.engine.ownership import DOMAIN_VARIABLE
+from ga_deploy.engine.release_items import pack_release, unpack_release
+from ga_deploy.engine.releases import digest_variables, record_variable
+from ga_deploy.local import ACCOUNT_SID, ASAPP_API_SECRET
+from ga_deploy.redact import Secret
 from tests.emulated.stage import Stage, set_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ga_deploy.model import Release
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "GenerativeAgentService"
@@ -396,6 +402,40 @@ def test_garbled_record_is_slower_never_wrong(stage: Deployer) -> None:
     assert "cannot be read" in told.err
     assert stage.live() == state
     assert stage.ok("status", "--json").json["release"]["name"] == "v2"
+
+
+def read_release(stage: Deployer, number: int) -> Release:
+    with stage.open_gateway() as gateway:
+        items = gateway.list_items(RECORD)
+    return next(unpack_release(item) for item in items if item.key == f"release.{number:06d}")
+
+
+def test_fingerprints_of_secrets_are_salted_and_those_of_earlier_versions_replaced(stage: Deployer) -> None:
+    stage.ok("up")
+    first = read_release(stage, 1)
+    secret = Secret(ASAPP_API_SECRET)
+    assert len(first.salt) == 32
+    assert first.variables["ASAPP_API_SECRET"].fingerprint == secret.fingerprint(first.salt) != secret.fingerprint()
+    with stage.open_gateway() as gateway:
+        listed = gateway.list_variables(first.service_sid, first.environment_sid)
+    plain = {variable.key: variable.value for variable in listed if variable.key in first.variables}
+    earlier = replace(
+        first,
+        salt="",
+        variables={name: record_variable(Secret(value), made=True, salt="") for name, value in plain.items()},
+        variables_digest=digest_variables({name: plain[name] for name in plain.keys() - {DOMAIN_VARIABLE}}, ""),
+    )
+    with stage.open_gateway() as gateway:
+        gateway.put_item(RECORD, "release.000001", pack_release(earlier, earlier.numbers))
+    stage.emulator.journal.reset()
+    assert not stage.ok("up", "--json").json["changed"]
+    assert {request["method"] for request in stage.report()["requests"]} == {"GET"}
+    assert stage.ok("status", "--json").json["drift"] == []
+    stage.configure(greeting="Changed.")
+    assert stage.ok("up", "--json").json["release"] == "v2"
+    second = read_release(stage, 2)
+    assert second.salt not in {"", first.salt}, "a record has its own"
+    assert second.variables["ASAPP_API_SECRET"].fingerprint == secret.fingerprint(second.salt)
 
 
 def test_two_configs_of_one_service_at_once(stage: Deployer) -> None:

@@ -152,7 +152,7 @@ def read_record(case: dict[str, Any], build: Build | None) -> Record:
         dependencies=stored.get("dependencies", {}),
         sent_dependencies=stored.get("sent", {}),
         variables={name: ReleasedVariable(made=whose == "made") for name, whose in variables.items()},
-        variables_digest=digest_variables(read_desired(case).variables)
+        variables_digest=digest_variables(read_desired(case).variables, "")
         if stored.get("variables_current", True)
         else "other",
     )

@@ -47,7 +47,10 @@ def make_release(number: int, function_set: str = "/", numbers: int = 0, value: 
         },
         dependencies={"axios": "1.20.0"},
         sent_dependencies={"axios": "1.20.0", "lodash": "4.17.21"},
-        variables={"A": ReleasedVariable(True, value), "S": record_variable(Secret("a-secret-value"), made=False)},
+        variables={
+            "A": ReleasedVariable(True, value),
+            "S": record_variable(Secret("a-secret-value"), made=False, salt="ab"),
+        },
         variables_digest="d",
         runtime="node22",
         numbers={
