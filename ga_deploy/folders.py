@@ -68,13 +68,13 @@ def _narrow(path: Path, mode: int) -> None:
 class TemporaryFolder:
     """A new folder `path` in `parent` (default: the system's), removed by `remove` or, after a kill, by the next run.
 
-    As a context it gives the path. `kind` is part of the name: one run sweeps what others left behind of this kind.
+    As a context it gives the path. Its name begins with `prefix`: a run sweeps what others left behind of that name.
     """
 
-    def __init__(self, kind: str, parent: Path | None = None) -> None:
+    def __init__(self, prefix: str, parent: Path | None = None) -> None:
         parent = parent or Path(tempfile.gettempdir())
-        _sweep_once(parent, kind)
-        self.path = Path(tempfile.mkdtemp(prefix=_prefix(kind), dir=parent)).resolve()
+        _sweep_once(parent, prefix)
+        self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent)).resolve()
         # The mark has to be locked from the first moment on at which others can see it under its name. Windows cannot
         # rename what is open; there the moment between the two is left open.
         first = self.path / (_MARK if os.name == "nt" else f"{_MARK}-soon")
@@ -100,19 +100,15 @@ class TemporaryFolder:
         self.remove()
 
 
-def sweep(parent: Path, kind: str) -> None:
-    """Remove this user's temporary folders of a kind whose runs have ended without doing so."""
-    for folder in parent.glob(f"{_prefix(kind)}*"):
+def sweep(parent: Path, prefix: str) -> None:
+    """Remove this user's temporary folders whose names begin so and whose runs have ended without doing it."""
+    for folder in parent.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):
             if not folder.is_symlink() and folder.is_dir() and _is_own(folder) and _is_abandoned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 _sweep_once = functools.lru_cache(sweep)
-
-
-def _prefix(kind: str) -> str:
-    return f"ga-deploy-{kind}-"
 
 
 def _is_own(folder: Path) -> bool:

@@ -61,7 +61,8 @@ def _with_port(host: str, default: str) -> str:
 def refuse_web_pages(answers_to: Callable[[str], bool] = is_loopback_name) -> Middleware:
     """Return the middleware that answers 403 to web pages of others, and 421 to a `Host` that is not this server's.
 
-    `answers_to` is asked with the name in `Host`, in lower case and without its port.
+    `answers_to` is asked with the name in `Host`, in lower case and without its port. Over TLS any name will do: a
+    browser has compared it with the certificate already.
     """
 
     @web.middleware
@@ -69,7 +70,7 @@ def refuse_web_pages(answers_to: Callable[[str], bool] = is_loopback_name) -> Mi
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         name = re.sub(r":\d+$", "", request.host.lower())
-        if not answers_to(name):
+        if not request.secure and not answers_to(name):
             return web.json_response({"error": f"this server does not answer for the host {name!r}"}, status=421)
         headers = request.headers
         page = find_web_page(request.host, headers.getall("Origin", []), headers.getall("Sec-Fetch-Site", []))

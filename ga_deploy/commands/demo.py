@@ -6,19 +6,19 @@ call went as it should.
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ga_deploy.commands.context import Context
 from ga_deploy.commands.terminable import run_terminable
 from ga_deploy.errors import CallFailed, DeployError, ExitCode
 from ga_deploy.events import StepDone, StepStarted
+from ga_deploy.folders import TemporaryFolder
 from ga_deploy.ui import Ui
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from rich.console import RenderableType
     from rich.table import Table
@@ -37,8 +37,8 @@ NEEDS_A_COLD_START = "asapp-down"
 def run(ctx: Context) -> ExitCode:
     """Run the demo. Raises `CallFailed` (exit 6) when a call did not go as it should."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="ga-deploy-demo-") as folder:
-        steps = _Steps(ctx, Path(folder))
+    with TemporaryFolder("ga-deploy-demo-") as folder:
+        steps = _Steps(ctx, folder)
         try:
             steps.prepare()
             verdicts = steps.place_calls()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -24,6 +23,7 @@ from ga_deploy.commands.simulate_options import MICROPHONE, Options, check_optio
 from ga_deploy.commands.terminable import run_terminable
 from ga_deploy.errors import CallFailed, ConfigInvalid, DeployError, ExitCode, Usage
 from ga_deploy.events import StepDone, StepStarted
+from ga_deploy.folders import TemporaryFolder
 
 if TYPE_CHECKING:
     from ga_deploy.commands.context import Context
@@ -166,8 +166,8 @@ def _recordings(options: Options) -> Iterator[Path | None]:
     if options.record is not None:
         yield options.record
     elif options.report is not None:
-        with tempfile.TemporaryDirectory(prefix="ga-deploy-calls-") as folder:
-            yield Path(folder)
+        with TemporaryFolder("ga-deploy-calls-") as folder:
+            yield folder
     else:
         yield None
 

@@ -8,20 +8,19 @@ a tree behind.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import importlib.util
 import json
 import os
 import re
 import shutil
-import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ga_deploy.emulator.npm_environment import count_retries, npm_environment
 from ga_deploy.errors import DeployError
+from ga_deploy.folders import TemporaryFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 # Part of every build, but only the platform has it: its deployable versions are a private list (Twilio docs: Runtime
 # Handler) and `FunctionHost` takes its place here.
 RUNTIME_HANDLER = "@twilio/runtime-handler"
-
-# An install that was killed leaves its folder; after this long nobody can still be working in it.
-_STALE_SECONDS = 3600
 
 _OFFLINE = {
     "ENOTFOUND",
@@ -137,18 +133,18 @@ class NodePackages:
         if target.is_dir():
             return target
         self._cache.mkdir(parents=True, exist_ok=True)
-        self._sweep()
-        work = Path(tempfile.mkdtemp(prefix=".installing-", dir=self._cache))
+        work = TemporaryFolder(".installing-", self._cache)
         try:
-            await self._fill(work, wanted)
+            await self._fill(work.path, wanted)
+            work.release()
             try:
-                work.rename(target)
+                work.path.rename(target)
             except OSError:
                 # A second installer of the same set may have been faster; its tree is as good as ours.
                 if not target.is_dir():
                     raise
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            work.remove()
         return target
 
     async def _fill(self, work: Path, wanted: Mapping[str, str]) -> None:
@@ -157,7 +153,7 @@ class NodePackages:
         if not wanted:
             return
         tools = NodeTools.find()
-        environment = _npm_environment()
+        environment = npm_environment(tools.node, tools.npm_cli)
         process = await asyncio.create_subprocess_exec(
             tools.node,
             tools.npm_cli,
@@ -173,7 +169,7 @@ class NodePackages:
         reading = asyncio.ensure_future(process.stdout.read())
         try:
             async with asyncio.timeout(self._time_limit):
-                err = await self._follow(process, int(environment["npm_config_fetch_retries"]))
+                err = await self._follow(process, count_retries(environment))
                 await process.wait()
                 out = await reading
         except TimeoutError:
@@ -215,12 +211,6 @@ class NodePackages:
             if failed and int(failed[1]) > retries and failed[2] in _OFFLINE:
                 raise NpmFailed(last, fix=_CHECK_NETWORK)
 
-    def _sweep(self) -> None:
-        for left_over in self._cache.glob(".installing-*"):
-            with contextlib.suppress(OSError):
-                if time.time() - left_over.stat().st_mtime > _STALE_SECONDS:
-                    shutil.rmtree(left_over, ignore_errors=True)
-
 
 def explain_npm_failure(out: str, err: str) -> NpmFailed:
     """Turn what `npm install --json` printed on both streams into a NpmFailed that names the cause."""
@@ -240,16 +230,3 @@ def explain_npm_failure(out: str, err: str) -> NpmFailed:
     if _CERTIFICATE.search(code):
         return NpmFailed(reason, fix="point NODE_EXTRA_CA_CERTS (or SSL_CERT_FILE) at your organisation's certificate")
     return NpmFailed(reason)
-
-
-def _npm_environment() -> dict[str, str]:
-    """The caller's environment, with the certificate settings that the other tools read made known to Node too."""
-    # npm's own defaults go on for minutes at a registry that is not there; whoever sets them otherwise is obeyed.
-    usual = {"fetch_retries": "2", "fetch_retry_mintimeout": "1000", "fetch_retry_maxtimeout": "8000"}
-    environment = {**{f"npm_config_{name}": value for name, value in usual.items()}, **os.environ}
-    if not environment["npm_config_fetch_retries"].isdigit():
-        environment["npm_config_fetch_retries"] = usual["fetch_retries"]
-    for other in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if environment.get(other) and not environment.get("NODE_EXTRA_CA_CERTS"):
-            environment["NODE_EXTRA_CA_CERTS"] = environment[other]
-    return environment

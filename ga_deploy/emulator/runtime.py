@@ -10,12 +10,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-import shutil
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -33,10 +30,13 @@ from ga_deploy.emulator.request_rules import (
     refuse,
     sign,
 )
+from ga_deploy.emulator.sandbox import find_permission_flags
 from ga_deploy.emulator.worker import WorkerLost, WorkerSetup
+from ga_deploy.folders import TemporaryFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from ga_deploy.emulator.worker import Logged, Runner
 
@@ -93,6 +93,7 @@ class FunctionHost:
         self._concurrency = concurrency
         self._idle_seconds = idle_seconds
         self._patience_seconds = patience_seconds
+        self._folder: TemporaryFolder | None = None
         self._root: Path | None = None
         self._pool: WorkerPool | None = None
         self.set_context(context)
@@ -102,10 +103,14 @@ class FunctionHost:
 
         Raises DeployError when there is no Node.
         """
-        self._root = Path(tempfile.mkdtemp(prefix="ga-deploy-functions-")).resolve()
+        node = NodeTools.find().node
+        permissions = await asyncio.to_thread(find_permission_flags, node)
+        self._folder = TemporaryFolder("ga-deploy-functions-")
+        self._root = self._folder.path
         for folder in ("handlers", "files"):
             (self._root / folder).mkdir()
-        (self._root / "node_modules").symlink_to(self._packages.resolve(), target_is_directory=True)
+        packages = self._packages.resolve()
+        (self._root / "node_modules").symlink_to(packages, target_is_directory=True)
         for handler in self._handlers.values():
             self._file_of(handler).write_text(handler.source, encoding="utf-8")
         private = [asset for asset in self._assets.values() if asset.visibility == "private"]
@@ -113,8 +118,10 @@ class FunctionHost:
             (self._root / "files" / asset.version_sid).write_bytes(asset.content)
         self._pool = WorkerPool(
             WorkerSetup(
-                node=NodeTools.find().node,
+                node=node,
                 root=self._root,
+                readable=(*(self._root / name for name in ("handlers", "files", "node_modules")), packages),
+                permissions=permissions,
                 handlers=tuple({"path": h.path, "file": str(self._file_of(h))} for h in self._handlers.values()),
                 assets=tuple({"path": a.path, "file": str(self._root / "files" / a.version_sid)} for a in private),
                 twilio_api=self._twilio_api,
@@ -131,9 +138,9 @@ class FunctionHost:
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.stop()
-        if self._root is not None:
-            await asyncio.to_thread(shutil.rmtree, self._root, ignore_errors=True)
-            self._root = None
+        folder, self._folder, self._root = self._folder, None, None
+        if folder is not None:
+            await asyncio.to_thread(folder.remove)
 
     async def __aenter__(self) -> FunctionHost:
         await self.start()

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ga_deploy.emulator.builds import versions_of
 from ga_deploy.emulator.runtime import Asset, FunctionHost, Handler, HttpAnswer, HttpCall, LogLine
 from ga_deploy.emulator.store import Row, new_sid
+from ga_deploy.folders import TemporaryFolder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ga_deploy.emulator.world import World
 
 # More environments than this do not keep Node processes; the one that was asked longest ago loses them first.
@@ -41,7 +42,7 @@ class Sites:
         self._world = world
         self._sites: dict[str, _Site] = {}
         self._stopping: set[asyncio.Task[None]] = set()
-        self._no_packages: tempfile.TemporaryDirectory[str] | None = None
+        self._no_packages: TemporaryFolder | None = None
 
     def context(self, environment: Row) -> dict[str, str]:
         """Return the variables that code in this environment sees (docs, Environment variables)."""
@@ -158,8 +159,8 @@ class Sites:
 
     def _empty_folder(self) -> Path:
         if self._no_packages is None:
-            self._no_packages = tempfile.TemporaryDirectory(prefix="ga-deploy-no-packages-")
-        return Path(self._no_packages.name)
+            self._no_packages = TemporaryFolder("ga-deploy-no-packages-")
+        return self._no_packages.path
 
     def _keep_log(self, environment: Row, deployment: Row, function: str | None, line: LogLine) -> None:
         if self._world.store.one("environments", sid=environment["sid"]) is None:
@@ -187,7 +188,7 @@ class Sites:
             self._retire(sid)
         await asyncio.gather(*self._stopping, return_exceptions=True)
         if self._no_packages is not None:
-            self._no_packages.cleanup()
+            self._no_packages.remove()
             self._no_packages = None
 
 

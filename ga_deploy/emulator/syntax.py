@@ -8,6 +8,8 @@ import json
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from ga_deploy.child_environment import clean_environment
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -48,6 +50,7 @@ async def first_broken(sources: Mapping[str, bytes]) -> str | None:
             NodeTools.find().node,
             "--eval",
             _COMPILE,
+            env=clean_environment(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

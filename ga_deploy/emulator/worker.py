@@ -8,11 +8,15 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ga_deploy.child_environment import TEMPORARY_VARIABLES, clean_environment
 from ga_deploy.emulator.egress import describe_egress
+from ga_deploy.emulator.sandbox import allow
 from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:
@@ -20,15 +24,16 @@ if TYPE_CHECKING:
 
     Runner = Callable[[Mapping[str, object], float], Awaitable["Answered"]]
 
-HOST_SCRIPT = Path(__file__).parent / "node" / "host.js"
+HOST_SCRIPT = Path(__file__).resolve().parent / "node" / "host.js"
 
 # One frame: 4 MB of answer in base64, or as much in log lines.
 _LONGEST_FRAME = 32 * 1024 * 1024
 _START_LIMIT = 20.0
 
-# What a function may see of this machine. Everything else, the user's secrets first of all, does not exist on the
-# platform and must not exist here. The way out to other hosts is `egress`; Node's own `fetch` knows only this variable.
-_PASSED_ON = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "NODE_EXTRA_CA_CERTS")
+# What a function may see of this machine's environment besides what every process gets. Everything else, the user's
+# secrets first of all, does not exist on the platform and must not exist here. The way out to other hosts is `egress`;
+# Node's own `fetch` knows only this variable.
+_PASSED_ON = ("NODE_EXTRA_CA_CERTS",)
 
 
 @dataclass(frozen=True)
@@ -67,10 +72,15 @@ class WorkerLost(Exception):
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """What a container is made of. `handlers` and `assets` are as host.js reads them; `twilio_api` may be empty."""
+    """What a container is made of. `handlers` and `assets` are as host.js reads them; `twilio_api` may be empty.
+
+    `readable` are the files and folders of the build, `permissions` what `find_permission_flags` returned.
+    """
 
     node: Path
     root: Path
+    readable: tuple[Path, ...]
+    permissions: tuple[str, ...]
     handlers: tuple[dict[str, str], ...]
     assets: tuple[dict[str, str], ...]
     twilio_api: str
@@ -80,8 +90,11 @@ class WorkerSetup:
 class Worker:
     """One Node process. Made by `launch`; `run` must not be called twice at the same time."""
 
-    def __init__(self, process: asyncio.subprocess.Process, token: str, on_late_log: Callable[[Logged], None]) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, token: str, temporary: Path, on_late_log: Callable[[Logged], None]
+    ) -> None:
         self._process = process
+        self._temporary = temporary
         self._token = token.encode()
         self._on_late_log = on_late_log
         # None: no more frames will come.
@@ -95,24 +108,27 @@ class Worker:
     async def launch(cls, setup: WorkerSetup, on_late_log: Callable[[Logged], None]) -> Worker:
         """Start a process and wait until it can take requests. Raises DeployError if it does not get that far."""
         token = secrets.token_hex(8)
+        temporary = Path(tempfile.mkdtemp(dir=setup.root))
         process = await asyncio.create_subprocess_exec(
             setup.node,
             f"--max-old-space-size={setup.memory_mb}",
+            *allow(setup.permissions, read=(*setup.readable, HOST_SCRIPT.parent), write=temporary),
             HOST_SCRIPT,
             cwd=setup.root,
-            env=_environment(),
+            env=_environment(temporary),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=_LONGEST_FRAME,
         )
-        worker = cls(process, token, on_late_log)
+        worker = cls(process, token, temporary, on_late_log)
         ready = None
         try:
             worker._send(
                 {
                     "token": token,
                     "root": str(setup.root),
+                    "temporary": str(temporary),
                     "handlers": setup.handlers,
                     "assets": setup.assets,
                     "twilioApi": setup.twilio_api,
@@ -169,9 +185,10 @@ class Worker:
         raise WorkerLost(self._last_words(), logs, begun=begun)
 
     async def stop(self) -> None:
-        """End the process and wait until it is gone."""
+        """End the process, wait until it is gone, and remove what it wrote."""
         self._kill()
         await asyncio.gather(self._frame_reader, return_exceptions=True)
+        await asyncio.to_thread(shutil.rmtree, self._temporary, ignore_errors=True)
 
     def _kill(self) -> None:
         if self._process.returncode is None:
@@ -225,7 +242,7 @@ def _to_logged(frame: Mapping[str, Any]) -> Logged:
     return Logged(frame["level"], frame["message"], frame["path"] or "", frame["id"] or "")
 
 
-def _environment() -> dict[str, str]:
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+def _environment(temporary: Path) -> dict[str, str]:
+    own = dict.fromkeys((*TEMPORARY_VARIABLES, "HOME", *(["USERPROFILE"] if os.name == "nt" else [])), str(temporary))
     # The platform's clock is UTC; business hours that only work in the developer's zone must fail here.
-    return environment | {"TZ": "UTC", "LANG": "en_US.UTF-8"}
+    return clean_environment(_PASSED_ON) | own | {"TZ": "UTC", "LANG": "en_US.UTF-8"}

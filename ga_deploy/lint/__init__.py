@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ga_deploy.child_environment import clean_environment
 from ga_deploy.errors import Finding, Place
 
 if TYPE_CHECKING:
@@ -128,11 +128,15 @@ def _examine(bundle: Bundle, node: Path) -> list[Found]:
     files = [{"name": one.path, "source": one.content, "role": _role(one)} for one in bundle.functions]
     request = json.dumps({"files": files, "packages": [*PLATFORM_PACKAGES, *bundle.dependencies]})
     command = [str(node), "--expose-internals", "--no-warnings", str(Path(__file__).with_name("examine.js"))]
-    # Nothing of the user's own Node set-up takes part (NODE_OPTIONS could load anything).
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("NODE_")}
     try:
         done = subprocess.run(
-            command, input=request, capture_output=True, check=True, timeout=_SECONDS, env=environ, encoding="utf-8"
+            command,
+            input=request,
+            capture_output=True,
+            check=True,
+            timeout=_SECONDS,
+            env=clean_environment(),
+            encoding="utf-8",
         )
         return [Found(**one) for one in json.loads(done.stdout)]
     except (OSError, ValueError, TypeError, subprocess.SubprocessError) as problem:

@@ -137,3 +137,15 @@ def test_only_an_emulator_on_loopback_is_talked_to(url: str, code: int, project:
     assert shown.returncode == code, shown.stderr
     assert "GA_DEPLOY_EMULATOR" in shown.stderr
     assert time.monotonic() - began < 60
+
+
+def test_what_we_start_loads_nothing_of_the_users_environment(project: Path, ga_deploy: Run) -> None:
+    """The compiler, the linter and the functions; `NODE_OPTIONS` would make each of them run this file."""
+    evidence = project / "evidence"
+    spy = project / "spy.js"
+    spy.write_text(f"require('fs').appendFileSync({json.dumps(str(evidence))}, process.argv.join(' '))")
+    environ = {"NODE_OPTIONS": f"--require={spy}"}
+    assert ga_deploy("validate", "--local", env=environ).returncode == 0
+    assert up(ga_deploy, **environ)["changed"] is True
+    assert ga_deploy("smoke", "--local", env=environ).returncode == 0
+    assert not evidence.exists(), evidence.read_text()

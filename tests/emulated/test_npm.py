@@ -7,12 +7,15 @@ import json
 import os
 import socket
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
 from ga_deploy.emulator.npm import NodePackages, NodeTools, NpmFailed, explain_npm_failure
+from ga_deploy.emulator.npm_environment import npm_environment
 from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:
@@ -175,3 +178,68 @@ def test_the_machines_own_node_is_only_the_second_choice(tmp_path: Path, request
     assert NodeTools.find().node.parent != tmp_path
     request.getfixturevalue("without_the_wheel")
     assert NodeTools.find() == NodeTools(tmp_path / "node", tmp_path / "npm-cli.js")
+
+
+class _Registry(BaseHTTPRequestHandler):
+    """Has nothing, and remembers who asked."""
+
+    asked_by: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked_by.append(self.headers.get("Authorization", ""))
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_company_registry_and_its_token_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's `.npmrc` names a registry and, as usual, the variable that holds the token."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Registry)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    registry = f"127.0.0.1:{server.server_port}/"
+    for name in [name for name in os.environ if name.lower().startswith("npm_config_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / ".npmrc").write_text(f"registry=http://{registry}\n//{registry}:_authToken=${{COMPANY_TOKEN}}\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("COMPANY_TOKEN", "of-the-company")
+    try:
+        with pytest.raises(NpmFailed) as caught:
+            install(tmp_path / "cache", SMALL)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert caught.value.missing == ("is-number@7.0.0",)
+    assert _Registry.asked_by == ["Bearer of-the-company"]
+
+
+def test_npm_gets_what_it_needs_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = tmp_path / "npmrc"
+    settings.write_text("//a/:_authToken=${TOKEN_OF_NPM}\n//b/:_password=${MAYBE?}\n# $NOT_THIS\n")
+    passed = {
+        "PATH": "/bin",
+        "HTTPS_PROXY": "http://p:1",
+        "no_proxy": "*",
+        "SSL_CERT_FILE": "/ca.pem",
+        "NPM_CONFIG_USERCONFIG": str(settings),
+        "npm_config_fetch_retries": "7",
+        "npm_config_//a/:_authToken": "t",
+        "TOKEN_OF_NPM": "t",
+        "MAYBE": "m",
+        "TMPDIR": "/t",
+        "LANG": "C",
+        "HOME": "/home/me",
+    }
+    kept_back = {"ASAPP_API_SECRET": "s", "TWILIO_AUTH_TOKEN": "s", "NODE_OPTIONS": "--require=x", "NOT_THIS": "s"}
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+    for name, value in {**passed, **kept_back}.items():
+        monkeypatch.setenv(name, value)
+    tools = NodeTools(tmp_path / "bin" / "node", tmp_path / "npm" / "bin" / "npm-cli.js")
+    environment = npm_environment(tools.node, tools.npm_cli)
+    assert passed.items() <= environment.items()
+    assert environment["NODE_EXTRA_CA_CERTS"] == "/ca.pem"
+    assert not kept_back.keys() & environment.keys()

@@ -87,6 +87,37 @@ FUNCTIONS = {
     "/silent": "/* never answers */",
     "/exits": "process.exit(3)",
     "/rejects": "Promise.reject(new Error('floating')); setTimeout(() => cb(null, 'too late'), 1000)",
+    "/touches": """
+        const fs = require('fs');
+        const os = require('os');
+        const path = require('path');
+        const own = path.join(os.tmpdir(), 'note');
+        const attempts = {
+            own: () => { fs.writeFileSync(own, 'mine'); return fs.readFileSync(own, 'utf8'); },
+            home: () => os.homedir() === os.tmpdir(),
+            build: () => fs.readFileSync(__filename, 'utf8').length > 0,
+            packages: () => fs.readFileSync(require.resolve('axios/package.json'), 'utf8').length > 0,
+            linked: () => fs.readFileSync(path.join(process.cwd(), 'node_modules/axios/package.json')).length > 0,
+            outside: () => fs.readFileSync(event.outside, 'utf8'),
+            neighbours: () => fs.readdirSync(path.dirname(os.tmpdir())),
+            system: () => fs.readFileSync('/proc/self/environ', 'utf8'),
+            write: () => fs.writeFileSync(event.outside, 'theirs'),
+            overwrite: () => fs.writeFileSync(__filename, 'theirs'),
+            beside: () => fs.writeFileSync(path.join(path.dirname(os.tmpdir()), 'x'), 'theirs'),
+            poison: () => fs.writeFileSync(require.resolve('axios/package.json'), '{}'),
+            link: () => fs.symlinkSync(event.outside, path.join(os.tmpdir(), 'link')),
+            report: () => process.report.writeReport(event.outside),
+            process: () => require('child_process').execFileSync(process.execPath, ['--version']).length,
+            worker: () => String(new (require('worker_threads').Worker)('1', { eval: true })),
+            addon: () => process.dlopen({ exports: {} }, event.outside),
+        };
+        const found = {};
+        for (const [name, attempt] of Object.entries(attempts)) {
+            try { found[name] = attempt(); } catch (error) { found[name] = error.code; }
+        }
+        cb(null, { found, temporary: os.tmpdir(), environment: Object.keys(process.env) });
+    """,
+    "/forks": "require('child_process').execFileSync('true')",
     "/hungry": "const all = []; for (;;) all.push(new Array(100000).fill(Math.random()))",
 }
 
@@ -505,3 +536,30 @@ def test_nothing_stays_behind(npm_cache: Path, tmp_path: Path, monkeypatch: pyte
         runner.run(host.stop())
     assert list(tmp_path.iterdir()) == []
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_function_touches_nothing_but_its_build_and_its_own_folder(
+    npm_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("of the user")
+    monkeypatch.setenv("ASAPP_API_SECRET", "of the user")
+    monkeypatch.setenv("NODE_OPTIONS", f"--require={secret}")
+    logs: list[LogLine] = []
+    with asyncio.Runner() as runner:
+        host = make_host(install(npm_cache, runner), logs)
+        runner.run(host.start())
+        site = Site(host, runner, logs)
+        answer = json.loads(site.get("/touches", f"outside={secret}").body)
+        denied = site.get("/forks")
+        runner.run(host.stop())
+    found = answer["found"]
+    allowed = {name: found.pop(name) for name in ("own", "home", "build", "packages", "linked")}
+    assert allowed == {"own": "mine", "home": True, "build": True, "packages": True, "linked": True}
+    assert found.pop("addon") == "ERR_DLOPEN_DISABLED"
+    assert set(found.values()) == {"ERR_ACCESS_DENIED"}, found
+    assert secret.read_text() == "of the user"
+    assert not Path(answer["temporary"]).exists()
+    assert not {"ASAPP_API_SECRET", "NODE_OPTIONS"} & set(answer["environment"])
+    assert denied.status == 500
+    assert any("Twilio may allow more" in line.message for line in logs)

@@ -27,7 +27,8 @@ function send(frame) {
 
 // Paths as they are on the platform (Twilio docs: Runtime Client), not as they are on this machine.
 function tidy(text) {
-  return text.replaceAll(setup.root, '/var/task').replaceAll(__filename, '/var/runtime/host.js');
+  return text.replaceAll(setup.temporary, '/tmp').replaceAll(setup.root, '/var/task')
+    .replaceAll(__filename, '/var/runtime/host.js');
 }
 
 // A function that logs without end must not fill the memory of those who read it.
@@ -241,6 +242,10 @@ function isTwiml(payload) {
 
 function fail(error, note = '') {
   log('error', note + util.format(error));
+  if (error?.code === 'ERR_ACCESS_DENIED' || error?.code === 'ERR_DLOPEN_DISABLED') {
+    log('warning', 'on this machine functions start no processes and no worker threads, load no native code, read their '
+      + 'own build and its packages only, and write to os.tmpdir() only; Twilio may allow more');
+  }
   if (util.types.isNativeError(error)) {
     answer(500, 'application/json', JSON.stringify({ message: tidy(error.message), name: error.name }));
   } else if (typeof error === 'string') answer(500, 'text/plain', error);
