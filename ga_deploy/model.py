@@ -306,6 +306,10 @@ class Desired:
         """The paths that answer on the web, protected ones included."""
         return tuple(file.path for file in self.functions if file.visibility != "private")
 
+    def visibility_of(self, path: str) -> Visibility:
+        """Return the visibility of our function at a path; `protected`, as webhooks are, where there is none."""
+        return next((file.visibility for file in self.functions if file.path == path), "protected")
+
 
 @dataclass(frozen=True)
 class LiveFunction:

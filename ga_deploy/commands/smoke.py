@@ -201,7 +201,8 @@ class Smoke:
 
     def _refuses_the_unsigned(self) -> None:
         for path in self._protected():
-            status = self._patiently(f"unsigned {path}", partial(self.gateway.probe, self.base + path), int)
+            probe = partial(self.gateway.probe, self.base + path)
+            status = self._patiently(f"unsigned {path}", probe, lambda answer: answer.status).status
             if status in REFUSED:
                 self._note(f"unsigned {path}", "pass", f"refused ({status})")
             elif status == 404:

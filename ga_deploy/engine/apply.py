@@ -311,7 +311,7 @@ class Deployer:
             self.platform,
             self.pool,
             environment.domain_name,
-            self.desired.public_paths,
+            {path: self.desired.visibility_of(path) for path in self.desired.public_paths},
             self.report,
             within=self.check_within,
             is_pointless=is_pointless,

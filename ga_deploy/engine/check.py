@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,21 +11,24 @@ from ga_deploy.errors import DeployError, Unreachable
 from ga_deploy.events import Report, StepDone, StepProgress, StepStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import Flow
+    from ga_deploy.gateway import SiteAnswer
+    from ga_deploy.model import Flow, Visibility
 
 # A freshly deployed path was seen to answer 404 or old content for up to 45 s.
 CUT_OVER_SECONDS = 60.0
+
+_EMPTY_TWIML = re.compile(r"\s*(<\?xml[^>]*\?>)?\s*<Response\s*(/>|>\s*</Response>)\s*")
 
 
 def check_paths(
     platform: Platform,
     pool: Pool,
     domain: str,
-    paths: Sequence[str],
+    paths: Mapping[str, Visibility],
     report: Report,
     *,
     within: float = CUT_OVER_SECONDS,
@@ -34,15 +38,14 @@ def check_paths(
 
     `is_pointless` is asked after a round in which a path did not answer; if it says so, False is returned at once.
 
-    The request is unsigned: 400, 401 and 403 come from a protected function that is there, 400 from a public one that
-    misses the call. Only 404, 5xx and silence mean that nothing (working) is there.
+    `paths` name the visibility of each function. What counts as an answer is `why_not_live`'s to say.
     """
     report(StepStarted("check", f"Checking that https://{domain} answers"))
     deadline = time.monotonic() + within
     pause = 1.0
     missing = list(paths)
     while True:
-        answers = pool.gather(partial(_ask, platform, f"https://{domain}{path}") for path in missing)
+        answers = pool.gather(partial(_ask, platform, f"https://{domain}{path}", paths[path]) for path in missing)
         failing = {path: why for path, why in zip(missing, answers, strict=True) if why}
         if not failing:
             report(StepDone("check", f"https://{domain} answers", f"{len(paths)} paths"))
@@ -63,13 +66,49 @@ def check_paths(
         pause = min(pause * 1.7, 10.0)
 
 
-def _ask(platform: Platform, url: str) -> str:
+def ask_patiently(platform: Platform, url: str, visibility: Visibility, *, tries: int = 3) -> str:
+    """Return why a deployed function does not answer, or nothing if it does.
+
+    A 429, a 5xx or silence may be over in a moment, so it is asked up to `tries` times; other answers count at once.
+    """
+    for pause in [1.0] * (tries - 1):
+        try:
+            answer = platform.probe(url)
+        except Unreachable:
+            answer = None
+        if answer is not None and answer.status != 429 and answer.status < 500:
+            return why_not_live(answer, visibility)
+        time.sleep(pause)
+    return _ask(platform, url, visibility)
+
+
+def why_not_live(answer: SiteAnswer, visibility: Visibility) -> str:
+    """Return why an answer to an unsigned request that names no call does not come from a function of ours.
+
+    Twilio refuses such a request to a protected function: with 403 by one page of its docs, with 400 by another; 401 is
+    taken too. A public one of ours answers 400 and an empty `<Response/>` (templates/functions/lib/answer). Whatever
+    else comes is not from us: a proxy's page, a redirect, a limit that was reached.
+    """
+    if visibility == "public":
+        if answer.status == 400 and _EMPTY_TWIML.fullmatch(answer.body):
+            return ""
+        wanted = "HTTP 400 and `<Response/>`"
+    else:
+        if answer.status in {400, 401, 403}:
+            return ""
+        wanted = "a refusal (HTTP 400, 401 or 403)"
+    kind = f" {answer.content_type}" if answer.content_type and answer.status < 400 else ""
+    if answer.status == 404 or answer.status >= 500 or answer.status == 429:
+        return f"HTTP {answer.status}"
+    return f"HTTP {answer.status}{kind}, where an unsigned request should get {wanted}"
+
+
+def _ask(platform: Platform, url: str, visibility: Visibility) -> str:
     """Return why a path does not answer, or nothing if it does."""
     try:
-        status = platform.probe(url)
+        return why_not_live(platform.probe(url), visibility)
     except Unreachable as problem:
         return problem.what
-    return str(status) if status == 404 or status >= 500 or status < 200 else ""
 
 
 def check_flow(platform: Platform, flow: Flow) -> None:

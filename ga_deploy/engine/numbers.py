@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.engine.binding_steps import NumberResult, Outcome, bind_numbers, restore_numbers
 from ga_deploy.engine.bindings import Binding, Verdict, plan_bindings, plan_restorations, refuse
+from ga_deploy.engine.check import ask_patiently
 from ga_deploy.engine.locking import hold
 from ga_deploy.engine.number_records import ItemNumberRecord, LayeredNumberRecord
 from ga_deploy.engine.number_settings import Target
@@ -138,11 +139,11 @@ def find_target(work: NumberWork, *, wants_flow: bool) -> Target:
     target = Target(environment.domain_name, work.desired.engage_path, flow_url)
     url = f"https://{target.domain_name}{target.engage_path}"
     work.report(StepStarted("answers", f"Checking that {url} answers"))
-    status = work.platform.probe(url)
-    if status == 404 or status >= 500:
+    why = ask_patiently(work.platform, url, work.desired.visibility_of(target.engage_path))
+    if why:
         raise DeployError(
             f"{url} does not answer",
-            why=f"it gave HTTP {status}; calls to a number that points there would fail",
+            why=f"it gave {why}; calls to a number that points there would fail",
             fix="run `ga-deploy up`, which deploys what is missing; `ga-deploy status` shows what is live",
         )
     work.report(StepDone("answers", f"{url} answers"))

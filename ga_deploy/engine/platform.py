@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from ga_deploy.gateway import SiteAnswer
     from ga_deploy.model import (
         Build,
         BuildSid,
@@ -116,4 +117,4 @@ class Platform(Protocol):
         friendly_name: str | None = None,
     ) -> Flow: ...
     def delete_flow(self, flow: FlowSid) -> None: ...
-    def probe(self, url: str) -> int: ...
+    def probe(self, url: str) -> SiteAnswer: ...

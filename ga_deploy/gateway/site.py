@@ -35,12 +35,12 @@ class SiteCalls:
 
     _http: TwilioHttp
 
-    def probe(self, url: str) -> int:
-        """Return the status of an unsigned request: 403 from a protected path, 404 where nothing is deployed.
+    def probe(self, url: str) -> SiteAnswer:
+        """Return the answer to an unsigned request: 403 from a protected path, 404 where nothing is deployed.
 
         Asked once, for whoever probes looks again by itself. Raises Unreachable if the site does not answer.
         """
-        return self._ask("GET", url, None, {}).status
+        return self._ask("GET", url, None, {}, once=True)
 
     def request_signed(self, url: str, params: Mapping[str, str], auth_token: Secret) -> SiteAnswer:
         """POST a form to a deployed path, signed as Twilio signs its webhooks (Twilio docs: Validating requests).
@@ -54,7 +54,15 @@ class SiteCalls:
         """POST a form to a deployed path with a signature made elsewhere, which may be one to be refused."""
         return self._ask("POST", url, params, {"X-Twilio-Signature": signature})
 
-    def _ask(self, method: str, url: str, form: Mapping[str, str] | None, headers: Mapping[str, str]) -> SiteAnswer:
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        form: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        *,
+        once: bool = False,
+    ) -> SiteAnswer:
         address, host = self._http.endpoints.site(url)
         reply: Reply = self._http.transport.send(
             Request(
@@ -63,6 +71,7 @@ class SiteCalls:
                 body=dict(form) if form is not None else None,
                 headers={**headers, **host},
                 repeatable=False,
+                once=once,
                 patience="site",
                 what=f"ask {url}",
             )

@@ -18,6 +18,7 @@ from ga_deploy.engine.builds import BuildTiming
 from ga_deploy.engine.deployment import Target, deploy, look
 from ga_deploy.engine.releases import list_releases
 from ga_deploy.errors import Conflict, DeployError, NotFound
+from ga_deploy.gateway import SiteAnswer
 from ga_deploy.model import (
     MARKER,
     AssetVersion,
@@ -177,7 +178,7 @@ class World:
         path = "/" + url.split("/", 3)[3]
         build = self.live()
         version = next((v for v in build.function_versions if v.path == path), None) if build else None
-        return 404 if version is None or version.visibility == "private" else 403
+        return SiteAnswer(404 if version is None or version.visibility == "private" else 403, {}, "")
 
     # Sync
 
@@ -492,10 +493,10 @@ def test_environment_that_keeps_moving_stops(tmp_path: Path) -> None:
 
 def test_paths_that_do_not_answer_are_told(tmp_path: Path) -> None:
     world = World()
-    world.probe = lambda url: 404
+    world.probe = lambda url: SiteAnswer(404, {}, "")
     with pytest.raises(DeployError, match="does not answer") as told:
         deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
-    assert "/engage (404)" in told.value.why
+    assert "/engage (HTTP 404)" in told.value.why
     del world.probe
     assert deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None).outcome is not None
     assert look(make_target(world, WISH, tmp_path))[1].is_empty

@@ -409,7 +409,7 @@ def test_no_secret_leaves_by_logs_or_events(lab: Lab, caplog: pytest.LogCaptureF
 def test_site_requests_carry_no_credentials(lab: Lab) -> None:
     gateway, server = lab.always(Said(403, b"no"))
     url = "https://generativeagent-1234.twil.io/engage"
-    assert gateway.probe(url) == 403
+    assert gateway.probe(url).status == 403
     answer = gateway.request_signed(url, {"CallSid": "CA1"}, Secret(TOKEN))
     assert answer.status == 403
     assert all("authorization" not in asked.headers for asked in server.asked)
@@ -418,11 +418,11 @@ def test_site_requests_carry_no_credentials(lab: Lab) -> None:
     assert TOKEN not in str(server.asked)
 
 
-@pytest.mark.parametrize("said", [Said(503, b"<html>"), Said(drop=True)])
+@pytest.mark.parametrize("said", [Said(503, b"<html>"), Said(429, b"no"), Said(drop=True)])
 def test_a_site_is_asked_once(lab: Lab, said: Said) -> None:
     gateway, server = lab.always(said)
     with contextlib.suppress(Unreachable):
-        assert gateway.probe("https://generativeagent-1234.twil.io/engage") == 503
+        assert gateway.probe("https://generativeagent-1234.twil.io/engage").status == said.status
     assert len(server.asked) == 1
 
 

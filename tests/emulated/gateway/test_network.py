@@ -85,7 +85,7 @@ def test_every_host_is_reached_through_the_proxy(
     gateway.create_deployment(service, environment.sid, build)
     assert list(gateway.list_numbers(["+15550100000"])) == ["+15550100000"]
     assert gateway.get_document("none") is None
-    assert gateway.probe(f"https://{environment.domain_name}/nowhere") == 404
+    assert gateway.probe(f"https://{environment.domain_name}/nowhere").status == 404
     assert set(network.connects) == {
         "serverless.twilio.com",
         "serverless-upload.twilio.com",

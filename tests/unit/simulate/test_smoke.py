@@ -37,15 +37,15 @@ class Deployment:
         self._early = early
         self._variables = variables or {}
 
-    def probe(self, url: str) -> int:
+    def probe(self, url: str) -> SiteAnswer:
         if self._early:
             self._early -= 1
-            return 404
+            return SiteAnswer(404, {}, "")
         if "untrusted" in self._faults:
             raise Unreachable("no answer", why="the TLS certificate shown for it is not trusted: self-signed")
         if "unreachable" in self._faults:
             raise Unreachable("no answer")
-        return 404 if "nothing" in self._faults else 200 if "open" in self._faults else 403
+        return SiteAnswer(404 if "nothing" in self._faults else 200 if "open" in self._faults else 403, {}, "")
 
     def request_signed(self, url: str, params: Mapping[str, str], token: Secret) -> SiteAnswer:
         signature = RequestValidator(token.reveal()).compute_signature(url, dict(params))
