@@ -98,6 +98,29 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class ServiceEnvironment:
+    """A service and one environment of it, both of which exist: where something is deployed to."""
+
+    service: Service
+    environment: Environment
+
+    @property
+    def service_sid(self) -> ServiceSid:
+        """The service's SID."""
+        return self.service.sid
+
+    @property
+    def environment_sid(self) -> EnvironmentSid:
+        """The environment's SID."""
+        return self.environment.sid
+
+    @property
+    def domain_name(self) -> str:
+        """The domain that answers for it, such as `ga-1234-dev.twil.io`."""
+        return self.environment.domain_name
+
+
+@dataclass(frozen=True)
 class FunctionResource:
     """A function as a container of versions. Friendly names are not unique."""
 
@@ -416,9 +439,17 @@ class Observed:
     variables: tuple[Variable, ...] = ()
     numbers: Mapping[str, IncomingNumber] = field(default_factory=dict)
     record: Record = field(default_factory=lambda: Record(where="none"))
+    assets: tuple[FunctionResource, ...] = ()  # of the service; only where its inventory was asked for
     called_paths: frozenset[str] = frozenset()  # no longer in the config, and a number of the account leads there
     left_flows: tuple[OurFlow, ...] = ()  # no longer in the config, and something of ours is in them
     flow_paths: frozenset[str] = frozenset()  # what those flows call
+
+    @property
+    def place(self) -> ServiceEnvironment | None:
+        """The service and its environment, if both exist."""
+        if self.service is None or self.environment is None:
+            return None
+        return ServiceEnvironment(self.service, self.environment)
 
     @property
     def build_sid(self) -> BuildSid | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ga_deploy.commands.number_list import check_flow, check_profiles, read_arguments, read_number_file
-from ga_deploy.commands.number_report import open_work, tell
+from ga_deploy.commands.number_report import open_number_session, tell
 from ga_deploy.errors import ExitCode, Usage
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run(
         noun = "this number" if len(in_use) == 1 else f"these {len(in_use)} numbers"
         ctx.ui.confirm(f"Point {noun} at GenerativeAgent instead?", why=why)
 
-    results = bind(open_work(ctx, config, "bind-number"), wishes, force=force, agree=agree)
+    results = bind(open_number_session(ctx, config, "bind-number"), wishes, force=force, agree=agree)
     return tell(ctx, config, results, done="bound")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ga_deploy.commands.target import make_target
+from ga_deploy.commands.session import make_session
 from ga_deploy.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ def run(ctx: Context) -> ExitCode:
     from ga_deploy.engine.removal import look_for_removal, refuse_stranded, remove
 
     config = ctx.load()
-    target = make_target(ctx, config, command="destroy")
-    name, environment = target.desired.service_name, target.desired.environment
-    removal = look_for_removal(target)
+    session = make_session(ctx, config, command="destroy")
+    name, environment = session.desired.service_name, session.desired.environment
+    removal = look_for_removal(session)
     if removal.is_empty:
         ctx.ui.result({"removed": False, **removal.to_json()}, f"Nothing of ga-deploy is in {name} / {environment}.")
         return ExitCode.OK
@@ -32,8 +32,8 @@ def run(ctx: Context) -> ExitCode:
         why="callers reach nothing of it any more",
         typed=name,
     )
-    with hold(target, with_service=True) as lease:
-        removal = remove(target, lease)
+    with hold(session, with_service=True):
+        removal = remove(session)
     ctx.ui.result({"removed": True, **removal.to_json()}, _tell(removal, f"{name} / {environment}", "gone", "stays"))
     return ExitCode.OK
 

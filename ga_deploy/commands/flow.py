@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ga_deploy.commands.target import make_target
+from ga_deploy.commands.session import make_session
 from ga_deploy.engine.flow_steps import (
     detach_flow,
     look_at_flow,
@@ -26,7 +26,7 @@ def show(ctx: Context, *, mermaid: bool = False) -> ExitCode:
     """Show the flow that is in the account, or, while there is none, the one that the config asks for."""
     config = ctx.load()
     require_enabled(config)
-    look = look_at_flow(make_target(ctx, config, command="flow show"), config)
+    look = look_at_flow(make_session(ctx, config, command="flow show"))
     live = look.live
     definition = (
         parse_definition(live.definition, where=f"flow {live.sid}") if live is not None else look.decision.definition
@@ -43,7 +43,7 @@ def diff(ctx: Context) -> ExitCode:
     """Show what is in the account against what would be."""
     config = ctx.load()
     require_enabled(config)
-    look = look_at_flow(make_target(ctx, config, command="flow diff"), config)
+    look = look_at_flow(make_session(ctx, config, command="flow diff"))
     ctx.ui.result({**_change(look), "diff": _diff_json(look.decision.diff)}, _describe(look))
     return ExitCode.OK
 
@@ -51,7 +51,7 @@ def diff(ctx: Context) -> ExitCode:
 def push(ctx: Context) -> ExitCode:
     """Publish the flow (or save a draft), if it differs."""
     config = ctx.load()
-    look = push_flow(make_target(ctx, config, command="flow push"), config, lambda seen: ctx.ui.note(_describe(seen)))
+    look = push_flow(make_session(ctx, config, command="flow push"), config, lambda seen: ctx.ui.note(_describe(seen)))
     return _tell(ctx, look)
 
 
@@ -59,8 +59,8 @@ def attach(ctx: Context) -> ExitCode:
     """Insert our widgets into the flow that `flow.attach_to` names, or bring them up to date."""
     config = ctx.load()
     require_attached(config)
-    target = make_target(ctx, config, command="flow attach")
-    return _tell(ctx, push_flow(target, config, lambda seen: ctx.ui.note(_describe(seen))))
+    session = make_session(ctx, config, command="flow attach")
+    return _tell(ctx, push_flow(session, config, lambda seen: ctx.ui.note(_describe(seen))))
 
 
 def detach(ctx: Context) -> ExitCode:
@@ -70,7 +70,7 @@ def detach(ctx: Context) -> ExitCode:
     def agree(live: Flow, changes: FlowDiff) -> None:
         ctx.ui.note("\n".join([f"{live.friendly_name} ({live.sid}), revision {live.revision}", *changes.lines()]))
 
-    flow, changes = detach_flow(make_target(ctx, config, command="flow detach"), config, agree)
+    flow, changes = detach_flow(make_session(ctx, config, command="flow detach"), config, agree)
     payload = {"changed": True, "flow": _to_json(flow), "diff": _diff_json(changes)}
     ctx.ui.result(
         payload, f"Detached from {flow.friendly_name} ({flow.sid}); revision {flow.revision} is {flow.status}"

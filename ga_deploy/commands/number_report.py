@@ -15,18 +15,15 @@ if TYPE_CHECKING:
     from ga_deploy.commands.context import Context
     from ga_deploy.config.schema import Config
     from ga_deploy.engine.bindings import Binding
-    from ga_deploy.engine.numbers import NumberWork
+    from ga_deploy.engine.session import Session
 
 _WORDS = {Outcome.UNCHANGED: "unchanged", Outcome.FAILED: "failed", Outcome.NOT_TRIED: "not tried"}
 
 
-def open_work(ctx: Context, config: Config, command: str) -> NumberWork:
+def open_number_session(ctx: Context, config: Config, command: str) -> Session:
     """Return what changing numbers needs. Nothing is rendered for it: so broken templates do not matter."""
-    from ga_deploy.engine.check import check_flow
-    from ga_deploy.engine.flows import FlowKeeper
-    from ga_deploy.engine.numbers import NumberWork
+    from ga_deploy.engine.session import open_session
 
-    gateway = ctx.gateway(config)
     engage_path = config.functions.engage.path
     desired = Desired(
         account_sid=config.twilio.account_sid,
@@ -38,24 +35,14 @@ def open_work(ctx: Context, config: Config, command: str) -> NumberWork:
         engage_path=engage_path,
         fingerprint="",
     )
-
-    def find_flow_url() -> str | None:
-        if not config.flow.enabled:
-            return None
-        keeper = FlowKeeper(gateway, config, ctx.ui.event)
-        flow = keeper.look()
-        if flow and command == "bind-number":  # a number can be given back whatever became of the flow
-            check_flow(gateway, flow)
-        return keeper.webhook_url
-
-    return NumberWork(
-        platform=gateway,
-        desired=desired,
+    return open_session(
+        ctx.gateway(config),
+        desired,
         state=config.state,
         folder=ctx.state_dir,
-        find_flow_url=find_flow_url,
         report=ctx.ui.event,
         command=command,
+        flow=config if config.flow.enabled else None,
     )
 
 

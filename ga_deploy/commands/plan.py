@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ga_deploy.commands.plan_text import draw_plan, summarise
-from ga_deploy.commands.target import make_target
+from ga_deploy.commands.session import make_session
 from ga_deploy.errors import DeployError, ExitCode
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ def run(ctx: Context, *, diff: bool = False, out: Path | None = None, detailed_e
     from ga_deploy.engine.deployment import look
 
     config = ctx.load()
-    target = make_target(ctx, config)
-    observed, plan = look(target, with_sources=diff)
+    session = make_session(ctx, config)
+    observed, plan = look(session, with_sources=diff)
     payload = plan.to_json()
     if out is not None:
         _save(out, payload)
     human = draw_plan(plan)
     if diff:
-        diffs = diff_sources(target.desired, observed)
+        diffs = diff_sources(session.desired, observed)
         payload["diffs"] = diffs
         for text in diffs.values():
             human.append_text(_draw_diff(text))

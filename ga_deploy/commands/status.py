@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ga_deploy.commands.target import make_target
+from ga_deploy.commands.session import make_session
 from ga_deploy.errors import ExitCode
 from ga_deploy.redact import MASK
 
@@ -21,10 +21,10 @@ def run(ctx: Context, *, detailed_exitcode: bool = False) -> ExitCode:
     from ga_deploy.engine.standing import look_closely
 
     config = ctx.load()
-    target = make_target(ctx, config)
-    standing = look_closely(target)
-    payload = _to_json(standing, target.desired)
-    ctx.ui.result(payload, _draw(standing, target.desired))
+    session = make_session(ctx, config)
+    standing = look_closely(session)
+    payload = _to_json(standing, session.desired)
+    ctx.ui.result(payload, _draw(standing, session.desired))
     return ExitCode.PENDING if detailed_exitcode and standing.drift else ExitCode.OK
 
 

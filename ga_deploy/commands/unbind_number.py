@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ga_deploy.commands.number_list import read_arguments
-from ga_deploy.commands.number_report import open_work, tell
+from ga_deploy.commands.number_report import open_number_session, tell
 from ga_deploy.errors import ExitCode, Usage
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def run(ctx: Context, *, numbers: Sequence[str], every: bool, force: bool = Fals
 
     from ga_deploy.engine.numbers import unbind
 
-    restored = unbind(open_work(ctx, config, "unbind-number"), wanted, force=force)
+    restored = unbind(open_number_session(ctx, config, "unbind-number"), wanted, force=force)
     code = tell(ctx, config, restored.results, done="given back", left=restored.left)
     if code is ExitCode.OK and restored.left and not every:
         return ExitCode.FAILED

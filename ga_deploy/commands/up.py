@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ga_deploy.commands.plan_text import draw_plan, summarise
-from ga_deploy.commands.target import make_target
+from ga_deploy.commands.session import make_session
 from ga_deploy.errors import DeployError, ExitCode
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def run(ctx: Context, *, plan_file: Path | None = None, lock_timeout: float = 90
 
     config = ctx.load()
     saved = read_plan(plan_file) if plan_file else None
-    target = make_target(ctx, config, lock_timeout=lock_timeout)
-    deployed = deploy(target, agree=lambda plan: _agree(ctx, plan), saved=saved)
-    payload = _to_json(deployed, target.desired)
+    session = make_session(ctx, config, lock_timeout=lock_timeout)
+    deployed = deploy(session, agree=lambda plan: _agree(ctx, plan), saved=saved)
+    payload = _to_json(deployed, session.desired)
     ctx.ui.result(payload, _say(deployed, payload))
     _hand_on(ctx, payload)
     return ExitCode.OK
@@ -66,8 +66,8 @@ def _agree(ctx: Context, plan: Plan) -> None:
 
 def _to_json(deployed: Deployed, desired: Desired) -> dict[str, object]:
     plan, outcome = deployed.plan, deployed.outcome
-    environment = outcome.environment if outcome else deployed.observed.environment
-    service = outcome.service if outcome else deployed.observed.service
+    environment = outcome.place.environment if outcome else deployed.observed.environment
+    service = outcome.place.service if outcome else deployed.observed.service
     domain = environment.domain_name if environment else None
     latest = deployed.observed.record.latest
     return {

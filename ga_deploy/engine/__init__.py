@@ -2,8 +2,9 @@
 
 Where things are, and where the next one goes:
 
+    begin         session (whose environment, on which platform, with which record) · guard (no write without a lease)
     wanted        wish
-    look          observe · ownership (what is ours) · standing, drift (`status`)
+    look          snapshot (the one look) ▸ observe · ownership (what is ours) · standing, drift (`status`)
     decide        diff (pure: a rule for each kind of thing) · room · bindings (numbers) · flows (Studio)
     carry out     deployment (from look to last word) ▸ apply (the order of the steps) ▸ builds · check · merging
                   binder, binding_steps (numbers) · revisions, our_flows (Studio) · removal (`destroy`)

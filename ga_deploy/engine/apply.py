@@ -12,22 +12,21 @@ Long because the order of the steps is the point, and it is read best in one pla
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ga_deploy.engine.binder import refuse_failures
 from ga_deploy.engine.builds import (
-    BuildTiming,
     choose_resources,
     create_resource,
     find_missing,
     make_build,
     upload_all,
 )
-from ga_deploy.engine.check import CUT_OVER_SECONDS, check_flow, check_paths
-from ga_deploy.engine.flows import FLOW_VARIABLE
+from ga_deploy.engine.check import check_flow, check_paths
+from ga_deploy.engine.flows import name_flow
 from ga_deploy.engine.merging import (
     Intruder,
     LastLook,
@@ -41,8 +40,8 @@ from ga_deploy.engine.ownership import DOMAIN_VARIABLE, MADE_BY
 from ga_deploy.engine.record_entries import Live, compose_intent, compose_release, read_live_now
 from ga_deploy.engine.releases import prune_releases, write_intent, write_release
 from ga_deploy.errors import ApiProblem
-from ga_deploy.events import Report, StepDone, StepStarted, Warned
-from ga_deploy.model import Action, Release, ReleasedFunction
+from ga_deploy.events import StepDone, StepStarted, Warned
+from ga_deploy.model import Action, Release, ReleasedFunction, ServiceEnvironment
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
@@ -52,16 +51,17 @@ if TYPE_CHECKING:
     from ga_deploy.engine.binder import Binder
     from ga_deploy.engine.binding_steps import NumberResult
     from ga_deploy.engine.flows import FlowKeeper
+    from ga_deploy.engine.number_settings import NumberTarget
     from ga_deploy.engine.parallel import Pool
-    from ga_deploy.engine.platform import Platform
-    from ga_deploy.engine.records import Records
+    from ga_deploy.engine.session import Session
+    from ga_deploy.engine.snapshot import Snapshot
     from ga_deploy.model import (
         BuildRecipe,
         BuildSid,
         Change,
         Deployment,
-        Desired,
         Environment,
+        Flow,
         FunctionSid,
         Observed,
         Plan,
@@ -77,84 +77,67 @@ _LATEST_DEPLOYMENTS = 10
 class Outcome:
     """What is live after a plan was carried out; `release` is its name in the record, e.g. `v3`."""
 
-    service: Service
-    environment: Environment
+    place: ServiceEnvironment
     build_sid: BuildSid
     release: str
 
 
-class Locks(Protocol):
-    """The locks that a deployment runs under."""
-
-    def check(self) -> None:
-        """Return if they are still ours; raise `Locked` if one was lost."""
-
-    def give_back_service(self) -> None:
-        """Let others make what the environments of the service share."""
-
-
 @dataclass
 class Deployer:
-    """Carries out one plan. `observed` is the look that the plan was made from, taken under the lock."""
+    """Carries out one plan. `snapshot` is the look that the plan was made from, taken under the session's lease."""
 
-    platform: Platform
+    session: Session
     pool: Pool
-    desired: Desired
-    observed: Observed
+    snapshot: Snapshot
     plan: Plan
-    records: Records
-    lease: Locks
-    report: Report
-    binder: Binder | None = None
-    flow: FlowKeeper | None = None
-    timing: BuildTiming = field(default_factory=BuildTiming)
-    check_within: float = CUT_OVER_SECONDS
-    command: str = "up"
+    binder: Binder
+    keeper: FlowKeeper | None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _domain_refused: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self.platform, self.report = self.session.platform, self.session.report
+        self.desired, self.observed = self.session.desired, self.snapshot.observed
 
     def run(self) -> Outcome:
         """Make it so; raises what went wrong, with everything made so far left for the next run to use."""
         # Before anything that it speaks of is made, and beside the service, so that it costs no round trip.
-        self.lease.check()
         noted = self.pool.start(self._note_intent)
         service = self._have_service()
         noted.result()
-        environment, resources = self._have_environment(service)
+        place, resources = self._have_environment(service)
         if self.plan.recipe is None:
-            self.lease.give_back_service()
-            live = self._change_variables_only(service, environment)
+            self.session.guard.lease.give_back_service()
+            live = self._change_variables_only(place)
         else:
-            live = self._deploy(service, environment, self.plan.recipe, resources)
-            self._drop_variables(service, environment)
-        self._push_flow(service, environment, resources)
-        results = self._bind_numbers(environment)
-        self.lease.check()
-        release = self._compose_release(service, environment, live)
-        write_release(self.records, release)
-        prune_releases(self.records, self.pool, release.number)
+            live = self._deploy(place, self.plan.recipe, resources)
+            self._drop_variables(place)
+        flow = self._push_flow(place, resources)
+        results = self._bind_numbers(place, flow)
+        release = self._compose_release(place, live, flow)
+        write_release(self.session.records, release)
+        prune_releases(self.session.records, self.pool, release.number)
         refuse_failures(results)
-        return Outcome(service, environment, live.build_sid, release.name)
+        return Outcome(place, live.build_sid, release.name)
 
-    def _compose_release(self, service: Service, environment: Environment, live: Live) -> Release:
+    def _compose_release(self, place: ServiceEnvironment, live: Live, flow: Flow | None) -> Release:
         return compose_release(
             self.desired,
             self.observed,
             self.plan,
             live,
-            service,
-            environment,
-            flow=self.flow.ours if self.flow else None,
+            place,
+            flow=self.keeper.claim(flow) if self.keeper else None,
             domain_refused=self._domain_refused,
             when=self.now(),
-            command=self.command,
+            command=self.session.command,
         )
 
     def _note_intent(self) -> None:
         """Note what is about to be made, so that a run that continues this one knows it for ours."""
         intent = compose_intent(self.desired, self.observed, self.plan)
         if intent:
-            write_intent(self.records, intent)
+            write_intent(self.session.records, intent)
 
     def _have_service(self) -> Service:
         change = self.plan.of("service")[0]
@@ -175,7 +158,7 @@ class Deployer:
             )
         return seen
 
-    def _have_environment(self, service: Service) -> tuple[Environment, dict[str, FunctionSid]]:
+    def _have_environment(self, service: Service) -> tuple[ServiceEnvironment, dict[str, FunctionSid]]:
         """Create what is missing, all at once: the environment and function resources."""
         files = self.plan.recipe.upload if self.plan.recipe else ()
         resources = choose_resources(self.observed, files)
@@ -187,7 +170,7 @@ class Deployer:
         environment = made.result() if made else seen
         if environment is None:
             raise AssertionError("an environment is either seen or made")
-        return environment, resources
+        return ServiceEnvironment(service, environment), resources
 
     def _create_environment(self, service: Service) -> Environment:
         desired = self.desired
@@ -195,33 +178,33 @@ class Deployer:
         self.report(StepDone("environment", f"Created environment {desired.environment}", environment.domain_name))
         return environment
 
-    def _change_variables_only(self, service: Service, environment: Environment) -> Live:
-        self._set_domain_variable(service, environment)
-        self._set_variables(service, environment)
-        self._drop_variables(service, environment)
+    def _change_variables_only(self, place: ServiceEnvironment) -> Live:
+        self._set_domain_variable(place)
+        self._set_variables(place)
+        self._drop_variables(place)
         if self._binds:
-            self._record_numbers(environment)
-            self._check(environment)
+            self._record_numbers(place)
+            self._check(place)
         return read_live_now(self.desired, self.observed)
 
-    def _deploy(
-        self, service: Service, environment: Environment, recipe: BuildRecipe, resources: Mapping[str, FunctionSid]
-    ) -> Live:
-        naming = self.pool.start(lambda: self._set_domain_variable(service, environment))
-        uploaded = upload_all(self.platform, self.pool, service.sid, recipe.upload, resources, self.report)
+    def _deploy(self, place: ServiceEnvironment, recipe: BuildRecipe, resources: Mapping[str, FunctionSid]) -> Live:
+        naming = self.pool.start(lambda: self._set_domain_variable(place))
+        uploaded = upload_all(self.platform, self.pool, place.service_sid, recipe.upload, resources, self.report)
         # Beside the request for the build: what that holds, nobody can delete.
-        giving_back = self.pool.start(self.lease.give_back_service)
+        giving_back = self.pool.start(self.session.guard.lease.give_back_service)
         versions = {**recipe.reuse, **uploaded}
         base, expected, merged_before, merged_after = self.observed, self.observed.build_sid, False, False
         variables_set = False
         recording: Future[None] | None = None
         while True:
-            build, sent = make_build(self.platform, service.sid, recipe, uploaded, self.report, self.timing)
-            looking = self.pool.start(lambda: self.platform.get_environment(service.sid, environment.sid))
-            listing = self.pool.start(lambda: self._list_deployments(service, environment))
-            recording = recording or self.pool.start(lambda: self._record_numbers(environment))
+            build, sent = make_build(
+                self.platform, place.service_sid, recipe, uploaded, self.report, self.session.timing
+            )
+            looking = self.pool.start(lambda: self.platform.get_environment(place.service_sid, place.environment_sid))
+            listing = self.pool.start(lambda: self._list_deployments(place))
+            recording = recording or self.pool.start(lambda: self._record_numbers(place))
             if not variables_set:
-                self._set_variables(service, environment)
+                self._set_variables(place)
                 variables_set = True
             now_live = looking.result().build_sid
             last = take_last_look(now_live, listing.result())
@@ -232,18 +215,17 @@ class Deployer:
                 if merged_before:
                     raise refuse_to_chase(intruder.describe())
                 merged_before = True
-                base, recipe = self._merge(service, base, intruder, recipe, versions)
+                base, recipe = self._merge(place, base, intruder, recipe, versions)
                 expected = now_live
                 continue
-            self.lease.check()
-            deployment = self._activate(service, environment, build.sid)
-            slipped = self._look_after(service, environment, deployment, last, build.sid, versions)
+            deployment = self._activate(place, build.sid)
+            slipped = self._look_after(place, deployment, last, build.sid, versions)
             if slipped is None:
                 break
             if merged_after:
                 raise refuse_to_chase(slipped.describe())
             merged_after = True
-            base, recipe = self._merge(service, base, slipped, recipe, versions)
+            base, recipe = self._merge(place, base, slipped, recipe, versions)
             expected = slipped.build_sid if slipped.is_live else build.sid
         recording.result()
         kept = {function.version.path: function for function in base.live if function.version.path in recipe.kept}
@@ -257,76 +239,74 @@ class Deployer:
             )
         return Live(build.sid, functions, dict(sent), recipe.runtime)
 
-    def _activate(self, service: Service, environment: Environment, build: BuildSid) -> Deployment:
-        self.report(StepStarted("deployment", f"Activating on {environment.domain_name}"))
-        deployment = self.platform.create_deployment(service.sid, environment.sid, build)
-        self.report(StepDone("deployment", f"Activated on {environment.domain_name}"))
+    def _activate(self, place: ServiceEnvironment, build: BuildSid) -> Deployment:
+        self.report(StepStarted("deployment", f"Activating on {place.domain_name}"))
+        deployment = self.platform.create_deployment(place.service_sid, place.environment_sid, build)
+        self.report(StepDone("deployment", f"Activated on {place.domain_name}"))
         return deployment
 
     def _look_after(
         self,
-        service: Service,
-        environment: Environment,
+        place: ServiceEnvironment,
         deployment: Deployment,
         last: LastLook,
         build: BuildSid,
         versions: Mapping[str, VersionSid],
     ) -> Intruder | None:
         """See whether somebody's deployment slipped in and, meanwhile, whether ours answers."""
-        listing = self.pool.start(lambda: self._list_deployments(service, environment))
+        listing = self.pool.start(lambda: self._list_deployments(place))
 
         def intruder() -> Intruder | None:
             return find_intruder(listing.result(), deployment, last, build)
 
-        answers = self._check(environment, is_pointless=lambda: intruder() is not None)
+        answers = self._check(place, is_pointless=lambda: intruder() is not None)
         found = intruder()
-        if found and found.is_live and self._is_harmless(service, environment, found, build, versions):
+        if found and found.is_live and self._is_harmless(place, found, build, versions):
             found = None
         if found is None and not answers:
-            self._check(environment)
+            self._check(place)
         return found
 
     def _is_harmless(
         self,
-        service: Service,
-        environment: Environment,
+        place: ServiceEnvironment,
         intruder: Intruder,
         build: BuildSid,
         versions: Mapping[str, VersionSid],
     ) -> bool:
         """Whether a deployment that seems to have come after ours leaves ours live."""
         # That lists begin with the newest was seen, not promised; the environment's own word counts.
-        if self.platform.get_environment(service.sid, environment.sid).build_sid == build:
+        if self.platform.get_environment(place.service_sid, place.environment_sid).build_sid == build:
             return True
         # They merged ours in: both are live.
         return intruder.build_sid is not None and has_ours(
-            self.platform.get_build(service.sid, intruder.build_sid), versions
+            self.platform.get_build(place.service_sid, intruder.build_sid), versions
         )
 
-    def _list_deployments(self, service: Service, environment: Environment) -> list[Deployment]:
-        return self.platform.list_deployments(service.sid, environment.sid, _LATEST_DEPLOYMENTS)
+    def _list_deployments(self, place: ServiceEnvironment) -> list[Deployment]:
+        return self.platform.list_deployments(place.service_sid, place.environment_sid, _LATEST_DEPLOYMENTS)
 
-    def _check(self, environment: Environment, is_pointless: Callable[[], bool] = lambda: False) -> bool:
+    def _check(self, place: ServiceEnvironment, is_pointless: Callable[[], bool] = lambda: False) -> bool:
         return check_paths(
             self.platform,
             self.pool,
-            environment.domain_name,
+            place.domain_name,
             {path: self.desired.visibility_of(path) for path in self.desired.public_paths},
             self.report,
-            within=self.check_within,
+            within=self.session.check_within,
             is_pointless=is_pointless,
         )
 
     def _merge(
         self,
-        service: Service,
+        place: ServiceEnvironment,
         base: Observed,
         intruder: Intruder,
         recipe: BuildRecipe,
         versions: Mapping[str, VersionSid],
     ) -> tuple[Observed, BuildRecipe]:
         seen, merged = merge(
-            self.platform, self.pool, service.sid, self.desired, base, intruder.build_sid, recipe, versions
+            self.platform, self.pool, place.service_sid, self.desired, base, intruder.build_sid, recipe, versions
         )
         self.report(
             Warned(
@@ -337,73 +317,72 @@ class Deployer:
         )
         return seen, merged
 
-    def _set_variables(self, service: Service, environment: Environment) -> None:
+    def _set_variables(self, place: ServiceEnvironment) -> None:
         """Create and update variables: right before activation, since each is live the moment it is written."""
         changes = [c for c in self.plan.of("variable", Action.CREATE, Action.UPDATE) if c.name != DOMAIN_VARIABLE]
         if not changes:
             return
         self.report(StepStarted("variables", "Setting variables"))
-        self.pool.gather(partial(self._set_variable, service, environment, change) for change in changes)
+        self.pool.gather(partial(self._set_variable, place, change) for change in changes)
         self.report(StepDone("variables", f"Set {len(changes)} variable{'s' if len(changes) > 1 else ''}"))
 
-    def _set_variable(self, service: Service, environment: Environment, change: Change) -> None:
-        wanted = environment.domain_name if change.name == DOMAIN_VARIABLE else self.desired.variables[change.name]
+    def _set_variable(self, place: ServiceEnvironment, change: Change) -> None:
+        wanted = place.domain_name if change.name == DOMAIN_VARIABLE else self.desired.variables[change.name]
         value = wanted.reveal() if isinstance(wanted, Secret) else wanted
         seen = {variable.key: variable.sid for variable in self.observed.variables}
         if change.name in seen:
-            self.platform.update_variable(service.sid, environment.sid, seen[change.name], value)
+            self.platform.update_variable(place.service_sid, place.environment_sid, seen[change.name], value)
         else:
-            self.platform.create_variable(service.sid, environment.sid, change.name, value)
+            self.platform.create_variable(place.service_sid, place.environment_sid, change.name, value)
 
-    def _set_domain_variable(self, service: Service, environment: Environment) -> None:
+    def _set_domain_variable(self, place: ServiceEnvironment) -> None:
         """Set `DOMAIN_NAME`; early, for it is the same for the old build and the new."""
         change = self.plan.find(f"variable:{DOMAIN_VARIABLE}")
         if change is None or change.action not in {Action.CREATE, Action.UPDATE}:
             return
         try:
-            self._set_variable(service, environment, change)
+            self._set_variable(place, change)
         except ApiProblem as problem:
             # Twilio docs: the platform sets DOMAIN_NAME itself; refused or not, functions have it.
             if problem.status not in {400, 409}:
                 raise
             self._domain_refused = True
 
-    def _drop_variables(self, service: Service, environment: Environment) -> None:
+    def _drop_variables(self, place: ServiceEnvironment) -> None:
         """Delete variables of ours that are no longer wanted: after activation, for the old build still read them."""
         names = {change.name for change in self.plan.of("variable", Action.DELETE)}
         gone = [variable for variable in self.observed.variables if variable.key in names]
         self.pool.gather(
-            partial(self.platform.delete_variable, service.sid, environment.sid, variable.sid) for variable in gone
+            partial(self.platform.delete_variable, place.service_sid, place.environment_sid, variable.sid)
+            for variable in gone
         )
         if gone:
             self.report(StepDone("variables", f"Removed {len(gone)} variable{'s' if len(gone) > 1 else ''}"))
 
-    def _push_flow(self, service: Service, environment: Environment, functions: Mapping[str, FunctionSid]) -> None:
+    def _push_flow(self, place: ServiceEnvironment, functions: Mapping[str, FunctionSid]) -> Flow | None:
         """Publish the flow once the functions that it calls are live, and before a number points at it."""
-        if self.flow is None or not self.plan.of("flow", Action.CREATE, Action.UPDATE):
-            return
-        self.lease.check()
-        flow = self.flow.push(self.flow.find_target(self.observed, environment, service.sid, functions))
-        known = next((one for one in self.observed.variables if one.key == FLOW_VARIABLE), None)
-        if known is None:
-            self.platform.create_variable(service.sid, environment.sid, FLOW_VARIABLE, flow.sid)
-        elif known.value != flow.sid:
-            self.platform.update_variable(service.sid, environment.sid, known.sid, flow.sid)
-        if self.binder:
-            self.binder.flow_url = flow.webhook_url
+        if self.keeper is None or not self.plan.of("flow", Action.CREATE, Action.UPDATE):
+            return self.snapshot.flow
+        flow = self.keeper.push(self.keeper.find_target(self.observed, place, functions))
+        name_flow(self.platform, place, self.observed.variables, flow)
+        return flow
 
     @property
     def _binds(self) -> bool:
         return bool(self.plan.of("number", Action.CREATE, Action.UPDATE))
 
-    def _record_numbers(self, environment: Environment) -> None:
-        if self.binder and self._binds:
-            self.binder.record(environment.domain_name)
+    def _find_number_target(self, place: ServiceEnvironment, flow: Flow | None) -> NumberTarget:
+        planned = self.snapshot.plan_number_target(self.desired.engage_path, with_flow=self.keeper is not None)
+        flow_url = flow.webhook_url if flow else planned.flow_url
+        return replace(planned, domain_name=place.domain_name, flow_url=flow_url)
 
-    def _bind_numbers(self, environment: Environment) -> tuple[NumberResult, ...]:
-        if not self.binder or not self._binds:
+    def _record_numbers(self, place: ServiceEnvironment) -> None:
+        if self._binds:
+            self.binder.record(self._find_number_target(place, self.snapshot.flow))
+
+    def _bind_numbers(self, place: ServiceEnvironment, flow: Flow | None) -> tuple[NumberResult, ...]:
+        if not self._binds:
             return ()
-        self.lease.check()
-        if self.flow and self.flow.live and any(wish.to == "flow" for wish in self.desired.numbers):
-            check_flow(self.platform, self.flow.live)
-        return self.binder.bind(environment.domain_name)
+        if flow and any(wish.to == "flow" for wish in self.desired.numbers):
+            check_flow(self.platform, flow)
+        return self.binder.bind(self._find_number_target(place, flow))

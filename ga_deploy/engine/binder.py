@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.binding_steps import NumberResult, Outcome, bind_numbers
 from ga_deploy.engine.bindings import Binding, Verdict, plan_bindings, refuse, to_changes
-from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
-from ga_deploy.engine.number_settings import Target
+from ga_deploy.engine.number_records import RememberedNumber
 from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from ga_deploy.engine.number_records import NumberRecord
+    from ga_deploy.engine.number_settings import NumberTarget
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.engine.records import Records
+    from ga_deploy.engine.session import Session
+    from ga_deploy.engine.snapshot import Snapshot
     from ga_deploy.events import Report
     from ga_deploy.model import Change, Desired, IncomingNumber
 
-# Stands in a plan for a domain that Twilio has yet to make up.
-DOMAIN_TO_COME = "<new domain>"
 
-
-@dataclass
+@dataclass(frozen=True)
 class Binder:
     """Decides about the numbers of one look and carries that out; `owned` and `recorded` are from that look."""
 
@@ -31,14 +30,11 @@ class Binder:
     desired: Desired
     owned: Mapping[str, IncomingNumber]
     recorded: Mapping[str, RememberedNumber]
-    records: Records
+    memory: NumberRecord
     report: Report
-    flow_url: str | None = None
-    _remembered: _OnceRecord | None = field(default=None, init=False)
 
-    def decide(self, domain: str | None) -> tuple[Binding, ...]:
+    def decide(self, target: NumberTarget) -> tuple[Binding, ...]:
         """Return what is to happen to each number; raises `DeployError` if one may not be bound."""
-        target = Target(domain or DOMAIN_TO_COME, self.desired.engage_path, self.flow_url)
         decided = plan_bindings(self.desired.numbers, self.owned, target, self.recorded)
         if any(binding.owned is None for binding in decided):
             # For the hint alone: which numbers there are that look like the one that is not.
@@ -47,26 +43,27 @@ class Binder:
         refuse(decided)
         return decided
 
-    def changes(self, domain: str | None) -> tuple[Change, ...]:
+    def changes(self, target: NumberTarget) -> tuple[Change, ...]:
         """Return the decisions as changes of a plan."""
-        return to_changes(self.decide(domain))
+        return to_changes(self.decide(target))
 
-    def record(self, domain: str) -> None:
+    def record(self, target: NumberTarget) -> None:
         """Put into the record what the numbers have now, before any of them changes."""
-        self._record().remember(
+        self.memory.remember(
             RememberedNumber(binding.owned.sid, binding.number, binding.owned.settings, binding.wanted.voice_url)
-            for binding in self.decide(domain)
+            for binding in self.decide(target)
             if binding.owned and binding.wanted and binding.verdict is Verdict.CHANGE and not binding.is_ours
         )
 
-    def bind(self, domain: str) -> tuple[NumberResult, ...]:
+    def bind(self, target: NumberTarget) -> tuple[NumberResult, ...]:
         """Point the numbers; one that fails does not stop the others."""
-        return bind_numbers(self.platform, self.decide(domain), self._record(), report=self.report)
+        return bind_numbers(self.platform, self.decide(target), self.memory, report=self.report)
 
-    def _record(self) -> _OnceRecord:
-        if self._remembered is None:
-            self._remembered = _OnceRecord(ItemNumberRecord(self.records, self.report))
-        return self._remembered
+
+def make_binder(session: Session, snapshot: Snapshot) -> Binder:
+    """Return what decides about the config's numbers, from one look."""
+    memory = _OnceRecord(session.numbers)
+    return Binder(session.platform, session.desired, snapshot.numbers, snapshot.recorded, memory, session.report)
 
 
 def refuse_failures(results: Iterable[NumberResult]) -> None:
@@ -89,7 +86,7 @@ def refuse_failures(results: Iterable[NumberResult]) -> None:
 class _OnceRecord:
     """Remembers each entry once: what was recorded early in a deployment is not read and written again at its end."""
 
-    def __init__(self, record: ItemNumberRecord) -> None:
+    def __init__(self, record: NumberRecord) -> None:
         self._record = record
         self._done: set[RememberedNumber] = set()
 

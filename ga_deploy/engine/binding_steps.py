@@ -12,7 +12,7 @@ from ga_deploy.engine.bindings import Binding, Verdict
 from ga_deploy.engine.number_records import RememberedNumber
 from ga_deploy.engine.number_settings import describe, differing
 from ga_deploy.engine.parallel import open_pool
-from ga_deploy.errors import ApiProblem, Denied, DeployError
+from ga_deploy.errors import ApiProblem, Denied, DeployError, Locked
 from ga_deploy.events import Report, StepDone, StepProgress, StepStarted, ignore
 
 if TYPE_CHECKING:
@@ -128,6 +128,8 @@ def _change_one(platform: Platform, binding: Binding) -> NumberResult:
         raise ValueError(f"undecided: {binding.number}")
     try:
         now = platform.update_number(binding.owned.sid, binding.wanted, binding.fields)
+    except Locked:
+        raise
     except DeployError as problem:
         return NumberResult(binding.number, Outcome.FAILED, binding.before, None, problem)
     doubt = _judge(now, binding.wanted)

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.number_settings import Target, describe, differing, is_real, reaches, show_settings
+from ga_deploy.engine.number_settings import NumberTarget, describe, differing, is_real, reaches, show_settings
 from ga_deploy.errors import Finding, Refused
 from ga_deploy.model import Action, Change, IncomingNumber, NumberSettings, NumberWish, Reason
 
@@ -61,7 +61,7 @@ class Binding:
 def plan_bindings(
     wishes: Iterable[NumberWish],
     owned: Mapping[str, IncomingNumber],
-    target: Target,
+    target: NumberTarget,
     recorded: Mapping[str, RememberedNumber],
     *,
     force: bool = False,
@@ -77,7 +77,7 @@ def plan_bindings(
 def _plan_binding(
     wish: NumberWish,
     owned: Mapping[str, IncomingNumber],
-    target: Target,
+    target: NumberTarget,
     recorded: RememberedNumber | None,
     force: bool,
     known: Collection[str],
@@ -113,7 +113,7 @@ def _plan_binding(
 def plan_restorations(
     numbers: Sequence[str],
     owned: Mapping[str, IncomingNumber],
-    target: Target | None,
+    target: NumberTarget | None,
     recorded: Mapping[str, RememberedNumber],
     *,
     force: bool = False,
@@ -128,7 +128,7 @@ def plan_restorations(
 def _plan_restoration(
     number: str,
     owned: Mapping[str, IncomingNumber],
-    target: Target | None,
+    target: NumberTarget | None,
     recorded: RememberedNumber | None,
     force: bool,
 ) -> Binding:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.number_settings import Target, describe, reaches
+from ga_deploy.engine.number_settings import NumberTarget, describe, reaches
 from ga_deploy.engine.ownership import Ownership
 from ga_deploy.redact import fingerprint
 
@@ -110,7 +110,7 @@ def _drift_of_numbers(
     recorded: Mapping[str, RememberedNumber],
 ) -> list[Drift]:
     domain = observed.environment.domain_name if observed.environment else latest.domain_name
-    target = Target(domain, desired.engage_path)
+    target = NumberTarget(domain, desired.engage_path)
     drift = []
     for number in sorted({*latest.numbers, *recorded}):
         found = owned.get(number)

@@ -13,15 +13,19 @@ from ga_deploy.errors import DeployError
 from ga_deploy.model import SyncItem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
 class FileRecords:
-    """The record as one JSON file; written by replacing it, so that it is never seen half written."""
+    """The record as one JSON file; written by replacing it, so that it is never seen half written.
 
-    def __init__(self, path: Path) -> None:
+    `guard` is called before each write and raises to stop it.
+    """
+
+    def __init__(self, path: Path, guard: Callable[[], None] = lambda: None) -> None:
         self._path = path
+        self._check = guard
         self._guard = threading.Lock()
 
     @property
@@ -68,6 +72,7 @@ class FileRecords:
 
     def clear(self) -> None:
         """Remove the file."""
+        self._check()
         try:
             self._path.unlink(missing_ok=True)
         except OSError as error:
@@ -85,6 +90,7 @@ class FileRecords:
             return {}
 
     def _write(self, items: Mapping[str, SyncItem]) -> None:
+        self._check()
         self.prepare()
         stored = {item.key: {"revision": item.revision, "data": item.data} for item in items.values()}
         text = json.dumps({"format_version": 1, "items": stored}, indent=1, sort_keys=True)

@@ -6,22 +6,22 @@ environment's lock, on a look that was taken under it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.flows import FLOW_VARIABLE, FlowKeeper
+from ga_deploy.engine.flows import name_flow
 from ga_deploy.engine.locking import hold
-from ga_deploy.engine.observe import observe
 from ga_deploy.engine.parallel import open_pool
+from ga_deploy.engine.snapshot import Scope, open_keeper, take_snapshot
 from ga_deploy.errors import ConfigInvalid, DeployError, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ga_deploy.config.schema import Config
-    from ga_deploy.engine.deployment import Target
-    from ga_deploy.engine.flows import FlowDecision
-    from ga_deploy.engine.records import Records
+    from ga_deploy.engine.flows import FlowDecision, FlowKeeper
+    from ga_deploy.engine.session import Session
+    from ga_deploy.engine.snapshot import Snapshot
     from ga_deploy.model import Flow, Observed
     from ga_deploy.studio import FlowDiff
 
@@ -32,58 +32,51 @@ class FlowLook:
 
     keeper: FlowKeeper
     decision: FlowDecision
-    observed: Observed
-
-    @property
-    def live(self) -> Flow | None:
-        """The flow at its newest revision."""
-        return self.keeper.live
+    snapshot: Snapshot
+    live: Flow | None
 
 
-def look_at_flow(target: Target, config: Config) -> FlowLook:
-    """Return the flow and what `push` would do. Writes nothing."""
-    return _look(target, config, target.open_records())
+def look_at_flow(session: Session) -> FlowLook:
+    """Return the flow and what `push` would do. Writes nothing. The config has a flow (`require_enabled`)."""
+    with open_pool() as pool:
+        snapshot = take_snapshot(session, pool, Scope(numbers=()))
+    keeper = _require_keeper(session, snapshot)
+    return FlowLook(keeper, keeper.decide_for(snapshot.observed), snapshot, snapshot.flow)
 
 
-def push_flow(target: Target, config: Config, agree: Callable[[FlowLook], None]) -> FlowLook:
+def push_flow(session: Session, config: Config, agree: Callable[[FlowLook], None]) -> FlowLook:
     """Publish the flow (or attach to it) if it differs; `agree` is called before anything is written.
 
     Raises DeployError when the functions are not live, or somebody changed the flow meanwhile.
     """
     require_enabled(config)
-    records = target.open_records()
-    first = _look(target, config, records)
-    _require_live(first.observed, config)
+    first = look_at_flow(session)
+    _require_live(first.snapshot.observed, config)
     if not first.decision.change.is_write:
         return first
     agree(first)
-    with hold(target, records) as lease:
-        fresh = _look(target, config, records)
+    with hold(session):
+        fresh = look_at_flow(session)
         _require_same(first, fresh)
-        lease.check()
-        service, environment = fresh.observed.service, fresh.observed.environment
-        if service is None or environment is None:
+        observed = fresh.snapshot.observed
+        if observed.place is None:
             raise AssertionError("the functions are live")
-        flow = fresh.keeper.push(fresh.keeper.find_target(fresh.observed))
-        known = next((one for one in fresh.observed.variables if one.key == FLOW_VARIABLE), None)
-        if known is None:
-            target.platform.create_variable(service.sid, environment.sid, FLOW_VARIABLE, flow.sid)
-        elif known.value != flow.sid:
-            target.platform.update_variable(service.sid, environment.sid, known.sid, flow.sid)
-    return fresh
+        flow = fresh.keeper.push(fresh.keeper.find_target(observed))
+        name_flow(session.platform, observed.place, observed.variables, flow)
+    return replace(fresh, live=flow)
 
 
-def detach_flow(target: Target, config: Config, agree: Callable[[Flow, FlowDiff], None]) -> tuple[Flow, FlowDiff]:
+def detach_flow(session: Session, config: Config, agree: Callable[[Flow, FlowDiff], None]) -> tuple[Flow, FlowDiff]:
     """Take our widgets out of the flow that they are attached to; its exits lead where they did before."""
     require_attached(config)
-    keeper = FlowKeeper(target.platform, config, target.report)
-    live = keeper.look()
+    with open_pool() as pool:
+        snapshot = take_snapshot(session, pool, Scope(numbers=(), contents=False))
+    keeper = _require_keeper(session, snapshot)
     _, diff = keeper.detached()
-    if live is None:
-        raise AssertionError("the keeper found the flow to attach to")
-    agree(live, diff)
-    with hold(target) as lease:
-        lease.check()
+    if snapshot.flow is None:
+        raise AssertionError("there is a flow to attach to")
+    agree(snapshot.flow, diff)
+    with hold(session):
         return keeper.save_detached(), diff
 
 
@@ -118,14 +111,11 @@ def require_attached(config: Config) -> None:
         )
 
 
-def _look(target: Target, config: Config, records: Records) -> FlowLook:
-    keeper = FlowKeeper(target.platform, config, target.report)
-    with open_pool() as pool:
-        reading = pool.start(keeper.look)
-        observed = observe(target.platform, pool, target.desired, records, report=target.report)
-        reading.result()
-    keeper.recall(observed)
-    return FlowLook(keeper, keeper.decide_for(observed), observed)
+def _require_keeper(session: Session, snapshot: Snapshot) -> FlowKeeper:
+    keeper = open_keeper(session, snapshot)
+    if keeper is None:
+        raise AssertionError("the config has a flow")
+    return keeper
 
 
 def _require_live(observed: Observed, config: Config) -> None:

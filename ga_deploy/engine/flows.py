@@ -33,11 +33,11 @@ from ga_deploy.studio import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ga_deploy.config.schema import Config
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import Environment, Flow, FunctionSid, Observed, ServiceSid
+    from ga_deploy.model import Flow, FunctionSid, Observed, ServiceEnvironment, Variable
     from ga_deploy.studio import Definition
 
 FLOW_VARIABLE = "GA_FLOW_SID"
@@ -59,61 +59,71 @@ class FlowDecision:
     live: Flow | None
 
 
-class FlowKeeper:
-    """Keeps one flow as the config says. `look` first; `decide` is pure; `push` writes.
+def find_flow(platform: Platform, config: Config) -> Flow | None:
+    """Read the flow that the config names; raises DeployError when the one to attach to does not exist."""
+    flow = config.flow
+    if not flow.attach_to:
+        return platform.find_described_flow(flow.friendly_name, describe_flow(config))
+    found = platform.find_flow(flow.attach_to)
+    if found is None:
+        raise DeployError(
+            f"there is no flow {flow.attach_to}",
+            why="`flow.attach_to` names it, and the account has none of that SID",
+            fix="copy the SID from the flow's page in the Console",
+            at=config.place("flow", "attach_to"),
+        )
+    return found
 
-    `pause` waits between reads of a flow whose newest revision is not to be seen yet.
+
+def recall_flow(platform: Platform, config: Config, variables: Iterable[Variable]) -> Flow | None:
+    """Find our flow again under another name: the environment's variable still tells its SID."""
+    known = next((one.value for one in variables if one.key == FLOW_VARIABLE), None)
+    found = platform.find_flow(known) if known and not config.flow.attach_to else None
+    if found and found.definition and found.definition.get("description") == describe_flow(config):
+        return found
+    return None
+
+
+def name_flow(platform: Platform, place: ServiceEnvironment, variables: Iterable[Variable], flow: Flow) -> None:
+    """Let the environment's variable tell the flow's SID; `variables` are those that were seen there."""
+    known = next((one for one in variables if one.key == FLOW_VARIABLE), None)
+    if known is None:
+        platform.create_variable(place.service_sid, place.environment_sid, FLOW_VARIABLE, flow.sid)
+    elif known.value != flow.sid:
+        platform.update_variable(place.service_sid, place.environment_sid, known.sid, flow.sid)
+
+
+class FlowKeeper:
+    """Keeps one flow as the config says, starting from `live`, the flow as a look found it; None: there is none.
+
+    `decide` is pure; `push` writes and returns the flow as it is then. `pause` waits between reads of a flow whose
+    newest revision is not to be seen yet.
     """
 
     def __init__(
-        self, platform: Platform, config: Config, report: Report = ignore, pause: Callable[[], None] = pause_for_reads
+        self,
+        platform: Platform,
+        config: Config,
+        live: Flow | None,
+        report: Report = ignore,
+        pause: Callable[[], None] = pause_for_reads,
     ) -> None:
         self._platform = platform
         self._config = config
         self._report = report
         self._pause = pause
-        self.live: Flow | None = None
+        self._live = live
 
     @property
     def address(self) -> str:
         """The flow's address in a plan."""
         return f"flow:{self._config.flow.friendly_name}"
 
-    @property
-    def webhook_url(self) -> str | None:
-        """Where a number has to point to reach the flow; None before it exists."""
-        return self.live.webhook_url if self.live else None
-
-    def look(self) -> Flow | None:
-        """Read the flow as it is; raises DeployError when the one to attach to does not exist or cannot be read."""
-        flow = self._config.flow
-        if flow.attach_to:
-            self.live = self._platform.find_flow(flow.attach_to)
-            if self.live is None:
-                raise DeployError(
-                    f"there is no flow {flow.attach_to}",
-                    why="`flow.attach_to` names it, and the account has none of that SID",
-                    fix="copy the SID from the flow's page in the Console",
-                    at=self._config.place("flow", "attach_to"),
-                )
-        else:
-            self.live = self._platform.find_described_flow(flow.friendly_name, describe_flow(self._config))
-        return self.live
-
-    def recall(self, observed: Observed) -> None:
-        """Find our flow again under another name: the environment's variable still tells its SID."""
-        if self.live is not None or self._config.flow.attach_to:
-            return
-        known = next((one.value for one in observed.variables if one.key == FLOW_VARIABLE), None)
-        found = self._platform.find_flow(known) if known else None
-        if found and found.definition and found.definition.get("description") == describe_flow(self._config):
-            self.live = found
-
     def decide(self, target: FlowTarget, variable: str | None = None) -> FlowDecision:
         """Return what has to be done; `variable` is the value that GA_FLOW_SID has now."""
         definition = self._compose(target)
         mark = self._mark(target)
-        live = self.live
+        live = self._live
         diff = diff_definitions(self._live_definition(), definition)
         after: dict[str, object] = {"status": self._config.flow.status, "widgets": len(definition["states"])}
         if live is None:
@@ -132,11 +142,10 @@ class FlowKeeper:
             change = Change(self.address, Action.UNCHANGED, Reason.SAME, before, before, self._where())
         return FlowDecision(change, definition, diff, mark, live)
 
-    @property
-    def ours(self) -> OurFlow | None:
-        """The live flow as one of ours; None before it exists."""
+    def claim(self, flow: Flow | None) -> OurFlow | None:
+        """Return the flow, as it was read or as `push` gave it, as one of ours; None for none."""
         settings = self._config.flow
-        return OurFlow(self.live, is_attached=bool(settings.attach_to), status=settings.status) if self.live else None
+        return OurFlow(flow, is_attached=bool(settings.attach_to), status=settings.status) if flow else None
 
     def decide_for(self, observed: Observed) -> FlowDecision:
         """Return what has to be done, as far as one look tells."""
@@ -146,21 +155,20 @@ class FlowKeeper:
     def find_drift(self, observed: Observed, decision: FlowDecision) -> tuple[Drift, ...]:
         """Return what somebody did to the flow since the newest release."""
         recorded = observed.record.latest.flows if observed.record.latest else {}
-        if self.live is None:
+        if self._live is None:
             elsewhere = {ours.flow.sid for ours in observed.left_flows}
             gone = recorded.keys() - elsewhere and not self._config.flow.attach_to
             return (Drift(self.address, "it is gone"),) if gone else ()
         live = self._live_definition()
-        if recorded.get(self.live.sid) == "attached" and live is not None and attached_at(live) is None:
-            return (Drift(self.address, f"somebody took our widgets out of flow {self.live.sid}"),)
+        if recorded.get(self._live.sid) == "attached" and live is not None and attached_at(live) is None:
+            return (Drift(self.address, f"somebody took our widgets out of flow {self._live.sid}"),)
         theirs = self._whose() if decision.change.reason is Reason.DEFINITION_DIFFERS else ""
         return (Drift(self.address, theirs),) if theirs else ()
 
     def find_target(
         self,
         observed: Observed,
-        environment: Environment | None = None,
-        service: ServiceSid | None = None,
+        place: ServiceEnvironment | None = None,
         functions: Mapping[str, FunctionSid] | None = None,
     ) -> FlowTarget:
         """Return what the flow has to know of the deployment: of the look, and of what was made since.
@@ -170,19 +178,19 @@ class FlowKeeper:
         path = self._config.flow.call_transfer.path
         live = {function.version.path: function.version.function_sid for function in observed.live}
         found = live.get(path) or (functions or {}).get(path)
-        environment = environment or observed.environment
-        service = service or (observed.service.sid if observed.service else None)
+        place = place or observed.place
+        service = observed.service.sid if observed.service else None
         return FlowTarget(
-            domain_name=environment.domain_name if environment else DOMAIN_TO_COME,
-            service_sid=service or f"ZS{_UNKNOWN}",
-            environment_sid=environment.sid if environment else f"ZE{_UNKNOWN}",
+            domain_name=place.domain_name if place else DOMAIN_TO_COME,
+            service_sid=place.service_sid if place else service or f"ZS{_UNKNOWN}",
+            environment_sid=place.environment_sid if place else f"ZE{_UNKNOWN}",
             call_transfer_sid=found or f"ZH{_UNKNOWN}",
         )
 
     def push(self, target: FlowTarget) -> Flow:
         """Save the flow if it differs, checked by Twilio first; return it as it is then.
 
-        Raises DeployError when somebody changed it since `look`, ApiProblem when Twilio refuses it.
+        Raises DeployError when somebody changed it since it was read, ApiProblem when Twilio refuses it.
         """
         decision = self.decide(target)
         settings = self._config.flow
@@ -196,13 +204,13 @@ class FlowKeeper:
         self._platform.validate_flow(name, settings.status, definition)
         message = f"ga-deploy {__version__} {decision.mark}"
         if decision.live is None:
-            self.live = self._platform.create_flow(name, settings.status, definition, message)
+            saved = self._platform.create_flow(name, settings.status, definition, message)
         else:
-            self.live = self._replace(decision.live, definition, message)
-        await_reads(self._platform, self.live, self._pause)
+            saved = self._replace(decision.live, definition, message)
+        await_reads(self._platform, saved, self._pause)
         done = "Published" if settings.status == "published" else "Saved a draft of"
-        self._report(StepDone("flow", f"{done} flow {name}", f"{self.live.sid}, revision {self.live.revision}"))
-        return self.live
+        self._report(StepDone("flow", f"{done} flow {name}", f"{saved.sid}, revision {saved.revision}"))
+        return saved
 
     def detached(self) -> tuple[Definition, FlowDiff]:
         """Return the flow without our widgets, and what that changes; raises DeployError when there are none in it."""
@@ -219,14 +227,14 @@ class FlowKeeper:
     def save_detached(self) -> Flow:
         """Take our widgets out of the flow and publish it (or save a draft, as the config says)."""
         definition, _ = self.detached()
-        if self.live is None:
+        if self._live is None:
             raise AssertionError("what is detached was looked at")
-        refuse_draft(self.live, self._config.flow.status)
+        refuse_draft(self._live, self._config.flow.status)
         content = cast("dict[str, object]", definition)
-        self._platform.validate_flow(self.live.friendly_name, self._config.flow.status, content)
-        self.live = self._replace(self.live, content, f"ga-deploy {__version__} detached")
-        await_reads(self._platform, self.live, self._pause)
-        return self.live
+        self._platform.validate_flow(self._live.friendly_name, self._config.flow.status, content)
+        saved = self._replace(self._live, content, f"ga-deploy {__version__} detached")
+        await_reads(self._platform, saved, self._pause)
+        return saved
 
     def _replace(self, live: Flow, definition: dict[str, object], message: str) -> Flow:
         settings = self._config.flow
@@ -244,8 +252,8 @@ class FlowKeeper:
 
     def _compose(self, target: FlowTarget) -> Definition:
         flow, live = self._config.flow, self._live_definition()
-        if flow.attach_to and self.live is not None and live is not None:
-            refuse_draft(self.live, self._config.flow.status)
+        if flow.attach_to and self._live is not None and live is not None:
+            refuse_draft(self._live, self._config.flow.status)
             return attach(live, build_fragment(self._config, target), flow.after or "")
         wanted = build_flow(self._config, target, self._read_base())
         return keep_places(wanted, live) if live is not None else wanted
@@ -256,9 +264,9 @@ class FlowKeeper:
         return read_base(self._config)
 
     def _live_definition(self) -> Definition | None:
-        if self.live is None:
+        if self._live is None:
             return None
-        return parse_definition(self.live.definition, where=f"flow {self.live.sid}")
+        return parse_definition(self._live.definition, where=f"flow {self._live.sid}")
 
     def _mark(self, target: FlowTarget) -> str:
         """Return a digest of what we put into the flow; what others put there does not change it."""
@@ -266,22 +274,22 @@ class FlowKeeper:
         return fingerprint({**ours, "description": f"{ours['description']} {self._where()}"})
 
     def _is_marked(self, mark: str) -> bool:
-        found = OUR_MESSAGE.fullmatch((self.live.commit_message if self.live else None) or "")
+        found = OUR_MESSAGE.fullmatch((self._live.commit_message if self._live else None) or "")
         return found is not None and found.group(1) == mark
 
     def _needs_publishing(self) -> bool:
-        return self.live is not None and self.live.status == "draft" and self._config.flow.status == "published"
+        return self._live is not None and self._live.status == "draft" and self._config.flow.status == "published"
 
     def _is_renamed(self) -> bool:
         flow = self._config.flow
-        return self.live is not None and not flow.attach_to and self.live.friendly_name != flow.friendly_name
+        return self._live is not None and not flow.attach_to and self._live.friendly_name != flow.friendly_name
 
     def _where(self) -> str:
         flow = self._config.flow
         return f"attached at {flow.after}" if flow.attach_to else ""
 
     def _whose(self) -> str:
-        live = self.live
+        live = self._live
         if live is None or self._config.flow.attach_to or OUR_MESSAGE.fullmatch(live.commit_message or ""):
             return ""
         return f"revision {live.revision} was not saved by ga-deploy; it stays in the flow's history"

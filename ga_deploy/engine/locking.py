@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ga_deploy.engine.holder import this_process
 from ga_deploy.engine.lock import hold_lock, withdraw_soon
@@ -21,45 +21,11 @@ from ga_deploy.events import Warned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from ga_deploy.engine.file_lock import Lease
-    from ga_deploy.engine.platform import Platform
-    from ga_deploy.engine.records import Records
-    from ga_deploy.events import Event, Report
+    from ga_deploy.engine.session import Session
+    from ga_deploy.events import Event
     from ga_deploy.model import Desired
-
-
-class Work(Protocol):
-    """What a lock has to know of the command that holds it. `state` and `folder` say where locks are kept."""
-
-    @property
-    def platform(self) -> Platform:
-        """Where locks on Sync are."""
-
-    @property
-    def desired(self) -> Desired:
-        """Whose locks."""
-
-    @property
-    def state(self) -> str:
-        """`sync` or `local`."""
-
-    @property
-    def folder(self) -> Path:
-        """The folder that lock files go below."""
-
-    @property
-    def report(self) -> Report:
-        """Who is told of waiting."""
-
-    @property
-    def lock_timeout(self) -> float:
-        """Seconds to wait for each lock."""
-
-    @property
-    def command(self) -> str:
-        """What others are told is running."""
 
 
 def environment_lock(desired: Desired) -> str:
@@ -75,10 +41,10 @@ def service_lock(desired: Desired) -> str:
 class Held:
     """The locks that are held; a `Lease` of all of them."""
 
-    def __init__(self, work: Work, *, on_sync: bool) -> None:
-        self._work = work
+    def __init__(self, session: Session, *, on_sync: bool) -> None:
+        self._session = session
         self._on_sync = on_sync
-        self._holder = this_process(work.command)
+        self._holder = this_process(session.command)
         self._leases: dict[str, tuple[Lease, ExitStack]] = {}
         self._trying: set[str] = set()
         self._is_over = False
@@ -88,7 +54,7 @@ class Held:
     @property
     def has_service(self) -> bool:
         """Whether the service's lock is among them."""
-        return service_lock(self._work.desired) in self._leases
+        return service_lock(self._session.desired) in self._leases
 
     def check(self) -> None:
         """Return if every lock is still ours; raise `Locked` if one was lost."""
@@ -97,16 +63,16 @@ class Held:
 
     def take_environment(self, timeout: float | None = None) -> None:
         """Take the environment's lock; raises `Locked` after `timeout` seconds (by default the command's)."""
-        self._take(environment_lock(self._work.desired), timeout, "this environment")
+        self._take(environment_lock(self._session.desired), timeout, "this environment")
 
     def take_service(self, timeout: float | None = None) -> None:
         """Take the service's lock as well; raises `Locked` after `timeout` seconds (by default the command's)."""
         whose = "another environment of this service, and creates what they share"
-        self._take(service_lock(self._work.desired), timeout, whose)
+        self._take(service_lock(self._session.desired), timeout, whose)
 
     def give_back_service(self) -> None:
         """Give the service's lock back, if it is held: nothing is made any more that environments share."""
-        self._give_back(service_lock(self._work.desired))
+        self._give_back(service_lock(self._session.desired))
 
     def give_back(self) -> None:
         """Give everything back, also what another thread is still asking for."""
@@ -115,24 +81,24 @@ class Held:
             unanswered = list(self._trying)
         for name in unanswered:
             if self._on_sync:
-                withdraw_soon(self._work.platform, name, self._holder)
-        self._give_back(service_lock(self._work.desired))
-        self._give_back(environment_lock(self._work.desired))
+                withdraw_soon(self._session.platform, name, self._holder)
+        self._give_back(service_lock(self._session.desired))
+        self._give_back(environment_lock(self._session.desired))
 
     def _take(self, name: str, timeout: float | None, whose: str) -> None:
         if name in self._leases:
             return
-        work, own = self._work, ExitStack()
+        session, own = self._session, ExitStack()
         with self._guard:
             self._trying.add(name)
         try:
             lock = hold_lock(
-                work.platform,
+                session.platform,
                 name=name,
-                file=work.folder / "locks" / work.desired.account_sid / name,
+                file=session.folder / "locks" / session.desired.account_sid / name,
                 on_sync=self._on_sync,
                 holder=self._holder,
-                timeout=work.lock_timeout if timeout is None else timeout,
+                timeout=session.lock_timeout if timeout is None else timeout,
                 report=self._report,
                 whose=whose,
             )
@@ -153,7 +119,7 @@ class Held:
             if isinstance(event, Warned):
                 self._warned.add(event)
         if is_news:
-            self._work.report(event)
+            self._session.report(event)
 
     def _give_back(self, name: str) -> None:
         with self._guard:
@@ -162,18 +128,20 @@ class Held:
 
 
 @contextmanager
-def hold(work: Work, records: Records | None = None, *, with_service: bool = False) -> Iterator[Held]:
+def hold(session: Session, *, with_service: bool = False) -> Iterator[Held]:
     """Hold the environment's lock, and the service's `with_service`; raises `Locked` (exit code 5) naming the holder.
 
-    `records` tell whether Sync has let us read them, which a lock there needs as well.
+    Within it the session may write, as long as the lease is good. Before it, somebody has to have read the record:
+    that tells whether Sync lets us in, which a lock there needs as well.
     """
-    held = Held(work, on_sync=work.state != "local" and (records is None or records.where == "sync"))
+    held = Held(session, on_sync=session.state != "local" and session.records.where == "sync")
     try:
         if with_service:
             _take_both(held)
         else:
             held.take_environment()
-        yield held
+        with session.guard.holding(held):
+            yield held
     finally:
         held.give_back()
 

@@ -27,7 +27,7 @@ SETTING_NAMES: tuple[SettingName, ...] = (
 
 
 @dataclass(frozen=True)
-class Target:
+class NumberTarget:
     """Where the numbers of an environment may point: the domain that is live, our paths there, the flow's webhook."""
 
     domain_name: str
@@ -70,7 +70,7 @@ def is_real(url: str) -> bool:
     return bool(url) and host_and_path(url)[0] != DEMO_HOST
 
 
-def reaches(settings: NumberSettings, target: Target | None, recorded: RememberedNumber | None) -> bool:
+def reaches(settings: NumberSettings, target: NumberTarget | None, recorded: RememberedNumber | None) -> bool:
     """Tell whether a number reaches us now: no trunk or application, and a URL of ours or the one we once set."""
     if settings.trunk_sid or settings.voice_application_sid or not settings.voice_url:
         return False

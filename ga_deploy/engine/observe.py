@@ -1,9 +1,7 @@
-"""One look at the account: what the environment is now, read in parallel and never from a local copy.
+"""What an environment is now, read in parallel and never from a local copy: the middle of a snapshot.
 
-    1  service ∥ numbers ∥ record      2  environments      3  live build ∥ variables      4  sources, function names
-
-Only what the comparison needs is read: with a good record nothing of step 4, since versions never change and the
-record knows the content of ours by their SIDs.
+Only what the comparison needs is read: with a good record no source and no function name, since versions never change
+and the record knows the content of ours by their SIDs.
 """
 
 from __future__ import annotations
@@ -14,17 +12,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.number_settings import host_and_path
-from ga_deploy.engine.releases import read_record
 from ga_deploy.errors import DeployError, NotFound
-from ga_deploy.events import Report, ignore
 from ga_deploy.model import Environment, LiveFunction, Observed, read_marker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.engine.records import Records
+    from ga_deploy.engine.session import Session
     from ga_deploy.model import (
         Build,
         Desired,
@@ -40,46 +36,48 @@ _DEPLOY_ONCE = "try again in a minute; if it stays so, deploy the service once w
 
 
 def observe(
-    platform: Platform,
+    session: Session,
     pool: Pool,
-    desired: Desired,
-    records: Records,
     *,
+    record_read: Callable[[], Record],
+    contents: bool = True,
+    variables: bool = True,
+    inventory: bool = False,
+    sources: bool = False,
     earlier: Observed | None = None,
-    with_sources: bool = False,
-    report: Report = ignore,
 ) -> Observed:
-    """Return what there is. `earlier` saves reading sources again; `with_sources` reads those of ours in any case.
+    """Return what there is of the environment; numbers and flows are the snapshot's to add.
 
-    Raises `DeployError` when the environment cannot be what the config says (its domain suffix is taken), and what the
-    platform raises.
+    Without `contents` only which environment there is, with its `variables` if asked for. `inventory` adds every
+    function and asset of the service, `sources` the code of ours; `earlier` saves reading sources again. `record_read`
+    waits for the record. Raises `DeployError` when the environment cannot be what the config says (its domain suffix
+    is taken), and what the platform raises.
     """
-    wanted_numbers = [wish.number for wish in desired.numbers]
-    service_read = pool.start(lambda: platform.find_service(desired.service_name))
-    record_read = pool.start(lambda: read_record(records, desired.function_set, report))
-    numbers_read = pool.start(lambda: platform.list_numbers(wanted_numbers)) if wanted_numbers else None
-    service = service_read.result()
+    platform, desired = session.platform, session.desired
+    service = platform.find_service(desired.service_name)
     environments = tuple(platform.list_environments(service.sid)) if service else ()
-    environment = choose_environment(desired, environments)
+    environment = find_environment(desired, environments)
+    if contents and environment is None:
+        refuse_taken_suffix(desired, environments)
+    assets_read = pool.start(partial(platform.list_assets, service.sid)) if service and inventory else None
     build: Build | None = None
-    variables: tuple[Variable, ...] = ()
+    found: tuple[Variable, ...] = ()
     if service and environment:
         sid, place = service.sid, environment.sid
-        variables_read = pool.start(lambda: tuple(platform.list_variables(sid, place)))
-        build = _read_build(platform, service.sid, environment)
-        variables = variables_read.result()
-    record = _trust(record_read.result(), service.sid if service else None)
-    records.announce()
+        found_read = pool.start(lambda: tuple(platform.list_variables(sid, place))) if variables else None
+        build = _read_build(platform, service.sid, environment) if contents else None
+        found = found_read.result() if found_read else ()
+    record = _trust(record_read(), service.sid if service else None)
+    session.records.announce()
     live: tuple[LiveFunction, ...] = ()
     resources: tuple[FunctionResource, ...] = ()
-    if service:
-        needs_names = build is None or not desired.paths <= {version.path for version in build.function_versions}
-        service_sid = service.sid
-        names_read = pool.start(lambda: tuple(platform.list_functions(service_sid))) if needs_names else None
+    if service and contents:
+        needs_names = inventory or build is None or not desired.paths <= {v.path for v in build.function_versions}
+        names_read = pool.start(partial(platform.list_functions, service.sid)) if needs_names else None
         if build:
             known = _known_functions(earlier)
-            live = read_live(platform, pool, service.sid, build, desired, record, known, with_sources=with_sources)
-        resources = names_read.result() if names_read else ()
+            live = read_live(platform, pool, service.sid, build, desired, record, known, with_sources=sources)
+        resources = tuple(names_read.result()) if names_read else ()
     return Observed(
         service=service,
         environments=environments,
@@ -87,8 +85,8 @@ def observe(
         build=build,
         live=live,
         resources=resources,
-        variables=tuple(sorted(variables, key=lambda variable: variable.key)),
-        numbers=numbers_read.result() if numbers_read else {},
+        assets=tuple(assets_read.result()) if assets_read else (),
+        variables=tuple(sorted(found, key=lambda variable: variable.key)),
         record=record,
         called_paths=_find_called_paths(platform, desired, environment, live, record),
     )
@@ -120,12 +118,13 @@ def _find_called_paths(
     return frozenset(leaving & called)
 
 
-def choose_environment(desired: Desired, environments: Iterable[Environment]) -> Environment | None:
-    """Return the environment of that name, None if it is to be made; raise if its suffix is taken."""
-    environments = tuple(environments)
-    for environment in environments:
-        if environment.unique_name == desired.environment:
-            return environment
+def find_environment(desired: Desired, environments: Iterable[Environment]) -> Environment | None:
+    """Return the environment of that name; None if there is none."""
+    return next((each for each in environments if each.unique_name == desired.environment), None)
+
+
+def refuse_taken_suffix(desired: Desired, environments: Iterable[Environment]) -> None:
+    """Raise `DeployError` if another environment has the suffix of the one that is to be made."""
     for environment in environments:
         # Twilio: a suffix (none, too) belongs to one environment of a service; a second one gets 409.
         if (environment.domain_suffix or None) == (desired.domain_suffix or None):
@@ -135,7 +134,6 @@ def choose_environment(desired: Desired, environments: Iterable[Environment]) ->
                 why=f"{suffix} of this service belongs to its environment `{environment.unique_name}`",
                 fix=f"name the environment `{environment.unique_name}` in the config, or take another `domain_suffix`",
             )
-    return None
 
 
 def read_live(

@@ -22,7 +22,6 @@ from ga_deploy.studio import attached_at, describe_owner, detach, parse_definiti
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from ga_deploy.engine.flows import FlowKeeper
     from ga_deploy.engine.platform import Platform
     from ga_deploy.model import Desired, Flow, FlowSid, Observed
 
@@ -46,10 +45,9 @@ def find_left_flows(
 
 
 def look_for_left_flows(
-    platform: Platform, desired: Desired, observed: Observed, keeper: FlowKeeper | None
+    platform: Platform, desired: Desired, observed: Observed, known: Collection[FlowSid]
 ) -> Observed:
-    """Return the look with our flows in it that the config no longer names, and with what they call."""
-    known = {keeper.live.sid} if keeper and keeper.live else set()
+    """Return the look with our flows in it but for the `known` ones, which the config names, and what they call."""
     left = find_left_flows(platform, desired, observed, known)
     if not left or observed.environment is None:
         return replace(observed, left_flows=left)

@@ -1,7 +1,8 @@
 """What the engine asks of Twilio, as one typed list. `ga_deploy.gateway.Gateway` is it; tests have one in memory.
 
 Every method raises the errors of `ga_deploy.errors` and retries by itself what is safe to repeat; a `create_…` that
-lost its answer looks before it creates again.
+lost its answer looks before it creates again. `guard_writes` names what is called before every attempt to write, but to
+a document (only locks are such), and raises to stop it.
 """
 # ruff: noqa: D102 - the gateway's methods say what they promise; here only their shapes matter
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ga_deploy.gateway import SiteAnswer
     from ga_deploy.model import (
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 class Platform(Protocol):
     """Serverless, numbers, Sync and the deployed site of one account."""
 
+    def guard_writes(self, check: Callable[[], None]) -> None: ...
     def find_service(self, unique_name: str) -> Service | None: ...
     def create_service(
         self, unique_name: str, *, friendly_name: str, include_credentials: bool, ui_editable: bool

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from ga_deploy.model import BuildSid, Desired, Environment, Observed, OurFlow, Plan, Service
+    from ga_deploy.model import BuildSid, Desired, Observed, OurFlow, Plan, ServiceEnvironment
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,7 @@ def compose_release(
     observed: Observed,
     plan: Plan,
     live: Live,
-    service: Service,
-    environment: Environment,
+    place: ServiceEnvironment,
     *,
     flow: OurFlow | None,
     when: datetime,
@@ -108,12 +107,12 @@ def compose_release(
         for name, value in desired.variables.items()
     }
     if not domain_refused:
-        variables |= _domain_variable(plan, owner, environment, salt)
+        variables |= _domain_variable(plan, owner, place, salt)
     return Release(
         number=observed.record.last_number + 1,
         function_set=desired.function_set,
-        service_sid=service.sid,
-        environment_sid=environment.sid,
+        service_sid=place.service_sid,
+        environment_sid=place.environment_sid,
         build_sid=live.build_sid,
         fingerprint=desired.fingerprint,
         functions=live.functions,
@@ -127,7 +126,7 @@ def compose_release(
         who=name_deployer(),
         command=command,
         version=__version__,
-        domain_name=environment.domain_name,
+        domain_name=place.domain_name,
         containers=tuple(sorted(owner.made_containers | _missing_containers(observed, plan))),
         salt=salt,
         flows={ours.flow.sid: ours.kind for ours in (*observed.left_flows, *([flow] if flow else ()))},
@@ -138,9 +137,9 @@ def _missing_containers(observed: Observed, plan: Plan) -> frozenset[str]:
     return find_missing(observed, plan.recipe.upload) if plan.recipe else frozenset()
 
 
-def _domain_variable(plan: Plan, owner: Ownership, environment: Environment, salt: str) -> dict[str, ReleasedVariable]:
+def _domain_variable(plan: Plan, owner: Ownership, place: ServiceEnvironment, salt: str) -> dict[str, ReleasedVariable]:
     change = plan.find(f"variable:{DOMAIN_VARIABLE}")
     if change is None or change.reason is Reason.PLATFORM:
         return {}
     made = change.action is Action.CREATE or owner.made_variable(DOMAIN_VARIABLE)
-    return {DOMAIN_VARIABLE: record_variable(environment.domain_name, made=made, salt=salt)}
+    return {DOMAIN_VARIABLE: record_variable(place.domain_name, made=made, salt=salt)}

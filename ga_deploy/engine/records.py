@@ -22,7 +22,7 @@ from ga_deploy.errors import ApiProblem, Denied, NotFound, Unreachable
 from ga_deploy.events import Report, Warned
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ga_deploy.engine.platform import Platform
@@ -230,16 +230,18 @@ def lacks_sync(problem: ApiProblem) -> bool:
     return isinstance(problem, Denied) or problem.status in {401, 403, 404, 405, 501}
 
 
-def open_records(platform: Platform, desired: Desired, *, state: str, folder: Path, report: Report) -> Records:
+def open_records(platform: Platform, desired: Desired, in_file: FileRecords, *, state: str, report: Report) -> Records:
     """Return the record of the environment: on Sync unless `state` is `local`. Sends nothing."""
-    in_file = open_file_records(desired, folder)
     if state == "local":
         return in_file
     name = record_name(desired.service_name, desired.environment)
     return ForgivingRecords(SyncRecords(platform, name), in_file, report)
 
 
-def open_file_records(desired: Desired, folder: Path) -> FileRecords:
-    """Return the environment's record in a file below `folder`; there need not be one. Reads nothing yet."""
+def open_file_records(desired: Desired, folder: Path, guard: Callable[[], None]) -> FileRecords:
+    """Return the environment's record in a file below `folder`; there need not be one. Reads nothing yet.
+
+    `guard` is called before each write and raises to stop it.
+    """
     name = f"{desired.service_name}.{desired.environment}.json"
-    return FileRecords(folder / "records" / desired.account_sid / name)
+    return FileRecords(folder / "records" / desired.account_sid / name, guard)

@@ -15,14 +15,12 @@ from ga_deploy.engine.binding_steps import restore_numbers
 from ga_deploy.engine.bindings import Binding, Verdict, plan_restorations
 from ga_deploy.engine.builds import make_build
 from ga_deploy.engine.diff import compose_build
-from ga_deploy.engine.flows import FlowKeeper
-from ga_deploy.engine.number_records import ItemNumberRecord
-from ga_deploy.engine.number_settings import Target as NumberTarget
-from ga_deploy.engine.observe import observe
-from ga_deploy.engine.our_flows import find_left_flows, remove_flow
+from ga_deploy.engine.number_settings import NumberTarget
+from ga_deploy.engine.our_flows import remove_flow
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, MADE_BY, SWITCHES, Ownership
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.releases import list_releases
+from ga_deploy.engine.snapshot import Scope, open_keeper, take_snapshot
 from ga_deploy.errors import ApiProblem, DeployError, NotFound
 from ga_deploy.events import StepDone, StepStarted
 
@@ -30,11 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ga_deploy.engine.binding_steps import NumberResult
-    from ga_deploy.engine.deployment import Target
-    from ga_deploy.engine.file_lock import Lease
     from ga_deploy.engine.number_records import RememberedNumber
     from ga_deploy.engine.parallel import Pool
-    from ga_deploy.engine.records import Records
+    from ga_deploy.engine.session import Session
+    from ga_deploy.engine.snapshot import Snapshot
     from ga_deploy.model import (
         BuildRecipe,
         BuildSid,
@@ -44,18 +41,18 @@ if TYPE_CHECKING:
         Observed,
         OurFlow,
         Release,
+        ServiceEnvironment,
         Variable,
     )
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What else has to be known for a removal: all numbers and assets, the record of numbers, every release."""
+    """What else has to be known for a removal: all numbers, the record of them, our flows, every release."""
 
     numbers: Mapping[str, IncomingNumber]
     recorded: Mapping[str, RememberedNumber]
     flows: tuple[OurFlow, ...]
-    assets: tuple[FunctionResource, ...]
     releases: tuple[Release, ...]
 
 
@@ -110,10 +107,10 @@ class Removal:
         }
 
 
-def look_for_removal(target: Target) -> Removal:
+def look_for_removal(session: Session) -> Removal:
     """Return what a removal would do. Writes nothing."""
     with open_pool() as pool:
-        return _look(target, pool, target.open_records())
+        return _look(session, pool)
 
 
 def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> Removal:
@@ -138,7 +135,7 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
     stays += [f"variable {variable.key}" for variable in foreign_variables]
     deletes_environment = environment is not None and made_by_us and not stays
     foreign_resources = [r.friendly_name for r in observed.resources if r not in resources]
-    foreign_resources += [asset.friendly_name for asset in around.assets]
+    foreign_resources += [asset.friendly_name for asset in observed.assets]
     other_environments = [
         e.unique_name for e in observed.environments if environment is None or e.sid != environment.sid
     ]
@@ -178,32 +175,31 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
     )
 
 
-def remove(target: Target, lease: Lease) -> Removal:
+def remove(session: Session) -> Removal:
     """Remove what is ours; the environment's lock is held. Looks again first, so what others did meanwhile counts."""
-    records = target.open_records()
+    platform, report = session.platform, session.report
     with open_pool() as pool:
-        removal = _look(target, pool, records)
+        removal = _look(session, pool)
         refuse_stranded(removal)
-        lease.check()
-        _give_back_numbers(target, removal, records)
+        _give_back_numbers(session, removal)
         for ours in removal.flows:
-            remove_flow(target.platform, ours, target.report)
-        service, environment = removal.observed.service, removal.observed.environment
-        if service and environment and not removal.deletes_environment:
-            _redeploy(target, removal)
-            _delete_variables(target, pool, removal)
-        elif service and environment and not removal.deletes_service:
-            target.report(StepStarted("environment", f"Deleting environment {environment.unique_name}"))
-            target.platform.delete_environment(service.sid, environment.sid)
-            target.report(StepDone("environment", f"Deleted environment {environment.unique_name}"))
+            remove_flow(platform, ours, report)
+        service, place = removal.observed.service, removal.observed.place
+        if place and not removal.deletes_environment:
+            _redeploy(session, removal, place)
+            _delete_variables(session, pool, removal, place)
+        elif place and not removal.deletes_service:
+            report(StepStarted("environment", f"Deleting environment {place.environment.unique_name}"))
+            platform.delete_environment(place.service_sid, place.environment_sid)
+            report(StepDone("environment", f"Deleted environment {place.environment.unique_name}"))
         if service and removal.deletes_service:
-            target.report(StepStarted("service", f"Deleting service {service.unique_name}"))
-            target.platform.delete_service(service.sid)
-            target.report(StepDone("service", f"Deleted service {service.unique_name}"))
+            report(StepStarted("service", f"Deleting service {service.unique_name}"))
+            platform.delete_service(service.sid)
+            report(StepDone("service", f"Deleted service {service.unique_name}"))
         elif service:
-            _delete_spares(target, pool, removal)
+            _delete_spares(session, pool, removal)
         if removal.clears_record and not removal.left_numbers:
-            records.clear()
+            session.records.clear()
     return removal
 
 
@@ -217,26 +213,15 @@ def refuse_stranded(removal: Removal) -> None:
         )
 
 
-def _look(target: Target, pool: Pool, records: Records) -> Removal:
-    desired, platform = target.desired, target.platform
-    numbers_read = pool.start(lambda: platform.list_numbers(None))
-    # The config's numbers are among all of them; here they need no look of their own.
-    observed = observe(platform, pool, replace(desired, numbers=()), records, report=target.report)
-    resources: tuple[FunctionResource, ...] = ()
-    assets: tuple[FunctionResource, ...] = ()
-    if observed.service:
-        sid = observed.service.sid
-        resources_read = pool.start(lambda: platform.list_functions(sid))
-        assets = tuple(platform.list_assets(sid))
-        resources = tuple(resources_read.result())
+def _look(session: Session, pool: Pool) -> Removal:
+    snapshot = take_snapshot(session, pool, Scope(numbers="all", inventory=True))
     around = Surroundings(
-        flows=_find_flows(target, observed),
-        numbers=numbers_read.result(),
-        recorded=ItemNumberRecord(records, target.report).recall(),
-        assets=assets,
-        releases=tuple(list_releases(records, None, target.report)),
+        flows=_find_flows(session, snapshot),
+        numbers=snapshot.numbers,
+        recorded=snapshot.recorded,
+        releases=tuple(list_releases(session.records, None, session.report)),
     )
-    return plan_removal(desired, replace(observed, resources=resources), around)
+    return plan_removal(session.desired, snapshot.observed, around)
 
 
 def _is_our_variable(variable: Variable, owner: Ownership) -> bool:
@@ -300,11 +285,11 @@ def _compose_without_us(desired: Desired, observed: Observed) -> BuildRecipe:
     return replace(recipe, upload=(), reuse={}, kept={})
 
 
-def _give_back_numbers(target: Target, removal: Removal, records: Records) -> None:
+def _give_back_numbers(session: Session, removal: Removal) -> None:
     if not removal.restorations:
         return
     results: tuple[NumberResult, ...] = restore_numbers(
-        target.platform, removal.restorations, ItemNumberRecord(records, target.report), report=target.report
+        session.platform, removal.restorations, session.numbers, report=session.report
     )
     failed = [result for result in results if result.problem is not None]
     if failed:
@@ -316,32 +301,27 @@ def _give_back_numbers(target: Target, removal: Removal, records: Records) -> No
         )
 
 
-def _find_flows(target: Target, observed: Observed) -> tuple[OurFlow, ...]:
+def _find_flows(session: Session, snapshot: Snapshot) -> tuple[OurFlow, ...]:
     """Return the flows that hold something of ours: the config's, and those that earlier configs left."""
-    keeper = FlowKeeper(target.platform, target.flow, target.report) if target.flow else None
-    named = None
-    if keeper:
-        keeper.look()
-        keeper.recall(observed)
-        named = keeper.ours
-    left = find_left_flows(target.platform, target.desired, observed, {named.flow.sid} if named else ())
+    keeper = open_keeper(session, snapshot)
+    named = keeper.claim(snapshot.flow) if keeper else None
     if keeper and named and named.is_attached:
         try:
             keeper.detached()
         except DeployError:
             # None of our widgets are in it.
             named = None
-    return (*([named] if named else ()), *left)
+    return (*([named] if named else ()), *snapshot.observed.left_flows)
 
 
-def _redeploy(target: Target, removal: Removal) -> None:
-    service, environment = removal.observed.service, removal.observed.environment
-    if service is None or environment is None or not (removal.recipe or removal.goes_offline):
+def _redeploy(session: Session, removal: Removal, place: ServiceEnvironment) -> None:
+    if not (removal.recipe or removal.goes_offline):
         return
+    platform, report = session.platform, session.report
     built = None
     if removal.recipe:
-        built, _ = make_build(target.platform, service.sid, removal.recipe, {}, target.report, target.timing)
-    live = target.platform.get_environment(service.sid, environment.sid).build_sid
+        built, _ = make_build(platform, place.service_sid, removal.recipe, {}, report, session.timing)
+    live = platform.get_environment(place.service_sid, place.environment_sid).build_sid
     if live != removal.observed.build_sid:
         raise DeployError(
             "somebody else deployed to this environment meanwhile",
@@ -349,35 +329,34 @@ def _redeploy(target: Target, removal: Removal) -> None:
             fix="run `ga-deploy destroy` again: it starts from what is live then",
         )
     if built:
-        target.platform.create_deployment(service.sid, environment.sid, built.sid)
-        target.report(StepDone("deployment", "What others made is live without us", built.sid))
+        platform.create_deployment(place.service_sid, place.environment_sid, built.sid)
+        report(StepDone("deployment", "What others made is live without us", built.sid))
     else:
-        target.platform.take_offline(service.sid, environment.sid)
-        target.report(StepDone("deployment", f"Took {environment.domain_name} offline"))
+        platform.take_offline(place.service_sid, place.environment_sid)
+        report(StepDone("deployment", f"Took {place.domain_name} offline"))
 
 
-def _delete_variables(target: Target, pool: Pool, removal: Removal) -> None:
-    service, environment = removal.observed.service, removal.observed.environment
-    if service is None or environment is None or not removal.variables:
+def _delete_variables(session: Session, pool: Pool, removal: Removal, place: ServiceEnvironment) -> None:
+    if not removal.variables:
         return
-    delete = partial(target.platform.delete_variable, service.sid, environment.sid)
+    delete = partial(session.platform.delete_variable, place.service_sid, place.environment_sid)
     pool.gather(partial(_unless_gone, partial(delete, variable.sid)) for variable in removal.variables)
-    target.report(StepDone("variables", f"Removed {len(removal.variables)} variables"))
+    session.report(StepDone("variables", f"Removed {len(removal.variables)} variables"))
 
 
-def _delete_spares(target: Target, pool: Pool, removal: Removal) -> None:
+def _delete_spares(session: Session, pool: Pool, removal: Removal) -> None:
     """Delete what is left of ours in a service that stays. What a build still holds, stays."""
     if removal.observed.service is None:
         return
     service = removal.observed.service.sid
-    delete_build = partial(target.platform.delete_build, service)
+    delete_build = partial(session.platform.delete_build, service)
     pool.gather(partial(_if_allowed, partial(delete_build, build)) for build in removal.old_builds)
     gone = pool.gather(
-        partial(_if_allowed, partial(target.platform.delete_function, service, resource.sid))
+        partial(_if_allowed, partial(session.platform.delete_function, service, resource.sid))
         for resource in removal.resources
     )
     if removal.resources:
-        target.report(StepDone("functions", f"Removed {sum(gone)} of {len(removal.resources)} functions"))
+        session.report(StepDone("functions", f"Removed {sum(gone)} of {len(removal.resources)} functions"))
 
 
 def _unless_gone(delete: partial[None]) -> None:

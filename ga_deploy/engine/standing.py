@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.binder import make_binder
 from ga_deploy.engine.diff import diff
 from ga_deploy.engine.drift import Drift, find_drift
-from ga_deploy.engine.flows import FLOW_TO_COME, FlowKeeper
-from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
-from ga_deploy.engine.observe import observe
-from ga_deploy.engine.our_flows import look_for_left_flows
 from ga_deploy.engine.parallel import open_pool
+from ga_deploy.engine.snapshot import Scope, open_keeper, take_snapshot
 from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ga_deploy.engine.deployment import Target
+    from ga_deploy.engine.number_records import RememberedNumber
+    from ga_deploy.engine.session import Session
     from ga_deploy.model import Flow, IncomingNumber, Observed, Plan
 
 
@@ -33,36 +32,23 @@ class Standing:
     pending: Plan | None
 
 
-def look_closely(target: Target) -> Standing:
+def look_closely(session: Session) -> Standing:
     """Return what is live and what drifted. Writes nothing."""
-    from ga_deploy.engine.binder import Binder
-
-    records, desired = target.open_records(), target.desired
-    keeper = FlowKeeper(target.platform, target.flow, target.report) if target.flow else None
+    desired = session.desired
     with open_pool() as pool:
-        flow_read = pool.start(keeper.look) if keeper else None
-        observed = observe(target.platform, pool, desired, records, report=target.report)
-        recorded = ItemNumberRecord(records, target.report).recall()
-        latest = observed.record.latest
-        further = ({*recorded, *(latest.numbers if latest else ())}) - observed.numbers.keys()
-        numbers = {**observed.numbers, **(target.platform.list_numbers(sorted(further)) if further else {})}
-        if flow_read:
-            flow_read.result()
-        if keeper:
-            keeper.recall(observed)
-        flow = keeper.live if keeper else None
-        observed = look_for_left_flows(target.platform, desired, observed, keeper)
-    binder = Binder(target.platform, desired, numbers, recorded, records, target.report)
-    domain = observed.environment.domain_name if observed.environment else None
-    binder.flow_url = (flow.webhook_url if flow else FLOW_TO_COME) if keeper else None
-    decision = None
+        snapshot = take_snapshot(session, pool, Scope(numbers="known"))
+    observed = snapshot.observed
+    keeper = open_keeper(session, snapshot)
+    decision, pending = None, None
     try:
         decision = keeper.decide_for(observed) if keeper else None
-        pending = diff(desired, observed, numbers=binder.changes(domain), flow=decision, region=target.region)
+        target = snapshot.plan_number_target(desired.engage_path, with_flow=keeper is not None)
+        numbers = make_binder(session, snapshot).changes(target)
+        pending = diff(desired, observed, numbers=numbers, flow=decision, region=session.region)
     except DeployError:
         # A number of the config that may not be bound is `plan`'s to refuse; what is live can be told all the same.
-        pending = None
-    drift = find_drift(desired, observed, numbers, recorded)
+        pass
+    drift = find_drift(desired, observed, snapshot.numbers, snapshot.recorded)
     if keeper and decision:
         drift += keeper.find_drift(observed, decision)
-    return Standing(observed, numbers, recorded, drift, flow, pending)
+    return Standing(observed, snapshot.numbers, snapshot.recorded, drift, snapshot.flow, pending)

@@ -88,6 +88,13 @@ class Gateway(ServerlessCalls, BuildCalls, NumberCalls, StudioCalls, SyncCalls, 
         """The account that the config names; answers about any other are refused."""
         return self._http.account_sid
 
+    def guard_writes(self, check: Callable[[], None]) -> None:
+        """Call `check` before every attempt of a POST or DELETE to Twilio from now on; it raises to stop the request.
+
+        Documents of Sync are excepted, which are locks and nothing else.
+        """
+        self._http.transport.guard_writes(check)
+
     def verify_credentials(self) -> None:
         """Return if the credentials work; AccessDenied if not. One small read that API keys may make too."""
         path = f"/Accounts/{self.account_sid}/IncomingPhoneNumbers.json"

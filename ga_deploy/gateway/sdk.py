@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from twilio.base.version import Version
 
     from ga_deploy.gateway.credentials import Credentials
+
+
+# Documents are locks and nothing else: how a lease is taken, renewed and given back.
+_LOCK = re.compile(r"/v1/Services/default/Documents(/[^/]+)?$")
 
 
 def open_client(credentials: Credentials, endpoints: Endpoints, transport: Transport, *, repeats_posts: bool) -> Client:
@@ -96,6 +101,7 @@ class TransportClient(HttpClient):  # type: ignore[misc]
                 wants_json=method != "DELETE",
                 patience="upload" if isinstance(data, bytes) else "read",
                 within=timeout,
+                guarded=not _LOCK.search(urlsplit(uri).path),
                 what=what,
             )
         )

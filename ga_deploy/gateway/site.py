@@ -72,6 +72,7 @@ class SiteCalls:
                 headers={**headers, **host},
                 repeatable=False,
                 once=once,
+                guarded=False,
                 patience="site",
                 what=f"ask {url}",
             )

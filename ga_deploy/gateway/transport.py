@@ -45,6 +45,7 @@ class Request:
 
     `within`: seconds for it in all, its repeats included, where the caller has less than usual. `once`: whatever comes
     of it, it is not sent again.
+    `guarded`: unless it only reads, what `Transport.guard_writes` names may stop it.
     """
 
     method: str
@@ -58,6 +59,7 @@ class Request:
     wants_json: bool = False
     patience: Patience = "read"
     within: float | None = None
+    guarded: bool = True
     what: str = "send a request"
 
 
@@ -121,6 +123,7 @@ class Transport:
         self._on_call = on_call
         self._closed = threading.Event()
         self._ahead = 0.0
+        self._guard: Callable[[], None] = lambda: None
         self.gate = Gate(concurrency)
         self._session = requests.Session()
         # With trust_env requests would also add passwords from ~/.netrc and its own idea of the CA bundle.
@@ -150,6 +153,10 @@ class Transport:
         """The clock that waits are counted by."""
         return self._clock
 
+    def guard_writes(self, check: Callable[[], None]) -> None:
+        """Call `check` before every attempt to write from now on, repeats included; it raises to stop the request."""
+        self._guard = check
+
     def server_now(self) -> datetime:
         """Return the time by Twilio's clock, to a second or two; by ours while Twilio has not said anything yet."""
         return datetime.fromtimestamp(self._clock.wall() + self._ahead, UTC)
@@ -168,6 +175,8 @@ class Transport:
             while True:
                 attempt += 1
                 with self.gate.passage() as place:
+                    if request.guarded and request.method != "GET":
+                        self._guard()
                     outcome = self._try(request, attempt, end)
                     # A deployed function has its own limit, which says nothing of the account's on requests to the API.
                     if isinstance(outcome, Reply) and request.patience != "site":

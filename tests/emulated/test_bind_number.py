@@ -12,7 +12,8 @@ from ga_deploy.emulator.faults import Fault
 from ga_deploy.emulator.foreign import deploy
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.engine.binding_steps import Outcome
-from ga_deploy.engine.numbers import NumberWork, bind, unbind
+from ga_deploy.engine.numbers import bind, unbind
+from ga_deploy.engine.session import open_session
 from ga_deploy.events import Event, StepProgress
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries
 from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN
@@ -270,21 +271,20 @@ def test_a_thousand_numbers_cost_a_request_each_and_little_more(tmp_path: Path) 
         deploy(emulator.world, {"service": "GenerativeAgentService", "environment": "ui", **change})
         credentials = Credentials(ACCOUNT_SID, ACCOUNT_SID, Secret(AUTH_TOKEN))
         with Gateway(credentials, endpoints=Endpoints.local(url), retries=Retries(first=0.01)) as gateway:
-            work = NumberWork(
-                platform=gateway,
-                desired=DESIRED,
+            session = open_session(
+                gateway,
+                DESIRED,
                 state="sync",
                 folder=tmp_path,
-                find_flow_url=lambda: None,
                 report=events.append,
             )
-            results = bind(work, wishes, force=False, agree=lambda in_use: None)
+            results = bind(session, wishes, force=False, agree=lambda in_use: None)
             requests = emulator.journal.report()["requests"]
             assert {result.outcome for result in results} == {Outcome.CHANGED}
             assert len([r for r in requests if r["status"] != 429]) <= 1_050
             assert len(requests) <= 1_055
             emulator.journal.reset()
-            restored = unbind(work, None, force=False)
+            restored = unbind(session, None, force=False)
             assert len(restored.results) == 1_000
             assert len(emulator.journal.report()["requests"]) <= 1_050
     progress = [event for event in events if isinstance(event, StepProgress)]

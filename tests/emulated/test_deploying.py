@@ -568,6 +568,22 @@ def test_destroy_refuses_to_strand_a_number(stage: Deployer) -> None:
     assert "/engage" in stage.live()["paths"]
 
 
+def test_destroy_gives_back_what_was_bound_without_sync(stage: Deployer) -> None:
+    """What a number had is on this machine then: every command looks there too, not `unbind-number` alone."""
+    stage.ok("up")
+    before = stage.state()["numbers"][UNDECLARED]
+    stage.emulator.faults.add(Fault("status", path="/sync/", status=403, times=None))
+    told = stage.ok("bind-number", UNDECLARED)
+    assert told.err.count("record of releases is kept in a local file") == 1
+    assert stage.state()["numbers"][UNDECLARED] != before
+    stage.emulator.faults.clear()
+    assert {drift["address"] for drift in stage.ok("status", "--json").json["drift"]} == set()
+    assert stage.ok("status", "--json").json["numbers"][UNDECLARED]["recorded"]
+    stage.ok("destroy", "--yes")
+    assert stage.state()["numbers"][UNDECLARED] == before
+    assert SERVICE not in stage.state()["services"]
+
+
 def test_build_that_never_ends_is_given_up(stage: Deployer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GA_DEPLOY_BUILD_TIMEOUT", "0.3")
     stage.emulator.faults.add(

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.builds import BuildTiming
-from ga_deploy.engine.deployment import Deployed, Target, deploy
+from ga_deploy.engine.deployment import Deployed, deploy
 from ga_deploy.engine.locking import hold
 from ga_deploy.engine.removal import look_for_removal, refuse_stranded, remove
+from ga_deploy.engine.session import Session, open_session
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries, Timeouts
 from ga_deploy.model import MARKER, Desired, FunctionFile, NumberWish
 from ga_deploy.redact import Secret
@@ -58,8 +59,8 @@ def make_wish(name: str) -> Desired:
 
 
 @contextmanager
-def open_target(base_url: str, folder: Path, wish: str) -> Iterator[Target]:
-    """Give the target, with patience cut short, so that a stall costs a test no more than a second."""
+def open_deployment(base_url: str, folder: Path, wish: str) -> Iterator[Session]:
+    """Give the session, with patience cut short, so that a stall costs a test no more than a second."""
     with Gateway(
         Credentials(ACCOUNT, ACCOUNT, Secret(TOKEN)),
         endpoints=Endpoints.local(base_url),
@@ -67,9 +68,9 @@ def open_target(base_url: str, folder: Path, wish: str) -> Iterator[Target]:
         timeouts=Timeouts(connect=2.0, read=0.6, upload=0.6),
         retries=Retries(attempts=3, throttled=4, first=0.01, longest=0.05, deadline=5.0),
     ) as gateway:
-        yield Target(
-            platform=gateway,
-            desired=make_wish(wish),
+        yield open_session(
+            gateway,
+            make_wish(wish),
             state="sync",
             folder=folder,
             lock_timeout=0.0,
@@ -80,18 +81,18 @@ def open_target(base_url: str, folder: Path, wish: str) -> Iterator[Target]:
 
 def up(base_url: str, folder: Path, wish: str) -> Deployed:
     """Deploy."""
-    with open_target(base_url, folder, wish) as target:
-        return deploy(target, agree=lambda plan: None)
+    with open_deployment(base_url, folder, wish) as session:
+        return deploy(session, agree=lambda plan: None)
 
 
 def destroy(base_url: str, folder: Path, wish: str) -> None:
     """Remove what `up` made, as the command does; nothing to remove is nothing to do."""
-    with open_target(base_url, folder, wish) as target:
-        removal = look_for_removal(target)
+    with open_deployment(base_url, folder, wish) as session:
+        removal = look_for_removal(session)
         if not removal.is_empty:
             refuse_stranded(removal)
-            with hold(target, with_service=True) as lease:
-                remove(target, lease)
+            with hold(session, with_service=True):
+                remove(session)
 
 
 if __name__ == "__main__":

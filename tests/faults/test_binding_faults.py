@@ -14,7 +14,8 @@ from ga_deploy.emulator.faults import Fault
 from ga_deploy.emulator.foreign import deploy
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.engine.number_settings import SETTING_NAMES
-from ga_deploy.engine.numbers import NumberWork, bind, unbind
+from ga_deploy.engine.numbers import bind, unbind
+from ga_deploy.engine.session import open_session
 from ga_deploy.errors import DeployError
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries, Timeouts
 from ga_deploy.model import Desired, NumberWish
@@ -84,18 +85,17 @@ def run(url: str, folder: Path, action: str) -> None:
     with Gateway(
         credentials, endpoints=Endpoints.local(url), retries=retries, clock=Hasty(), timeouts=Timeouts(read=5)
     ) as gateway:
-        work = NumberWork(
-            platform=gateway,
-            desired=DESIRED,
+        session = open_session(
+            gateway,
+            DESIRED,
             state="sync",
             folder=folder,
-            find_flow_url=lambda: None,
             lock_timeout=0.5,
         )
         if action == "bind":
-            results = bind(work, WISHES, force=True, agree=lambda in_use: None)
+            results = bind(session, WISHES, force=True, agree=lambda in_use: None)
         else:
-            results = unbind(work, None, force=False).results
+            results = unbind(session, None, force=False).results
         problems = [result.problem for result in results if result.problem is not None]
         if problems:
             raise problems[0]

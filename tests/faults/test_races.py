@@ -19,9 +19,10 @@ from ga_deploy.emulator.accounts import Account
 from ga_deploy.emulator.control import dump
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.engine.builds import BuildTiming
-from ga_deploy.engine.deployment import Target, deploy
+from ga_deploy.engine.deployment import deploy
 from ga_deploy.engine.locking import hold
 from ga_deploy.engine.removal import remove
+from ga_deploy.engine.session import Session, open_session
 from ga_deploy.errors import DeployError, NotFound
 from ga_deploy.gateway import Credentials, Endpoints, Gateway
 from ga_deploy.model import MARKER, Desired, FunctionFile
@@ -57,11 +58,11 @@ def make_wish(function_set: str, content: str) -> Desired:
 
 
 @contextmanager
-def open_target(base_url: str, folder: Path, wish: Desired, state: str = "local") -> Iterator[Target]:
+def open_deployment(base_url: str, folder: Path, wish: Desired, state: str = "local") -> Iterator[Session]:
     with Gateway(Credentials(ACCOUNT, ACCOUNT, Secret(TOKEN)), endpoints=Endpoints.local(base_url)) as gateway:
-        yield Target(
-            platform=gateway,
-            desired=wish,
+        yield open_session(
+            gateway,
+            wish,
             state=state,
             folder=folder,
             timing=BuildTiming(poll=0.01),
@@ -70,9 +71,9 @@ def open_target(base_url: str, folder: Path, wish: Desired, state: str = "local"
 
 
 def up(base_url: str, folder: Path, wish: Desired, state: str = "local") -> DeployError | None:
-    with open_target(base_url, folder, wish, state) as target:
+    with open_deployment(base_url, folder, wish, state) as session:
         try:
-            deploy(target, agree=lambda plan: None)
+            deploy(session, agree=lambda plan: None)
         except DeployError as error:
             return error
         return None
@@ -194,8 +195,8 @@ def run_beside_a_removal(folder: Path, head_start: float) -> None:
 
         def destroy() -> None:
             wish = make_wish_for("ui")
-            with open_target(base_url, folder, wish, "sync") as target, hold(target, with_service=True) as lease:
-                remove(target, lease)
+            with open_deployment(base_url, folder, wish, "sync") as session, hold(session, with_service=True):
+                remove(session)
 
         _, stopped = run_together([destroy, lambda: up(base_url, folder, make_wish_for("dev"), "sync")], head_start)
         if stopped:

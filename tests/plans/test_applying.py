@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ga_deploy.engine.builds import BuildTiming
-from ga_deploy.engine.deployment import Target, deploy, look
+from ga_deploy.engine.deployment import deploy, look
 from ga_deploy.engine.releases import list_releases
+from ga_deploy.engine.session import Session, open_session
 from ga_deploy.errors import Conflict, DeployError, NotFound
 from ga_deploy.gateway import SiteAnswer
 from ga_deploy.model import (
@@ -252,6 +253,23 @@ class World:
         self.activate(next(iter(self.environments)), build.sid)
 
 
+class Guarded:
+    """The platform as the engine gets it: every write is checked first, but for locks."""
+
+    WRITES = ("create_", "update_", "upload_", "delete_", "put_", "ensure_", "take_offline")
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def guard_writes(self, check):
+        self._check = check
+
+    def __getattr__(self, name):
+        if name.startswith(self.WRITES) and "document" not in name:
+            self._check()
+        return getattr(self._world, name)
+
+
 def make_wish(functions: dict[str, str], dependencies: dict[str, str], variables: dict[str, str]) -> Desired:
     files = tuple(
         FunctionFile(path, "private" if "/lib/" in path else "protected", f"{MARKER} set=/ file={path}\n{content}")
@@ -271,10 +289,10 @@ def make_wish(functions: dict[str, str], dependencies: dict[str, str], variables
     )
 
 
-def make_target(world: World, wish: Desired, folder: Path, state: str = "sync") -> Target:
-    return Target(
-        platform=world,
-        desired=wish,
+def make_session(world: World, wish: Desired, folder: Path, state: str = "sync") -> Session:
+    return open_session(
+        Guarded(world),
+        wish,
         state=state,
         folder=folder,
         timing=BuildTiming(poll=0),
@@ -337,11 +355,11 @@ def play(history: list[object], state: str) -> None:
 
 def play_wish(world: World, wish: Desired, folder: Path, state: str) -> None:
     before, set_before = world.live(), {v.key: v for v in world.variables.values()}
-    target = make_target(world, wish, folder, state)
-    releases = list_releases(target.open_records(), None)
+    session = make_session(world, wish, folder, state)
+    releases = list_releases(session.records, None)
     made = {name for release in releases for name, variable in release.variables.items() if variable.made}
     brought = {name for release in releases for name in release.dependencies}
-    deploy(target, agree=lambda plan: None)
+    deploy(session, agree=lambda plan: None)
     check_wish_is_live(world, wish)
     live = world.live()
     for version in before.function_versions if before else ():
@@ -358,7 +376,7 @@ def play_wish(world: World, wish: Desired, folder: Path, state: str) -> None:
             assert world.variables.get(key) == variable, f"{key} is foreign and gone"
     assert world.documents == {}, "the lock is given back"
     writes = world.writes
-    again = deploy(target, agree=lambda plan: pytest.fail("a second run has nothing to ask"))
+    again = deploy(session, agree=lambda plan: pytest.fail("a second run has nothing to ask"))
     assert again.outcome is None
     assert world.writes == writes, "a second run writes nothing"
 
@@ -389,24 +407,24 @@ def test_old_paths_live_for_one_release(tmp_path: Path) -> None:
     renamed = make_wish({"/talk": "one", "/lib/settings": "one"}, {"axios": "1.0.0"}, {})
     changed = make_wish({"/talk": "two", "/lib/settings": "one"}, {"axios": "1.0.0"}, {})
     for wish, there in ((WISH, {"/engage"}), (renamed, {"/engage", "/talk"}), (changed, {"/talk"})):
-        deploy(make_target(world, wish, tmp_path), agree=lambda plan: None)
+        deploy(make_session(world, wish, tmp_path), agree=lambda plan: None)
         assert paths(world) == there | {"/lib/settings"}
 
 
 @pytest.mark.parametrize("moment", ["before_deployment", "after_deployment"])
 def test_somebody_deploys_in_between(tmp_path: Path, moment: str) -> None:
     world = World()
-    deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+    deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
     setattr(world, moment, lambda: world.foreign_deploy("/hello", "public", "theirs", ("lodash", "1.0.0")))
     warned = []
-    target = replace(make_target(world, OTHER, tmp_path), report=lambda event: warned.append(type(event).__name__))
-    deploy(target, agree=lambda plan: None)
+    session = replace(make_session(world, OTHER, tmp_path), report=lambda event: warned.append(type(event).__name__))
+    deploy(session, agree=lambda plan: None)
     check_wish_is_live(world, OTHER)
     assert "/hello" in paths(world)
     assert world.live().dependencies["lodash"] == "1.0.0"
     # After ours, the Console's own look had ours in it: nothing to merge.
     assert ("Warned" in warned) == (moment == "before_deployment")
-    assert look(target)[1].is_empty
+    assert look(session)[1].is_empty
 
 
 def test_build_made_from_an_older_look_is_merged_again(tmp_path: Path) -> None:
@@ -428,7 +446,7 @@ def test_build_made_from_an_older_look_is_merged_again(tmp_path: Path) -> None:
         world.activate(next(iter(world.environments)), build.sid)
 
     world.after_deployment = slip_in
-    deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+    deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
     check_wish_is_live(world, WISH)
     assert {"/hello", "/old"} <= paths(world)
 
@@ -437,14 +455,14 @@ def test_list_that_begins_with_the_oldest_misleads_nobody(tmp_path: Path) -> Non
     world = World()
     world.list_deployments = lambda service, environment, limit: list(world.deployments)
     for wish in (WISH, OTHER):
-        deploy(make_target(world, wish, tmp_path), agree=lambda plan: None)
+        deploy(make_session(world, wish, tmp_path), agree=lambda plan: None)
         check_wish_is_live(world, wish)
     assert len(world.deployments) == 2
 
 
 def test_same_path_changed_meanwhile_stops(tmp_path: Path) -> None:
     world = World()
-    deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+    deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
     deployed = len(world.deployments)
     build_status = world.build_status
 
@@ -455,7 +473,7 @@ def test_same_path_changed_meanwhile_stops(tmp_path: Path) -> None:
 
     world.build_status = somebody_else
     with pytest.raises(DeployError) as stopped:
-        deploy(make_target(world, OTHER, tmp_path), agree=lambda plan: None)
+        deploy(make_session(world, OTHER, tmp_path), agree=lambda plan: None)
     assert "/engage" in stopped.value.why
     assert len(world.deployments) == deployed + 1, "theirs is the last; ours was not activated over it"
     assert world.documents == {}
@@ -463,7 +481,7 @@ def test_same_path_changed_meanwhile_stops(tmp_path: Path) -> None:
 
 def test_foreign_part_moved_before_activation_is_merged(tmp_path: Path) -> None:
     world = World()
-    deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+    deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
     build_status = world.build_status
 
     def somebody_else(service: str, build: str) -> str:
@@ -472,14 +490,14 @@ def test_foreign_part_moved_before_activation_is_merged(tmp_path: Path) -> None:
         return "completed"
 
     world.build_status = somebody_else
-    deploy(make_target(world, OTHER, tmp_path), agree=lambda plan: None)
+    deploy(make_session(world, OTHER, tmp_path), agree=lambda plan: None)
     check_wish_is_live(world, OTHER)
     assert "/hello" in paths(world)
 
 
 def test_environment_that_keeps_moving_stops(tmp_path: Path) -> None:
     world = World()
-    deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+    deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
 
     def somebody_else(service: str, build: str) -> str:
         world.foreign_deploy(f"/hello-{world._count}", "public", "theirs", None)
@@ -487,7 +505,7 @@ def test_environment_that_keeps_moving_stops(tmp_path: Path) -> None:
 
     world.build_status = somebody_else
     with pytest.raises(DeployError, match="keeps deploying"):
-        deploy(make_target(world, OTHER, tmp_path), agree=lambda plan: None)
+        deploy(make_session(world, OTHER, tmp_path), agree=lambda plan: None)
     assert {path for path in paths(world) if path.startswith("/hello")}
 
 
@@ -495,18 +513,18 @@ def test_paths_that_do_not_answer_are_told(tmp_path: Path) -> None:
     world = World()
     world.probe = lambda url: SiteAnswer(404, {}, "")
     with pytest.raises(DeployError, match="does not answer") as told:
-        deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+        deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
     assert "/engage (HTTP 404)" in told.value.why
     del world.probe
-    assert deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None).outcome is not None
-    assert look(make_target(world, WISH, tmp_path))[1].is_empty
+    assert deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None).outcome is not None
+    assert look(make_session(world, WISH, tmp_path))[1].is_empty
 
 
 def test_failed_build_says_what_can_be_known(tmp_path: Path) -> None:
     world = World()
     world.build_status = lambda service, build: "failed"
     with pytest.raises(DeployError, match="the build failed") as told:
-        deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+        deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
     assert "axios 1.0.0" in told.value.why
     assert "/engage" in told.value.why
     assert world.live() is None
@@ -516,9 +534,9 @@ def test_failed_build_says_what_can_be_known(tmp_path: Path) -> None:
 def test_build_that_never_ends_is_given_up(tmp_path: Path) -> None:
     world = World()
     world.build_status = lambda service, build: "building"
-    target = replace(make_target(world, WISH, tmp_path), timing=BuildTiming(poll=0.001, limit=0.05))
+    session = replace(make_session(world, WISH, tmp_path), timing=BuildTiming(poll=0.001, limit=0.05))
     with pytest.raises(DeployError, match="did not end within"):
-        deploy(target, agree=lambda plan: None)
+        deploy(session, agree=lambda plan: None)
     assert world.live() is None
 
 
@@ -540,6 +558,6 @@ def test_platform_that_refuses_its_own_twilio_is_asked_without(tmp_path: Path) -
         return create_build(service, dependencies=dependencies, **rest)
 
     world.create_build = refuse_twilio
-    deploy(make_target(world, WISH, tmp_path), agree=lambda plan: None)
+    deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
     check_wish_is_live(world, WISH)
-    assert look(make_target(world, WISH, tmp_path))[1].is_empty
+    assert look(make_session(world, WISH, tmp_path))[1].is_empty

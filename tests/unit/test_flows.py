@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ga_deploy.engine.flows import FlowKeeper
+from ga_deploy.engine.flows import FlowKeeper, find_flow
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Warned
 from ga_deploy.model import Flow, FlowSid
@@ -58,9 +58,9 @@ def studio() -> Studio:
 
 
 def keeper(studio: Studio, sections: str = "", report: Any = lambda event: None) -> FlowKeeper:
-    made = FlowKeeper(studio, config_of(sections), report, pause=lambda: None)  # type: ignore[arg-type]
-    made.look()
-    return made
+    config = config_of(sections)
+    live = find_flow(studio, config)  # type: ignore[arg-type]
+    return FlowKeeper(studio, config, live, report, pause=lambda: None)  # type: ignore[arg-type]
 
 
 def change(studio: Studio, sections: str = "") -> tuple[str, str]:

@@ -17,13 +17,13 @@ from ga_deploy.engine.bindings import (
     to_changes,
 )
 from ga_deploy.engine.number_records import RememberedNumber
-from ga_deploy.engine.number_settings import Target, describe, differing
+from ga_deploy.engine.number_settings import NumberTarget, describe, differing
 from ga_deploy.errors import Place, Refused
 from ga_deploy.model import Action, IncomingNumber, NumberSettings, NumberSid, NumberWish
 
 NUMBER = "+15550100000"
 SID = NumberSid("PN" + "1" * 32)
-TARGET = Target("generativeagent-1234.twil.io", "/engage", "http://webhooks.twilio.com/v1/Accounts/AC1/Flows/FW1")
+TARGET = NumberTarget("generativeagent-1234.twil.io", "/engage", "http://webhooks.twilio.com/v1/Accounts/AC1/Flows/FW1")
 OURS = "https://generativeagent-1234.twil.io/engage"
 THEIRS = "https://ivr.example.com/voice"
 DEMO = "https://demo.twilio.com/welcome/voice/"
@@ -204,7 +204,12 @@ class TestRefusals:
 
 class TestRestoration:
     def restore(
-        self, now: NumberSettings, before: NumberSettings | None, *, force: bool = False, target: Target | None = TARGET
+        self,
+        now: NumberSettings,
+        before: NumberSettings | None,
+        *,
+        force: bool = False,
+        target: NumberTarget | None = TARGET,
     ) -> Binding:
         recorded = {} if before is None else {NUMBER: RememberedNumber(SID, NUMBER, before, OURS)}
         [binding] = plan_restorations([NUMBER], {NUMBER: owned(now)}, target, recorded, force=force)

@@ -14,20 +14,20 @@ CONCURRENCY = 20
 if TYPE_CHECKING:
     from ga_deploy.commands.context import Context
     from ga_deploy.config.schema import Config
-    from ga_deploy.engine.deployment import Target
+    from ga_deploy.engine.session import Session
     from ga_deploy.gateway import Endpoints
     from ga_deploy.model import Bundle
 
 
-def make_target(ctx: Context, config: Config, *, lock_timeout: float = 90.0, command: str = "up") -> Target:
-    """Render the config and return the target of this command. Sends nothing.
+def make_session(ctx: Context, config: Config, *, lock_timeout: float = 90.0, command: str = "up") -> Session:
+    """Render the config and return the session of this command. Sends nothing.
 
     Raises `ConfigInvalid` when templates cannot be rendered. `GA_DEPLOY_BUILD_TIMEOUT` and `GA_DEPLOY_CHECK_TIMEOUT`
     (seconds) say how long a build may take and how long deployed paths may stay silent.
     """
     from ga_deploy.engine.builds import BUILD_SECONDS, BuildTiming
     from ga_deploy.engine.check import CUT_OVER_SECONDS
-    from ga_deploy.engine.deployment import Target
+    from ga_deploy.engine.session import open_session
     from ga_deploy.engine.wish import make_desired
     from ga_deploy.render import render
 
@@ -36,9 +36,9 @@ def make_target(ctx: Context, config: Config, *, lock_timeout: float = 90.0, com
         _check_own_code(bundle)
     desired = make_desired(config, bundle)
     gateway = ctx.gateway(config, concurrency=CONCURRENCY)
-    return Target(
-        platform=gateway,
-        desired=desired,
+    return open_session(
+        gateway,
+        desired,
         state=config.state,
         folder=ctx.state_dir,
         region=_name_region(gateway.endpoints),

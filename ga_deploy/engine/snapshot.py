@@ -1,0 +1,135 @@
+"""The one look at an environment. Every command takes it here, before it decides and again under the lock.
+
+    1  service ∥ record ∥ numbers ∥ flow      2  environments      3  live build ∥ variables ∥ what a `Scope` adds
+    4  sources, function names, numbers and flows that only the record knows
+
+What was bound without access to Sync is known on this machine alone: `recorded` has both, Sync's first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from ga_deploy.engine.flows import FLOW_TO_COME, FlowKeeper, find_flow, recall_flow
+from ga_deploy.engine.number_settings import NumberTarget
+from ga_deploy.engine.observe import observe
+from ga_deploy.engine.our_flows import look_for_left_flows
+from ga_deploy.engine.releases import read_record
+from ga_deploy.model import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Future
+
+    from ga_deploy.engine.number_records import RememberedNumber
+    from ga_deploy.engine.parallel import Pool
+    from ga_deploy.engine.session import Session
+    from ga_deploy.model import Flow, IncomingNumber, Observed
+
+# Stands in a plan for a domain that Twilio has yet to make up.
+DOMAIN_TO_COME = "<new domain>"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How much a look takes in; by default what a deployment is compared with.
+
+    `numbers`: those of the config (`wanted`), these and all that the record knows (`known`), the account's (`all`), or
+    the ones that are listed. `contents`: the live build, variables and releases, not only which environment there is.
+    `inventory`: also every function and asset of the service. `sources`: also the code of our functions.
+    """
+
+    numbers: Literal["wanted", "known", "all"] | tuple[str, ...] = "wanted"
+    contents: bool = True
+    inventory: bool = False
+    sources: bool = False
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One look: what the environment is, the flow that the config names, numbers, and what is remembered of numbers.
+
+    `recorded` is empty where no number was looked at.
+    """
+
+    observed: Observed
+    flow: Flow | None = None
+    numbers: Mapping[str, IncomingNumber] = field(default_factory=dict)
+    recorded: Mapping[str, RememberedNumber] = field(default_factory=dict)
+
+    def find_number_target(self, engage_path: str) -> NumberTarget | None:
+        """Return where numbers may point now; None while there is no environment."""
+        environment = self.observed.environment
+        if environment is None:
+            return None
+        return NumberTarget(environment.domain_name, engage_path, self.flow.webhook_url if self.flow else None)
+
+    def plan_number_target(self, engage_path: str, *, with_flow: bool) -> NumberTarget:
+        """Return where numbers will point after a deployment; what Twilio has yet to make up is a placeholder."""
+        environment = self.observed.environment
+        domain = environment.domain_name if environment else DOMAIN_TO_COME
+        flow_url = (self.flow.webhook_url if self.flow else FLOW_TO_COME) if with_flow else None
+        return NumberTarget(domain, engage_path, flow_url)
+
+
+def take_snapshot(
+    session: Session, pool: Pool, scope: Scope | None = None, *, earlier: Snapshot | None = None
+) -> Snapshot:
+    """Return what there is now. Writes nothing. `earlier` saves reading the same sources again.
+
+    Raises `DeployError` when the environment cannot be what the config says (its domain suffix is taken) or its flow
+    is not there to attach to, and what the platform raises.
+    """
+    scope = scope or Scope()
+    platform, desired, config = session.platform, session.desired, session.flow
+    flow_read = pool.start(lambda: find_flow(platform, config)) if config else None
+    memory_read = pool.start(lambda: _remember(session, scope))
+    numbers_read = _start_numbers(session, pool, scope)
+    observed = observe(
+        session,
+        pool,
+        record_read=lambda: memory_read.result()[0],
+        contents=scope.contents,
+        variables=scope.contents or config is not None,
+        inventory=scope.inventory,
+        sources=scope.sources,
+        earlier=earlier.observed if earlier else None,
+    )
+    recorded = memory_read.result()[1]
+    numbers = numbers_read.result() if numbers_read else {}
+    if scope.numbers == "known":
+        latest = observed.record.latest
+        further = ({*recorded, *(latest.numbers if latest else ())}) - numbers.keys()
+        numbers = {**numbers, **(platform.list_numbers(sorted(further)) if further else {})}
+    flow = flow_read.result() if flow_read else None
+    if config and flow is None:
+        flow = recall_flow(platform, config, observed.variables)
+    wanted = {wish.number for wish in desired.numbers}
+    observed = replace(observed, numbers={number: found for number, found in numbers.items() if number in wanted})
+    if scope.contents:
+        observed = look_for_left_flows(platform, desired, observed, {flow.sid} if flow else set())
+    return Snapshot(observed, flow, numbers, recorded)
+
+
+def open_keeper(session: Session, snapshot: Snapshot) -> FlowKeeper | None:
+    """Return what keeps the config's flow, starting from the flow that was seen; None if the config has none."""
+    return FlowKeeper(session.platform, session.flow, snapshot.flow, session.report) if session.flow else None
+
+
+def _remember(session: Session, scope: Scope) -> tuple[Record, Mapping[str, RememberedNumber]]:
+    """Return what the record says: one reading of it serves both."""
+    records, desired = session.records, session.desired
+    record = read_record(records, desired.function_set, session.report) if scope.contents else Record(records.where)
+    is_needed = desired.numbers if scope.numbers == "wanted" else scope.numbers
+    return record, session.numbers.recall() if is_needed else {}
+
+
+def _start_numbers(session: Session, pool: Pool, scope: Scope) -> Future[dict[str, IncomingNumber]] | None:
+    """Begin to read the numbers that are known by name already."""
+    platform = session.platform
+    if scope.numbers == "all":
+        return pool.start(lambda: platform.list_numbers(None))
+    wanted = [wish.number for wish in session.desired.numbers]
+    named = wanted if isinstance(scope.numbers, str) else list(scope.numbers)
+    return pool.start(lambda: platform.list_numbers(named)) if named else None
