@@ -353,7 +353,9 @@ def test_lock_is_waited_for(stage: Deployer) -> None:
     stage.hold_lock(this_process())
 
     def release() -> None:
-        time.sleep(0.6)
+        # Once the command has read who holds it.
+        while not any(request["method"] == "GET" for request in stage.report(only=f"/Documents/{LOCK}")["requests"]):
+            time.sleep(0.02)
         with stage.open_gateway() as gateway:
             gateway.delete_document(LOCK)
 
