@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -351,19 +350,13 @@ def test_live_lock_is_respected_and_its_holder_named(stage: Deployer) -> None:
 
 def test_lock_is_waited_for(stage: Deployer) -> None:
     stage.hold_lock(this_process())
-
-    def release() -> None:
-        # Once the command has read who holds it.
-        while not any(request["method"] == "GET" for request in stage.report(only=f"/Documents/{LOCK}")["requests"]):
-            time.sleep(0.02)
+    with stage.start("up", "--lock-timeout", "60s") as waiting:
+        assert waiting.stderr is not None
+        assert any("Waiting for another deployment" in line for line in waiting.stderr)
         with stage.open_gateway() as gateway:
             gateway.delete_document(LOCK)
-
-    thread = threading.Thread(target=release)
-    thread.start()
-    waited = stage.ok("up", "--lock-timeout", "30s")
-    thread.join()
-    assert "Waiting for another deployment" in waited.err
+        _, told = waiting.communicate(timeout=120)
+    assert waiting.returncode == 0, told
 
 
 def test_dead_holder_on_this_machine_is_replaced_at_once(stage: Deployer) -> None:
