@@ -1,6 +1,7 @@
 """One HTTP session for everything that leaves the machine: TLS, proxies, timeouts, retries, and a report of each call.
 
-Knows nothing of Twilio's products; credentials are in a request only if its maker put them there.
+Knows nothing of Twilio's products; credentials are in a request only if its maker put them there. Long because the
+life of one request, from the gate to the report of its end, is read best in one place.
 """
 
 from __future__ import annotations
@@ -44,8 +45,7 @@ class Request:
     """One HTTP request. `repeatable`: sending it twice leaves the world as sending it once does.
 
     `within`: seconds for it in all, its repeats included, where the caller has less than usual. `once`: whatever comes
-    of it, it is not sent again.
-    `guarded`: unless it only reads, what `Transport.guard_writes` names may stop it.
+    of it, it is not sent again. `guarded`: unless it only reads, what `Transport.guard_writes` names may stop it.
     """
 
     method: str
