@@ -79,15 +79,26 @@ class FileRecords:
             raise self._unwritable(error) from error
 
     def _read(self) -> dict[str, SyncItem]:
+        """Return all items; raises `DeployError` for a file that is there and cannot be read: it is no empty record."""
         try:
             stored = json.loads(self._path.read_text(encoding="utf-8"))["items"]
             return {
                 key: SyncItem(key=key, revision=str(item["revision"]), data=dict(item["data"]))
                 for key, item in stored.items()
             }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            # Absent, or garbled by an editor or a full disk: a hint that is gone.
+        except (FileNotFoundError, NotADirectoryError):
             return {}
+        except OSError as error:
+            raise self._unreadable(error.strerror or type(error).__name__) from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise self._unreadable(f"it is truncated or garbled ({type(error).__name__})") from error
+
+    def _unreadable(self, why: str) -> DeployError:
+        return DeployError(
+            f"cannot read the record {self._path}",
+            why=f"{why}; it may hold what numbers had before ga-deploy bound them",
+            fix="make it readable, or put back a copy of it; only if nothing in it is needed any more, move it away",
+        )
 
     def _write(self, items: Mapping[str, SyncItem]) -> None:
         self._check()

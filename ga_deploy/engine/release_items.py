@@ -32,9 +32,14 @@ if TYPE_CHECKING:
 RELEASE_KEY = re.compile(r"release\.(\d{6,})")
 
 
-def pack_release(release: Release, numbers: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    """Return a release as the content of its item, as small as it has to be to fit; `numbers` go inside."""
-    content = _pack(release, numbers)
+def pack_release(
+    release: Release, numbers: Mapping[str, Mapping[str, object]], number_parts: int = 0
+) -> dict[str, object]:
+    """Return a release as the content of its item, as small as it has to be to fit.
+
+    `numbers` go inside; `number_parts` is how many items of their own they take otherwise.
+    """
+    content = {**_pack(release, numbers), "number_parts": number_parts}
     if not fits(content):
         # Values of non-secret variables are what can be missed: without them a rollback asks for the config's.
         content["variables"] = {
@@ -156,6 +161,12 @@ def unpack_release(item: SyncItem) -> Release:
         flows=_text_mapping(stored.get("flows", {})),
         salt=_text(stored.get("salt", "")),
     )
+
+
+def count_number_parts(item: SyncItem) -> int | None:
+    """Return how many items of their own the numbers of a release take; None if an older version did not note it."""
+    parts = item.data.get("number_parts")
+    return parts if isinstance(parts, int) and not isinstance(parts, bool) else None
 
 
 def pack_numbers(numbers: Mapping[str, Mapping[str, object]]) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ga_deploy.engine.release_items import (
     RELEASE_KEY,
     chunk_numbers,
+    count_number_parts,
     pack_intent,
     pack_numbers,
     pack_release,
@@ -44,14 +45,23 @@ _SPILLED = "bindings."
 
 
 def read_record(records: Records, function_set: str, report: Report = ignore) -> Record:
-    """Return what the record says about `function_set`; an unreadable item is skipped, aloud."""
+    """Return what the record says about `function_set`; an unreadable item is skipped, aloud.
+
+    The latest release comes with all its numbers, those in items of their own included.
+    """
     items = records.newest(_NEWEST)
     record = _read_items(items, function_set, records.where, report)
     if record.latest is None and len(items) == _NEWEST:
         # Other configs of this environment have filled the first page.
-        everything = sorted(records.starting_with(""), key=lambda item: item.key, reverse=True)
-        record = _read_items(everything, function_set, records.where, report)
-    return record
+        items = sorted(records.starting_with(""), key=lambda item: item.key, reverse=True)
+        record = _read_items(items, function_set, records.where, report)
+    if record.latest is None or record.latest.numbers:
+        return record
+    parts = next(count_number_parts(item) for item in items if item.key == _release_key(record.latest.number))
+    if parts == 0:
+        return record
+    spilled = records.starting_with(f"{_SPILLED}{record.latest.number:06d}.")
+    return replace(record, latest=_with_spilled_numbers(record.latest, spilled, parts, report))
 
 
 def list_releases(records: Records, function_set: str | None, report: Report = ignore) -> list[Release]:
@@ -61,18 +71,18 @@ def list_releases(records: Records, function_set: str | None, report: Report = i
     for item in reversed(records.starting_with("release.")):
         release = _read_release(item, report)
         if release is not None and function_set in (None, release.function_set):
-            releases.append(_with_spilled_numbers(release, spilled))
+            releases.append(_with_spilled_numbers(release, spilled, count_number_parts(item), report))
     return releases
 
 
 def write_release(records: Records, release: Release) -> None:
     """Put a release into the record, its many numbers first, so that a release that can be read is complete."""
     inline = dict(release.numbers)
-    if len(json.dumps(pack_numbers(inline))) > _NUMBERS_INLINE:
-        for part, chunk in enumerate(chunk_numbers(inline)):
-            records.put(f"{_SPILLED}{release.number:06d}.{part:03d}", {"numbers": pack_numbers(chunk)})
-        inline = {}
-    records.put(f"release.{release.number:06d}", pack_release(release, inline))
+    chunks = chunk_numbers(inline) if len(json.dumps(pack_numbers(inline))) > _NUMBERS_INLINE else []
+    for part, chunk in enumerate(chunks):
+        records.put(f"{_SPILLED}{release.number:06d}.{part:03d}", {"numbers": pack_numbers(chunk)})
+    content = pack_release(release, {} if chunks else inline, len(chunks))
+    records.put(_release_key(release.number), content)
 
 
 def write_intent(records: Records, intent: Intent) -> None:
@@ -162,10 +172,25 @@ def _read_release(item: SyncItem, report: Report) -> Release | None:
         return None
 
 
-def _with_spilled_numbers(release: Release, spilled: list[SyncItem]) -> Release:
+def _with_spilled_numbers(release: Release, spilled: list[SyncItem], parts: int | None, report: Report) -> Release:
+    """Return a release with the numbers that lie in items of their own, of which there should be `parts`."""
     numbers = dict(release.numbers)
+    read = 0
     for item in spilled:
         if item.key.startswith(f"{_SPILLED}{release.number:06d}."):
             with suppress(KeyError, ValueError, TypeError):
                 numbers.update(unpack_numbers(item.data["numbers"]))
+                read += 1
+    if parts is not None and read < parts:
+        report(
+            Warned(
+                f"the record does not hold all numbers of release {release.name}",
+                why=f"{parts - read} of {parts} items of numbers are missing or cannot be read",
+                fix="run `ga-deploy up` after a change, which writes a new release",
+            )
+        )
     return replace(release, numbers=numbers)
+
+
+def _release_key(number: int) -> str:
+    return f"release.{number:06d}"

@@ -198,13 +198,47 @@ def test_any_garbage_is_skipped_aloud(tmp_path_factory: pytest.TempPathFactory, 
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"items": 1}', '{"items": {"release.000001": {"data": 1}}}', "\x00"])
-def test_garbled_file_is_an_absent_record(tmp_path: Path, text: str) -> None:
+def test_a_file_that_cannot_be_read_is_no_empty_record(tmp_path: Path, text: str) -> None:
     file = tmp_path / "record.json"
-    file.write_text(text)
     records = FileRecords(file)
-    assert records.newest(20) == []
     write_release(records, make_release(1))
-    assert read_record(records, "/").last_number == 1
+    file.write_text(text)
+    for use in (
+        lambda: records.newest(20),
+        lambda: records.starting_with(""),
+        lambda: write_release(records, make_release(2)),
+        lambda: records.remove("release.000001"),
+    ):
+        with pytest.raises(DeployError, match=f"cannot read the record {file}"):
+            use()
+    assert file.read_text() == text, "it is left as it is"
+    file.unlink()
+    assert records.newest(20) == []
+
+
+def test_a_file_that_may_not_be_opened_is_no_empty_record(tmp_path: Path) -> None:
+    """A link to itself, since root may open everything."""
+    file = tmp_path / "record.json"
+    file.symlink_to(file)
+    with pytest.raises(DeployError, match=f"cannot read the record {file}"):
+        FileRecords(file).newest(20)
+
+
+@pytest.mark.parametrize("count", [3, 299, 300, 2_000])
+def test_all_numbers_of_a_release_are_read_back(tmp_path: Path, count: int) -> None:
+    numbers = {f"+1555{index:07d}": {"to": "engage", "profile": f"p{index % 7}"} for index in range(count)}
+    records = FileRecords(tmp_path / "record.json")
+    for number in (1, 2):
+        write_release(records, replace(make_release(number), numbers=numbers))
+    told: list[object] = []
+    record = read_record(records, "/", told.append)
+    assert record.latest.number == 2
+    assert record.latest.numbers == numbers
+    assert told == []
+    if count > 1_000:
+        records.remove("bindings.000002.000")
+        assert len(read_record(records, "/", told.append).latest.numbers) < count
+        assert "does not hold all numbers of release v2" in told[0].what
 
 
 def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
