@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def describe(config: Config, engage_url: str, account_sid: str) -> Deployment:
     """Return what the deployed functions are meant to do."""
     destinations = {
-        name: Destination(name, *_address(destination), limited=destination.hours is not None)
+        name: Destination(name, *_address(destination), destination.hours is not None, _words(destination))
         for name, destination in config.destinations.items()
     }
     handlings = {"": _handling(config), **{name: _handling(profile) for name, profile in config.profiles.items()}}
@@ -62,17 +62,27 @@ def _address(destination: Strict) -> tuple[str, str]:
     raise TypeError(type(destination).__name__)
 
 
+def _words(destination: Strict) -> str:
+    return str(destination.voicemail.say) if isinstance(destination, VoicemailDestination) else ""
+
+
 def _handling(profile: Config | Profile) -> Handling:
     outcomes = type(profile.outcomes).model_fields
     named = {"customerId": profile.input.customerId, "taskName": profile.input.taskName, **profile.input.variables}
     return Handling(
-        greeting=tuple(_step(step) for step in profile.greeting),
+        greeting=(*(_step(step) for step in profile.greeting), *_announcement(profile)),
         outcomes={name: tuple(_step(step) for step in getattr(profile.outcomes, name)) for name in outcomes},
         told={name: _value(value) for name, value in named.items() if value is not None},
         reconnects=profile.asapp.reconnect,
         waiting=tuple(_step(step) for step in steps_of_waiting(profile.waiting, profile.voice)),
         waiting_seconds=float(profile.waiting.max_seconds),
     )
+
+
+def _announcement(profile: Config | Profile) -> tuple[Step, ...]:
+    """Return what is said before the call is recorded; callers hear it as the end of the greeting."""
+    said = profile.recording.announce if profile.recording else ""
+    return (Step("say", text=str(said)),) if said.strip() else ()
 
 
 def _value(value: str | From) -> Value:

@@ -125,7 +125,7 @@ class Voicemail(Strict):
     say: Annotated[Text, Field(max_length=3000)] = Field(
         "Please leave a message after the tone.", description='said before the tone; "" is the tone alone'
     )
-    max_seconds: Annotated[Whole, Field(ge=1, le=3600)] = Field(120, description="how long a message may be")
+    max_seconds: Annotated[Whole, Field(ge=2, le=3600)] = Field(120, description="how long a message may be")
     notify: Notify | None = Field(
         None, description="web hook that gets the recording's URL; to fetch it takes the account's credentials"
     )

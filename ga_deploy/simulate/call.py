@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 # axis.
 _APPLICATION_ERROR = "We are sorry, an application error has occurred. Goodbye."
 _RECORD_SECONDS = 5.0
+_TIME_LIMIT = 14400  # Twilio docs, Dial: four hours unless `timeLimit` says otherwise
 _PAY_SECONDS = 20.0
 # The verbs that are carried out; a method each. Twilio knows others too: meeting one is said, and skipped.
 _SIMULATED = frozenset(
@@ -54,6 +55,8 @@ _SIMULATED = frozenset(
 )
 # Their rules are looked at by `targets`, which knows what is done with the rest of a document in part refused.
 _HANDING_OVER = frozenset({"Dial", "Enqueue", "Refer"})
+# What a document behind `waitUrl` may have (Twilio docs, Enqueue).
+_IN_A_QUEUE = frozenset({"Say", "Play", "Pause", "Gather", "Hangup", "Redirect", "Leave"})
 _ENQUEUED_RESULTS = {
     "answered": "bridged",
     "busy": "queue-full",
@@ -145,6 +148,8 @@ class _Call:
 
     async def _run(self) -> Ending:
         self._enter("ringing")
+        if self._plan.placed:
+            self._answer()
         goto: _Goto | None = _Goto(self._plan.voice_url, self._plan.voice_method)
         while goto is not None:
             document = await self._ask(goto)
@@ -154,11 +159,8 @@ class _Call:
 
     async def _carry_out(self, document: _Document) -> _Goto | None:
         answer = document.answer
-        # Neither needs the line: a call that is only redirected goes on ringing.
-        if self._answered_at is None and not (answer.verbs and answer.verbs[0].name in {"Reject", "Redirect"}):
-            self._answered_at = self._now()
-            self._note("answered", "Twilio answers the call")
-            self._enter("greeting")
+        if not answer.verbs:
+            self._answer()
         if answer.kind == "speech":
             await self._speak(answer.speech, 1, plain=True)
             return None
@@ -166,11 +168,19 @@ class _Call:
             await self._happen("play", "the answer itself is a sound", self._plan.play_seconds, heard=True)
             return None
         for number, verb in enumerate(answer.verbs, 1):
+            if not _rings_on(verb):
+                self._answer()
             self._follows = any(later.name != "Hangup" for later in answer.verbs[number:])
             goto = await self._do(verb, document.url)
             if goto is not None:
                 return goto
         return None
+
+    def _answer(self) -> None:
+        if self._answered_at is None:
+            self._answered_at = self._now()
+            self._note("answered", "Twilio answers the call")
+            self._enter("greeting")
 
     async def _do(self, verb: Element, base: str) -> _Goto | None:
         if verb.name not in _SIMULATED:
@@ -248,18 +258,32 @@ class _Call:
             return _Goto(action.url, action.method, {"Digits": ""})
         return None
 
-    async def _record(self, verb: Element, base: str) -> _Goto:
-        await self._happen("record", "the caller's voice is recorded", _RECORD_SECONDS, heard=True)
-        recording = {"RecordingDuration": str(round(_RECORD_SECONDS)), "RecordingSid": _sid("RE")}
-        return _Goto(resolve(base, verb.get("action")), verb.get("method", "POST").upper(), recording)
+    async def _record(self, verb: Element, base: str) -> _Goto | None:
+        """Record a message. A hang-up ends it as a rule: its action is asked all the same, to a call that is over."""
+        self._enter("transfer")
+        at, ends = self._now(), self._plan.record_ends
+        if ends == "nothing":
+            silence = float(read_whole_number(verb.get("timeout"), 5))
+            await self._happen("record", "the caller leaves no message", silence)
+            return None
+        seconds = min(_RECORD_SECONDS, float(read_whole_number(verb.get("maxLength"), 3600)))
+        url, method = resolve(base, verb.get("action")), verb.get("method", "POST").upper()
+        try:
+            await self._happen("record", "the caller's voice is recorded", seconds, heard=True)
+            gone = ends == "hang-up"
+        except _CallerGoneError:
+            gone = True
+        self._routes.append(Route("voicemail", urlsplit(url).query, "answered", at))
+        parameters = _recorded(self._plan.account_sid, self._now() - at) | {"Digits": "hangup" if gone else "#"}
+        if gone:
+            await self._ask_in_vain(url, method, parameters)
+            raise _CallerGoneError
+        return _Goto(url, method, parameters)
 
     async def _sms(self, verb: Element, base: str) -> _Goto | None:
         """Send a text beside the call: nothing is sent here, and the next verb follows unless there is an action."""
-        outbound = list_parameters(self._plan)["Direction"].startswith("outbound")
-        ours, theirs = self._plan.to_number, self._plan.from_number
-        to, sender = (ours, theirs) if outbound else (theirs, ours)
-        detail: dict[str, Json] = {"text": verb.text, "to": verb.get("to", to), "from": verb.get("from", sender)}
-        self._note("sms", f"a text to {verb.get('to', to)} is not sent here", detail)
+        to, sender = verb.get("to", self._plan.customer), verb.get("from", self._plan.ours)
+        self._note("sms", f"a text to {to} is not sent here", {"text": verb.text, "to": to, "from": sender})
         if "action" not in verb.attributes:
             return None
         sent = {"SmsSid": _sid("SM"), "SmsStatus": "sent"}
@@ -318,6 +342,8 @@ class _Call:
                 await self._ask_in_vain(url, method)
             raise _CallerGoneError
         self._enter("result")
+        if not leg.opened and not self._plan.asks_after_refusal:
+            return None
         return _Goto(url, method) if action else None
 
     async def _open_stream(self, stream: Element, base: str, number: int) -> StreamLeg:
@@ -391,9 +417,15 @@ class _Call:
             for one in found:
                 self._routes.append(Route(one.kind, one.address, result if one == target else "canceled", at))
             if result == "answered":
+                self._answer()
                 self._note("answered", f"connected to {target.kind} {target.address}" if target else "")
-                await self._happen("dial", "they talk", reaction.talk, heard=True)
-                parameters |= {"DialCallDuration": str(round(reaction.talk)), "DialBridged": "true"}
+                limit = float(read_whole_number(verb.get("timeLimit"), _TIME_LIMIT))
+                cut = "" if reaction.talk <= limit else f", and are cut off after {limit:.0f} s"
+                talk = min(reaction.talk, limit)
+                await self._happen("dial", f"they talk{cut}", talk, heard=True)
+                parameters |= {"DialCallDuration": str(round(talk)), "DialBridged": "true"}
+                if verb.get("record", "do-not-record") not in {"do-not-record", "false"}:
+                    parameters |= _recorded(self._plan.account_sid, talk)
             if found:
                 parameters["DialCallSid"] = _sid("CA")
         except _CallerGoneError:
@@ -458,6 +490,8 @@ class _Call:
         label = f"queues for {target.address}: {reaction.result}"
         parameters = {"QueueResult": _ENQUEUED_RESULTS[reaction.result], "QueueTime": str(round(waiting))}
         try:
+            if verb.get("waitUrl"):
+                await self._ask_for_music(verb, base)
             await self._happen("enqueue", label, waiting, heard=True, detail=_describe((target,)))
             self._routes.append(Route(target.kind, target.address, reaction.result, at))
             if reaction.result == "answered":
@@ -471,6 +505,19 @@ class _Call:
                 await self._ask_in_vain(url, method, parameters | {"QueueResult": "hangup"})
             raise
         return self._after_handing_over(verb, base, parameters, taken=reaction.result == "answered")
+
+    async def _ask_for_music(self, verb: Element, base: str) -> None:
+        """Ask what the caller is to hear in the queue; an address elsewhere is not contacted."""
+        url, method = resolve(base, verb.get("waitUrl")), verb.get("waitUrlMethod", "POST").upper()
+        if (urlsplit(url).hostname or "") not in self._own_hosts and url not in self._plan.pages:
+            self._note("wait", f"what {redact(url)} plays in the queue is not asked for")
+            return
+        self._requests += 1
+        page = self._plan.pages.get(url)
+        goto = _Goto(url, method, {"QueuePosition": "1", "QueueTime": "0", "CurrentQueueSize": "1"})
+        answer, _ = await self._exchange(goto, "wait", page_reply=_page_reply(page) if page else None, heard=True)
+        for wrong in (one.name for one in answer.verbs if one.name not in _IN_A_QUEUE):
+            self._note("error", f"Enqueue: `{wrong}` cannot be in what is heard in a queue")
 
     async def _refer(self, verb: Element, base: str) -> _Goto | None:
         self._enter("transfer")
@@ -701,6 +748,18 @@ class _StreamCallback:
         }
         method = self.stream.get("statusCallbackMethod", "POST").upper()
         self.call_back(resolve(self.base, url), method, parameters)
+
+
+def _rings_on(verb: Element) -> bool:
+    """Tell whether a call that nobody answered yet goes on ringing with this verb: none of these needs the line."""
+    return verb.name in {"Reject", "Redirect"} or (verb.name == "Dial" and verb.get("answerOnBridge").lower() == "true")
+
+
+def _recorded(account_sid: str, seconds: float) -> dict[str, str]:
+    """Return what an action is told of a recording; to fetch it takes the account's credentials."""
+    sid = _sid("RE")
+    url = f"https://api.twilio.com/2010-04-01/Accounts/{account_sid}/Recordings/{sid}"
+    return {"RecordingUrl": url, "RecordingSid": sid, "RecordingDuration": str(round(seconds))}
 
 
 def _read_parameters(stream: Element) -> dict[str, str]:

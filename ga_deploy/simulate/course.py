@@ -139,20 +139,16 @@ class _Course:
         destination = self._deployment.choose(step, self._facts)
         if destination is None or self._all_closed:
             return False
-        first = self._happened[0] if self._happened else None
-        if first and first.kind == "route" and _leads_to(first, destination.kind, destination.address):
-            self._happened.pop(0)
+        said = Happened("say", same_spaces(destination.says))
+        behind = 1 if destination.says and self._happened[:1] == [said] else 0
+        first = self._happened[behind] if len(self._happened) > behind else None
+        if first and first.kind == "route" and destination.is_meant_by(first.route_kind, first.text):
+            del self._happened[: behind + 1]
             return first.result == "answered"
         if not destination.limited:
             came = f"instead: {first}" if first else "nothing came"
             self.problem = f"{where} (send to `{destination.name}`, {destination.address}) is missing; {came}"
         return False
-
-
-def _leads_to(route: Happened, kind: str, address: str) -> bool:
-    if kind == "redirect":
-        return route.route_kind == kind and route.text.partition("?")[0] == address.partition("?")[0]
-    return route.route_kind == kind and route.text == address
 
 
 def same_spaces(text: str) -> str:

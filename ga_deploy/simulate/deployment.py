@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import parse_qs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,13 +52,23 @@ class Step:
 class Destination:
     """Somebody a caller may be handed to.
 
-    `limited`: it has opening hours. `address` as it appears in the TwiML.
+    `limited`: it has opening hours. `address` as it appears in the TwiML; voicemail has none, and `says` what is heard
+    before the tone.
     """
 
     name: str
     kind: str
     address: str
     limited: bool = False
+    says: str = ""
+
+    def is_meant_by(self, kind: str, address: str) -> bool:
+        """Tell whether somebody of this kind and address is this destination; a voicemail is told by its action."""
+        if kind != self.kind:
+            return False
+        if kind == "voicemail":
+            return self.name in parse_qs(address).get("to", [self.name])
+        return self.address.partition("?")[0] == address.partition("?")[0]
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,10 @@ class Deployment:
     through_flow: bool = False
     hooks_add_input: bool = False
     hooks_choose_steps: bool = False
+
+    def find(self, kind: str, address: str) -> str:
+        """Return the name of the destination of this kind and address; empty if the config lists none."""
+        return next((one.name for one in self.destinations.values() if one.is_meant_by(kind, address)), "")
 
     def choose(self, step: Step, facts: Mapping[str, str]) -> Destination | None:
         """Return the listed destination that a `send` leads to with these facts, if it leads anywhere."""

@@ -321,10 +321,9 @@ def _judge_way(record: CallRecord, expected: Expectation, deployment: Deployment
         failings.append(Failing("ending", f"the call ended as `{record.ending}`"))
     elif expected.ending is None and not expected.may_stay:
         failings += [Failing("ending", event.label) for event in record.of("gave-up")]
-    listed = {(one.kind, one.address.partition("?")[0]): one.name for one in deployment.destinations.values()}
-    names = [listed.get((route.kind, route.address.partition("?")[0])) for route in record.routes]
+    names = [deployment.find(route.kind, route.address) for route in record.routes]
     for route, name in zip(record.routes, names, strict=True):
-        if name is None and route.address.partition("?")[0] != deployment.fallback_url.partition("?")[0]:
+        if not name and route.address.partition("?")[0] != deployment.fallback_url.partition("?")[0]:
             failings.append(Failing("went", f"{route.kind} {route.address} is not a destination of the config"))
     if expected.went is not None and tuple(name or "?" for name in names) != expected.went:
         way = " → ".join(name or "?" for name in names) or "nowhere"
@@ -402,4 +401,6 @@ def describe_route(record: CallRecord) -> str:
 
 
 def _name_route(route: Route) -> str:
+    if route.kind == "voicemail":
+        return route.kind
     return route.address if route.address.startswith("sip") else f"{route.kind} {route.address}"

@@ -30,9 +30,9 @@ class HangUp:
 class Target:
     """Somebody to hand the caller to, as the TwiML names them.
 
-    `kind`: number, sip, client, conference, queue, enqueue, refer or redirect. `address` is without SIP
-    headers, which are in `headers`; for `enqueue` it is the workflow or the queue. `caller_id` and `task`
-    as written. `whisper_url` is what the called party is to hear before being connected.
+    `kind`: number, sip, client, conference, queue, enqueue, refer, redirect or voicemail. `address` is without SIP
+    headers, which are in `headers`; for `enqueue` it is the workflow or the queue, for `voicemail` the query of the
+    action. `caller_id` and `task` as written. `whisper_url` is what the called party is to hear before being connected.
     """
 
     kind: str
@@ -78,7 +78,9 @@ class CallPlan:
     `pages` are addresses outside the deployment that answer something; any other address outside it is a
     target of kind `redirect`: no request ever goes there. `repeat_webhooks` sends every webhook twice, as
     Twilio does after a lost answer. `play_seconds` is how long a sound file is taken to last, since none
-    is fetched.
+    is fetched. `record_ends` is how the caller ends a message: who says nothing leaves none. `asks_after_refusal`:
+    whether Connect's action is asked when the stream was refused, which Twilio documents nowhere; else what stands
+    behind Connect is carried out. `placed`: the account placed the call itself, from `from_number` to `to_number`.
     """
 
     name: str
@@ -98,6 +100,9 @@ class CallPlan:
     own_hosts: frozenset[str] = frozenset()
     repeat_webhooks: bool = False
     play_seconds: float = 5.0
+    record_ends: Literal["hang-up", "key", "nothing"] = "hang-up"
+    asks_after_refusal: bool = True
+    placed: bool = False
     max_requests: int = 60
     max_seconds: float = 3600.0
 
@@ -105,6 +110,16 @@ class CallPlan:
     def is_sip(self) -> bool:
         """Whether the caller came in over SIP: only such a call can be referred."""
         return "SipCallId" in self.parameters or self.from_number.startswith("sip:")
+
+    @property
+    def customer(self) -> str:
+        """The number of the other party, whoever placed the call."""
+        return self.to_number if self.placed else self.from_number
+
+    @property
+    def ours(self) -> str:
+        """The account's own number."""
+        return self.from_number if self.placed else self.to_number
 
 
 def list_parameters(plan: CallPlan) -> dict[str, str]:
@@ -115,7 +130,7 @@ def list_parameters(plan: CallPlan) -> dict[str, str]:
         "CallSid": plan.call_sid,
         "Called": plan.to_number,
         "Caller": plan.from_number,
-        "Direction": "inbound",
+        "Direction": "outbound-api" if plan.placed else "inbound",
         "From": plan.from_number,
         "FromCity": "SPRINGFIELD",
         "FromCountry": "US",

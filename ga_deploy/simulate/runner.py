@@ -170,6 +170,8 @@ def make_plan(scenario: Scenario, deployment: Deployment, call_sid: str) -> Call
         call_sid=call_sid,
         account_sid=deployment.account_sid,
         from_number="sip:caller@sip.example.com" if scenario.sip else scenario.from_number,
+        record_ends=scenario.caller.ends_message,
+        asks_after_refusal=scenario.asks_after_refusal,
         parameters={**(_SIP_CALL if scenario.sip else {}), **scenario.parameters},
         hang_up=scenario.caller.hang_up,
         digits=scenario.caller.keys,
@@ -182,6 +184,8 @@ def make_plan(scenario: Scenario, deployment: Deployment, call_sid: str) -> Call
     to_number = scenario.to_number or numbers.get(scenario.profile)
     if to_number:
         plan = replace(plan, to_number=to_number)
+    if scenario.placed:
+        plan = replace(plan, placed=True, from_number=plan.to_number, to_number=plan.from_number)
     if scenario.fallback:
         url = deployment.fallback_url or "https://fallback.example.com/voice"
         plan = replace(plan, fallback_url=url, pages={url: scenario.fallback})
@@ -189,12 +193,10 @@ def make_plan(scenario: Scenario, deployment: Deployment, call_sid: str) -> Call
 
 
 def _make_reactions(scenario: Scenario, deployment: Deployment) -> Callable[[Target, int], Reaction]:
-    names = {(one.kind, one.address.partition("?")[0]): name for name, one in deployment.destinations.items()}
-
     def react(target: Target, attempt: int) -> Reaction:
         by_name = scenario.reactions_by_name
         if by_name:
-            name = names.get((target.kind, target.address.partition("?")[0]), "")
+            name = deployment.find(target.kind, target.address)
             return by_name.get(name) or by_name.get("default") or Reaction()
         if not scenario.reactions:
             return Reaction()
@@ -206,6 +208,7 @@ def _make_reactions(scenario: Scenario, deployment: Deployment) -> Callable[[Tar
 def list_facts(scenario: Scenario, plan: CallPlan, setting: Setting, record: CallRecord) -> dict[str, str]:
     """Return what is known of the call under the names that configs use: `call.X`, `query.X`, `outcome.X` …"""
     facts = {f"call.{name}": value for name, value in list_parameters(plan).items()}
+    facts |= {"call.customer": plan.customer, "call.ours": plan.ours}
     facts |= {f"query.{name}": value for name, value in scenario.query.items()}
     if scenario.profile:
         facts["query.profile"] = scenario.profile

@@ -38,10 +38,12 @@ class CallerScript:
     """What the caller does.
 
     `says` is a WAV file or the name of a shipped voice. `barge_in_after`: it is said when the agent has been speaking
-    for so many seconds; else when the agent has finished. Noise, loss and jitter are the line's.
+    for so many seconds; else when the agent has finished. `ends_message` is how a voicemail ends: `nothing` leaves
+    none. Noise, loss and jitter are the line's.
     """
 
     hang_up: HangUp | None = None
+    ends_message: Literal["hang-up", "key", "nothing"] = "hang-up"
     says: str = ""
     keys: str = ""
     barge_in_after: float | None = None
@@ -72,6 +74,7 @@ class DeploymentFault:
 class Scenario:
     """One kind of call.
 
+    `placed`: the account placed the call, `from_number` is whom it called. `asks_after_refusal` as in `CallPlan`.
     `file` says where it was read from, and `places` where in it the values stand that others have to know;
     `only_if` names a feature that the config must have.
     """
@@ -87,6 +90,8 @@ class Scenario:
     to_number: str = ""
     profile: str = ""
     sip: bool = False
+    placed: bool = False
+    asks_after_refusal: bool = True
     parameters: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     repeat_webhooks: bool = False

@@ -29,7 +29,10 @@ SHIPPED = Path(__file__).parent / "scenarios"
 MAX_BYTES = 64 * 1024
 PHASES = ("ringing", "greeting", "stream", "result", "transfer")
 RESULTS = ("answered", "busy", "no-answer", "failed", "canceled", "declined")
-OUTCOMES = ("agent", "system", "completed", "dropped", "unknown", "failed", "bypass", "exhausted")
+OUTCOMES = (
+    *("agent", "system", "completed", "dropped", "unknown", "failed"),
+    *("closed", "machine", "bypass", "exhausted"),
+)
 ENDINGS = ("hung-up", "caller-hung-up", "transferred", "rejected", "application-error", "endless")
 MAX_DEPTH = 20
 _OPENING = (
@@ -373,6 +376,8 @@ def _read_call(section: _Section) -> dict[str, Any]:
         "to_number": section.text("to"),
         "profile": section.text("profile"),
         "sip": bool(section.flag("sip")),
+        "placed": bool(section.flag("placed")),
+        "asks_after_refusal": bool(section.flag("asks_after_refusal", True)),
         "parameters": _read_parameters(section),
         "query": section.table("query"),
         "repeat_webhooks": bool(section.flag("repeat_webhooks")),
@@ -420,6 +425,7 @@ def _read_asapp(section: _Section) -> AsappScript:
 def _read_caller(section: _Section) -> CallerScript:
     return CallerScript(
         hang_up=section.section("hang_up", _read_hang_up, None),
+        ends_message=section.choice("ends_message", ("hang-up", "key", "nothing"), "hang-up"),  # type: ignore[arg-type]
         says=_read_voice(section),
         keys=_read_keys(section),
         barge_in_after=section.optional_number("barge_in_after", 0, 600),

@@ -61,6 +61,10 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         "One bidirectional stream a call, four hours a call, 100 callers in a queue unless set otherwise",
         "Voice limits",
     ),
+    Behaviour(
+        "A `<Record>` in which nothing was recorded goes on with the next verb, without its action",
+        "Record (the example that says that nothing was received)",
+    ),
     # assumed
     _assumed(
         "After a refused handshake, and after the server closed the stream, `<Connect action>` is "

@@ -80,7 +80,6 @@ VERBS: dict[str, Form] = {
     "Refer": Form(_words("action method"), children=_words("Sip ReferSip"), hands_over=True),
     "Record": Form(
         _words("""action method timeout finishOnKey maxLength playBeep transcribe transcribeCallback""") | _RECORDING,
-        ends=True,
     ),
     "Hangup": Form(frozenset(), children=_words("Parameter"), ends=True),
     "Reject": Form(_words("reason"), children=_words("Parameter"), ends=True),

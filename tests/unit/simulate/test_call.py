@@ -307,10 +307,93 @@ def test_gather_and_record_ask_their_action():
         keys="<Record action='/voice'/>",
         voice="",
     )
-    record = ring(site, digits="1")
+    record = ring(site, digits="1", record_ends="key")
     assert record.said == ("Press one.",)
     assert site.fields("/keys")["Digits"] == "1"
     assert site.fields("/voice")["RecordingDuration"] == "5"
+    assert record.ending == "hung-up"
+
+
+@pytest.mark.parametrize("leaves", [None, HangUp("transfer", 2.0)])
+def test_a_message_ends_with_a_hang_up_and_its_action_is_asked_of_a_call_that_is_over(leaves):
+    site = Site(engage="<Say>Leave a message.</Say><Record action='/voice?to=mailbox' maxLength='3'/>", voice="")
+    record = ring(site, hang_up=leaves)
+    told = site.fields("/voice")
+    assert told["CallStatus"] == "completed"
+    assert told["Digits"] == "hangup"
+    assert told["RecordingUrl"].endswith(told["RecordingSid"])
+    assert told["RecordingDuration"] == ("3" if leaves is None else "2")
+    assert record.ending == "caller-hung-up"
+    assert [(route.kind, route.address, route.result) for route in record.routes] == [
+        ("voicemail", "to=mailbox", "answered")
+    ]
+
+
+def test_without_a_message_the_next_verb_follows_and_no_action():
+    site = Site(engage="<Record action='/voice' timeout='4'/><Say>Goodbye.</Say>", voice="<Say>No.</Say>")
+    record = ring(site, record_ends="nothing")
+    assert record.said == ("Goodbye.",)
+    assert [path for path, _ in site.seen] == ["/engage"]
+
+
+DIAL = '<Dial action="/after" {}><Number>+15550100001</Number></Dial>'
+
+
+def test_a_call_rings_on_until_somebody_answers_who_is_bridged():
+    site = Site(engage=DIAL.format('answerOnBridge="true"'), after="<Say>Bye.</Say>")
+    answered = ring(site, react=lambda *_: Reaction(ringing=6.0))
+    assert answered.answered_at is not None
+    assert answered.answered_at >= 6
+    busy = ring(site, react=lambda *_: Reaction("busy"))
+    assert [event.kind for event in busy.events if event.kind in {"answered", "dial", "say"}] == [
+        "dial", "answered", "say",
+    ]  # fmt: skip
+
+
+def test_a_conversation_is_cut_off_at_its_time_limit_and_recorded_if_asked():
+    site = Site(engage=DIAL.format('timeLimit="60" record="record-from-answer-dual"'), after="")
+    ring(site, react=lambda *_: Reaction(talk=300.0))
+    assert site.fields("/after")["DialCallDuration"] == "60"
+    assert site.fields("/after")["RecordingDuration"] == "60"
+    ring(plain := Site(engage=DIAL.format('record="do-not-record"'), after=""))
+    assert "RecordingUrl" not in plain.fields("/after")
+
+
+def test_what_a_queue_plays_is_asked_for_where_it_is_ours():
+    queue = '<Enqueue action="/after" waitUrl="{}" waitUrlMethod="GET">support_line</Enqueue>'
+    site = Site(engage=queue.format("/music"), music="<Play>/a.mp3</Play><Dial>+15550100001</Dial>", after="")
+    record = ring(site)
+    assert any("`Dial` cannot be" in event.label for event in record.of("error"))
+    assert [(route.kind, route.address) for route in record.routes] == [("enqueue", "support_line")]
+    elsewhere = ring(Site(engage=queue.format("https://music.example.com/hold"), after=""))
+    assert elsewhere.of("wait")
+    assert not elsewhere.of("error", "warning")
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_refused_stream_leads_to_the_same_document_by_its_action_or_what_stands_behind(asks):
+    connect = '<Connect action="/done"><Stream url="wss://asapp.example.com/m"/></Connect><Redirect>/done</Redirect>'
+    refused = StreamLeg(opened=False, seconds=0.1, ended_by="error", error=31920, reason="refused: 404")
+    site = Site(engage=connect, done="<Say>Sorry.</Say>")
+    record = ring(site, streams=Streams(refused), asks_after_refusal=asks)
+    assert [path for path, _ in site.seen] == ["/engage", "/done"]
+    assert record.said == ("Sorry.",)
+    assert not [event for event in record.of("webhook") if event.detail.get("unreachable")]
+
+
+def test_a_caller_without_a_number_is_dialled_on_only_with_a_caller_id():
+    refused = ring(Site(engage=DIAL.format(""), after=""), from_number="client:alice")
+    assert any(event.label.startswith("13214") for event in refused.of("error"))
+    shown = ring(Site(engage=DIAL.format('callerId="+15550100000"'), after=""), from_number="client:alice")
+    assert shown.reached
+
+
+def test_a_call_that_the_account_placed_is_answered_and_tells_so():
+    site = Site(engage="<Sms>Hello</Sms><Hangup/>")
+    record = ring(site, placed=True, from_number="+15550100000", to_number="+15550123456")
+    told = site.fields("/engage")
+    assert (told["Direction"], told["CallStatus"]) == ("outbound-api", "in-progress")
+    assert record.of("sms")[0].detail == {"text": "Hello", "to": "+15550123456", "from": "+15550100000"}
 
 
 def test_a_gather_without_input_falls_through():

@@ -20,7 +20,7 @@ from ga_deploy.simulate.judge import Expectation, find_dead_air, judge
 from ga_deploy.simulate.junit import write_junit
 from ga_deploy.simulate.plan import Reaction
 from ga_deploy.simulate.record import CallRecord, Event, Span, StreamLeg
-from ga_deploy.simulate.runner import expand
+from ga_deploy.simulate.runner import expand, make_plan
 from ga_deploy.simulate.scenario import Scenario
 from ga_deploy.simulate.world import World
 from tests.unit.simulate.scripted import DOMAIN, Site, Streams, plan, talk, world
@@ -103,6 +103,35 @@ def test_the_destination_follows_from_the_conversation():
     sip = '<Say>Please hold.</Say><Dial action="/done"><Sip>sip:billing@pbx.example.com?X-A=1</Sip></Dial>'
     assert not checks(site(first=sip), AGENT, **facts)
     assert checks(site(), AGENT, **facts) == {"course"}
+
+
+def test_a_voicemail_is_what_is_said_before_it_and_the_mailbox_of_its_action():
+    boxes = {name: Destination(name, "voicemail", "", says=f"Leave it to {name}.") for name in ("box", "other")}
+    handling = replace(HANDLING, outcomes={"agent": (Step("send", to="box"),)})
+    deployment = replace(DEPLOYMENT, destinations=boxes, handlings={"": handling})
+
+    def judged(first: str, ends: str = "hang-up"):
+        call = plan(record_ends=ends)
+        record = asyncio.run(place_call(call, world(site(first=first), Streams()), FastClock()))
+        return judge(record, Expectation(outcome="agent", went=("box",), reaches=True), deployment, handling, FACTS)
+
+    right = "<Say>Leave it to box.</Say><Record action='/done?to=box&amp;DialCallStatus=x'/>"
+    assert judged(right).passed, judged(right).failings
+    assert judged(right).went == "voicemail (answered) → caller hung up"
+    wrong = right.replace("to=box", "to=other")
+    assert {failing.check for failing in judged(wrong).failings} == {"course", "went"}
+    unsaid = right.replace("Leave it to box.", "Speak.")
+    assert {failing.check for failing in judged(unsaid).failings} == {"course"}
+    assert not judged(right, "nothing").passed
+
+
+def test_whoever_placed_the_call_the_customer_is_the_other_party():
+    scenario = Scenario("x", "x", placed=True, from_number="+15550123456", to_number="+15550100000")
+    call = make_plan(scenario, DEPLOYMENT, "CA" + "1" * 32)
+    assert (call.from_number, call.to_number) == ("+15550100000", "+15550123456")
+    assert (call.customer, call.ours) == ("+15550123456", "+15550100000")
+    inbound = make_plan(replace(scenario, placed=False), DEPLOYMENT, "CA" + "1" * 32)
+    assert (inbound.customer, inbound.ours) == ("+15550123456", "+15550100000")
 
 
 def test_a_destination_with_hours_may_be_left_out():

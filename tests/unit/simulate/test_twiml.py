@@ -9,6 +9,8 @@ from twilio.twiml.voice_response import Connect, Dial, Enqueue, Refer, VoiceResp
 
 from ga_deploy.simulate.twiml import MAX_BYTES, parse_twiml, read_answer, resolve, walk
 
+SAFE = "<Connect action='/a'><Stream url='wss://a/b'/></Connect><Redirect>{}</Redirect>"
+
 
 def parse(body: str):
     return parse_twiml(f"<Response>{body}</Response>".encode())
@@ -80,7 +82,10 @@ def test_unknown_elements_are_not_carried_out_but_their_neighbours_are():
         ("<Dial action='/a'>+15550100001</Dial><Hangup/>", ["Hangup"]),
         ("<Dial>+15550100001</Dial><Hangup/>", []),
         ("<Enqueue action='/a'>q</Enqueue><Say>x</Say>", ["Say"]),
-        ("<Record/><Say>x</Say>", ["Say"]),
+        ("<Record/><Say>x</Say>", []),  # an empty recording goes on with the next verb
+        (SAFE.format("/a"), []),
+        (SAFE.format("/b"), ["Redirect"]),
+        ("<Enqueue action='/a'>q</Enqueue><Redirect>/a</Redirect>", ["Redirect"]),
         ("<Gather action='/a'/><Say>x</Say>", []),
         ("<Say>x</Say><Pause/><Hangup/>", []),
     ],
