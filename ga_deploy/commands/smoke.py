@@ -39,6 +39,8 @@ EARLY = (404, 408, 425, 429, 502, 503, 504)
 PAUSE_SECONDS = 2.0
 MEDIA_SECONDS = 8.0
 REFUSED = (400, 401, 403)
+# What the functions take for "off" in GA_ENABLED.
+OFF = frozenset({"false", "off", "no", "0", "disabled", "paused"})
 
 # ASAPP's go-live list: what nobody but a person with a telephone can judge.
 TEST_CALLS = (
@@ -292,7 +294,7 @@ class Smoke:
         for environment in self.gateway.list_environments(service.sid):
             if f"https://{environment.domain_name}" == self.base:
                 variables = {one.key: one.value for one in self.gateway.list_variables(service.sid, environment.sid)}
-                off = variables.get("GA_ENABLED", "true").strip().lower() in {"false", "off", "no", "0"}
+                off = variables.get("GA_ENABLED", "true").strip().lower() in OFF
                 return off or variables.get("GA_TRAFFIC_PERCENT", "100").strip() != "100"
         return False
 

@@ -13,7 +13,7 @@ from ga_deploy.config.scalars import digest, finding, is_made_up, require_text, 
 if TYPE_CHECKING:
     from pydantic_core import PydanticCustomError
 
-_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
+_LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|::1")
 
 
 def check_phone_number(value: Any) -> str:
@@ -25,7 +25,7 @@ def check_phone_number(value: Any) -> str:
             f'write "+{value}", in quotes',
         )
     require_text(value)
-    if re.fullmatch(r"\+[1-9]\d{6,14}", value):
+    if re.fullmatch(r"\+[1-9][0-9]{6,14}", value):
         return str(value)
     if is_made_up(value):
         return "+1500555" + str(int(digest(value, 8), 16) % 10_000).zfill(4)
@@ -37,7 +37,7 @@ def check_phone_number(value: Any) -> str:
 
 
 PhoneNumber = Annotated[
-    str, BeforeValidator(check_phone_number), WithJsonSchema({"type": "string", "pattern": r"^\+[1-9]\d{6,14}$"})
+    str, BeforeValidator(check_phone_number), WithJsonSchema({"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$"})
 ]
 
 

@@ -12,12 +12,16 @@ from difflib import get_close_matches
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from ga_deploy.config.calling import check_calling
 from ga_deploy.config.explain import dotted, locate, place_of
+from ga_deploy.config.fallback_checks import check_fallback
+from ga_deploy.config.open_hours import check_open_hours
 from ga_deploy.config.outcomes import all_outcomes, check_outcomes, defined, no_such
 from ga_deploy.config.queue import locate_lookups
 from ga_deploy.config.references import names_in
 from ga_deploy.config.scalars import show
 from ga_deploy.config.schema import Asapp, Input, Language, Outcomes, Voice, Waiting
+from ga_deploy.config.speech import check_speech
 from ga_deploy.config.steps import Notify, Pause, Play, Say, Send, Sms
 from ga_deploy.config.tree import Scalar
 from ga_deploy.config.values import From
@@ -25,12 +29,13 @@ from ga_deploy.config.variables import LARGEST_TOTAL
 from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.errors import Finding
 from ga_deploy.redact import Secret
+from ga_deploy.twilio_rules.speech import estimate_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from ga_deploy.config.steps import GreetingStep
+    from ga_deploy.config.schema import Profile
     from ga_deploy.config.tree import Keys, Section
     from ga_deploy.config.values import Value
 
@@ -50,7 +55,6 @@ CALL_FIELDS = frozenset(
 
 # A stream URL lives 300 s (ASAPP: Get Twilio media stream url); what is said before the stream opens is spent of it.
 URL_LIFETIME = 300
-CHARACTERS_A_SECOND = 14
 LONG_GREETING = 30
 
 # Shorter than this, a result is looked for only once: a round of polls takes two seconds.
@@ -70,6 +74,10 @@ def check_language(language: Language, root: Section) -> list[Finding]:
         _greetings(language, root),
         _silence(language, root),
         check_outcomes(language, root),
+        check_open_hours(language, root),
+        check_speech(language, root),
+        check_calling(language, root),
+        check_fallback(language, root),
         _names_at_call_time(language, root),
         _flow(language, root),
         _files(language, root),
@@ -175,11 +183,12 @@ def _literals(value: Value | None) -> Iterator[str]:
 
 
 def _greetings(language: Language, root: Section) -> Iterator[Finding]:
-    greetings: dict[Keys, tuple[tuple[GreetingStep, ...], Asapp]] = {("greeting",): (language.greeting, language.asapp)}
-    for name, profile in language.profiles.items():
-        greetings["profiles", name, "greeting"] = (profile.greeting, profile.asapp)
-    for keys, (steps, asapp) in greetings.items():
-        seconds = sum(_seconds(step) for step in steps)
+    scopes: dict[Keys, Language | Profile] = {("greeting",): language}
+    scopes |= {("profiles", name, "greeting"): profile for name, profile in language.profiles.items()}
+    for keys, scope in scopes.items():
+        asapp, recording = scope.asapp, scope.recording
+        announced = (Say(text=recording.announce),) if recording and recording.announce.strip() else ()
+        seconds = sum(_seconds(step) for step in (*scope.greeting, *announced))
         left = URL_LIFETIME - asapp.url_cache_seconds
         if seconds >= left:
             yield Finding(
@@ -220,7 +229,7 @@ def _seconds(step: Say | Play | Pause) -> int:
     """Estimate how long a step lasts; a recording's length is not known."""
     if isinstance(step, Pause):
         return step.seconds
-    return len(step.text) // CHARACTERS_A_SECOND if isinstance(step, Say) else 5
+    return round(estimate_seconds(step.text)) if isinstance(step, Say) else 5
 
 
 def _names_at_call_time(language: Language, root: Section) -> Iterator[Finding]:
@@ -273,7 +282,15 @@ def _flow(language: Language, root: Section) -> Iterator[Finding]:
             "remove one of the two",
             place_of(root, ("flow", "base")),
         )
-    elif flow.base is None and bool(flow.attach_to) != bool(flow.after):
+    if flow.base_keys and not flow.base and not flow.attach_to:
+        yield Finding(
+            "`flow.base_keys` stands without a flow that has menus",
+            "there is neither `flow.base` nor `flow.attach_to`, so no simulated caller presses them",
+            "remove it, or set `flow.base`",
+            place_of(root, ("flow", "base_keys")),
+            "warning",
+        )
+    if flow.base is None and bool(flow.attach_to) != bool(flow.after):
         there, missing = ("attach_to", "after") if flow.attach_to else ("after", "attach_to")
         yield Finding(
             f"`flow.{there}` is there without `flow.{missing}`",

@@ -19,7 +19,7 @@ AXIOS_FLOOR = (1, 18, 0)
 COMPROMISED = {("axios", "1.14.1"), ("axios", "0.30.4")}
 
 _NAME = re.compile(r"(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*")
-_EXACT = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
+_EXACT = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
 _ELSEWHERE = re.compile(r"(file|link|git|git\+\w+|github|https?|ssh|npm|workspace):|^[\w-]+/[\w.-]+$|^\.{0,2}/")
 _OLDEST_NODE = 20
 
@@ -28,7 +28,7 @@ def check_runtime(value: Any) -> Any:
     """Let a Node runtime pass that Twilio may still accept; the newest are Twilio's to judge."""
     if isinstance(value, Referenced) and value.stand_in:
         return "node22"
-    match = re.fullmatch(r"node(\d{1,3})", value) if isinstance(value, str) else None
+    match = re.fullmatch(r"node([0-9]{1,3})", value) if isinstance(value, str) else None
     if not match:
         raise finding(
             f"{show(value)} is not a runtime",

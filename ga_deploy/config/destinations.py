@@ -37,7 +37,7 @@ def _caller_id(value: Any) -> Any:
 CallerId = Annotated[
     str,
     BeforeValidator(_caller_id),
-    WithJsonSchema({"type": "string", "pattern": r"^(called|caller|\+[1-9]\d{6,14})$"}),
+    WithJsonSchema({"type": "string", "pattern": r"^(called|caller|\+[1-9][0-9]{6,14})$"}),
 ]
 
 

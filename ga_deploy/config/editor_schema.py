@@ -169,7 +169,7 @@ def _plain(annotation: Any, metadata: tuple[Any, ...]) -> Schema:
             for limit in one.metadata if isinstance(one, FieldInfo) else (one,):
                 whole |= {"minimum": limit.ge} if isinstance(limit, Ge) else {}
                 whole |= {"maximum": limit.le} if isinstance(limit, Le) else {}
-        return {"anyOf": [whole, {"type": "string", "pattern": r"^\s*[+-]?\d+\s*$"}, _REFERENCE]}
+        return {"anyOf": [whole, {"type": "string", "pattern": r"^\s*[+-]?[0-9]+\s*$"}, _REFERENCE]}
     text: Schema = {"type": "string"}
     for one in metadata:
         for limit in one.metadata if isinstance(one, FieldInfo) else (one,):

@@ -18,7 +18,7 @@ from ga_deploy.config.values import Strict
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MIDNIGHT = 24 * 60
-_RANGE = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
+_RANGE = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
 
 
 @cache
@@ -115,7 +115,7 @@ def _closed_date(value: Any) -> Any:
     if isinstance(value, Referenced) and value.stand_in:
         return "2000-01-01"
     problem = finding(f"{show(value)} is not a date", "closed days are dates", 'write them like "2026-12-25"')
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9][0-9]-[0-9][0-9]", value):
         raise problem
     try:
         date.fromisoformat(value)
@@ -124,7 +124,7 @@ def _closed_date(value: Any) -> Any:
     return str(value)
 
 
-_RANGE_SCHEMA = {"type": "string", "pattern": r"^[0-2]\d:[0-5]\d-[0-2]\d:[0-5]\d$"}
+_RANGE_SCHEMA = {"type": "string", "pattern": r"^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"}
 Ranges = Annotated[
     tuple[str, ...],
     BeforeValidator(_ranges),

@@ -61,10 +61,26 @@ def merge_environment(root: Section, name: str, default: str) -> Section:
     entries = dict(merged.entries)
     own = isinstance(overrides, Section) and "phone_numbers" in overrides.entries
     if name != default and not own:
-        entries.pop("phone_numbers", None)
+        _leave_numbers(entries, same_account=root.get("environments", name, "twilio") is None)
     section = without_nulls(_merge_profiles(replace(merged, entries=entries)))
     assert isinstance(section, Section)
     return section
+
+
+def _leave_numbers(entries: dict[str, Entry], *, same_account: bool) -> None:
+    """Take away the numbers of another environment. The account owns them still: the first may be the caller id."""
+    entry = entries.get("phone_numbers")
+    if entry is None or not isinstance(entry.node, Items) or not entry.node.nodes:
+        return
+    del entries["phone_numbers"]
+    first = entry.node.nodes[0]
+    number = first.get("number") if isinstance(first, Section) else None
+    written = entries.get("caller_id")
+    if written is not None and not is_null(written.node):
+        return
+    # What is behind a reference may be known in the other environment only.
+    if same_account and isinstance(number, Scalar) and isinstance(number.value, str) and "${" not in number.value:
+        entries["caller_id"] = Entry(number.place, number)
 
 
 def _merge_profiles(root: Section) -> Section:

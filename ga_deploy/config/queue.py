@@ -124,12 +124,12 @@ def _attributes(value: Any) -> Any:
     attributes = _read(value, (), errors)
     if errors:
         raise ValidationError.from_exception_data("attributes", errors)
-    depth = _depth(attributes)
+    depth = max((_depth(one) for one in attributes.values()), default=0)
     if depth > DEEPEST:
         raise finding(
-            "task attributes are nested too deeply",
-            f"they are {depth} deep; {DEEPEST} are sent, the attributes themselves counted",
-            "flatten them",
+            "a task attribute is nested too deeply",
+            f"it has {depth} mappings and lists inside one another; {DEEPEST} are sent",
+            "flatten it",
         )
     size = len(json.dumps(_without_lookups(attributes), ensure_ascii=False, separators=(",", ":")).encode())
     if size > LARGEST_ATTRIBUTES:

@@ -96,12 +96,12 @@ Text = Annotated[str, BeforeValidator(lambda value: printable(value) if isinstan
 def _whole(value: Any) -> Any:
     if isinstance(value, Referenced) and value.stand_in:
         raise PydanticUseDefault
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,15}", value.strip()):
+    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,15}", value.strip()):
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise finding(
             f"{show(value)} is not a whole number",
-            "digits are expected here",
+            "digits 0 to 9 are expected here",
             "write a number such as 15, without quotes or unit",
         )
     return value

@@ -116,7 +116,7 @@ class Sms(Strict):
     sender: Annotated[
         str,
         BeforeValidator(_sms_sender),
-        WithJsonSchema({"type": "string", "pattern": r"^(called|\+[1-9]\d{6,14})$"}),
+        WithJsonSchema({"type": "string", "pattern": r"^(called|\+[1-9][0-9]{6,14})$"}),
     ] = Field("called", alias="from", description='`called` (the number that was called), or a number "+1..."')
 
     @model_validator(mode="before")

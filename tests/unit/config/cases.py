@@ -24,6 +24,7 @@ ENVIRON = {
 BASE = {
     "twilio": "twilio: {account_sid: '${TWILIO_ACCOUNT_SID}', auth_token: '${TWILIO_AUTH_TOKEN:-}'}",
     "asapp": "asapp: {api_host: api.asapp.com, api_id: '${ASAPP_API_ID}', api_secret: '${ASAPP_API_SECRET}'}",
+    "caller_id": "caller_id: '+15550100099'",
     "outcomes": "outcomes: {agent: [hangup], failed: [hangup]}",
 }
 LOCAL = LocalStandIn(

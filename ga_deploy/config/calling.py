@@ -1,0 +1,98 @@
+"""What goes wrong only when somebody is called: caller ids, endless loops, double recordings, text messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ga_deploy.config.destinations import NumberDestination, SipDestination
+from ga_deploy.config.explain import place_of
+from ga_deploy.config.outcomes import all_outcomes
+from ga_deploy.config.schema import Outcomes
+from ga_deploy.config.steps import Sms
+from ga_deploy.config.tree import Items
+from ga_deploy.errors import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ga_deploy.config.recording import Recording
+    from ga_deploy.config.schema import Language
+    from ga_deploy.config.tree import Keys, Section
+
+
+def check_calling(language: Language, root: Section) -> Iterator[Finding]:
+    """Yield what is wrong with a merged config once somebody is called or written to."""
+    yield from _caller_id(language, root)
+    yield from _loops(language, root)
+    yield from _recordings(language, root)
+    yield from _messages(language, root)
+
+
+def _caller_id(language: Language, root: Section) -> Iterator[Finding]:
+    # `phone_numbers: []`, as `init` writes it, says that they are bound from the command line.
+    listed = root.get("phone_numbers")
+    if language.caller_id or language.phone_numbers or isinstance(listed, Items):
+        return
+    for name, destination in language.destinations.items():
+        if isinstance(destination, (NumberDestination, SipDestination)) and not destination.caller_id.startswith("+"):
+            yield Finding(
+                "callers without a number may reach nobody",
+                "a call from a client or a SIP domain has no number of yours to show, and Twilio refuses to dial then "
+                "(13214); the config has neither `caller_id` nor `phone_numbers`",
+                'set `caller_id: "+1..."` to a number of your account',
+                place_of(root, ("destinations", name)),
+                "warning",
+            )
+            return
+
+
+def _loops(language: Language, root: Section) -> Iterator[Finding]:
+    bound = {entry.number for entry in language.phone_numbers}
+    for name, destination in language.destinations.items():
+        if isinstance(destination, NumberDestination) and destination.number in bound:
+            yield Finding(
+                f"the destination `{name}` calls the agent again",
+                f"{destination.number} is one of `phone_numbers`: a caller who is sent there comes back, without end",
+                "use the number of a person or a queue, or take it out of `phone_numbers`",
+                place_of(root, ("destinations", name, "number")),
+            )
+
+
+def _recordings(language: Language, root: Section) -> Iterator[Finding]:
+    scopes: dict[Keys, Recording | None] = {("recording",): language.recording}
+    scopes |= {("profiles", name, "recording"): profile.recording for name, profile in language.profiles.items()}
+    for keys, recording in scopes.items():
+        if recording is not None and not recording.announce.strip():
+            yield Finding(
+                "callers are recorded and nobody tells them",
+                "`announce` is empty; many countries and states forbid to record a call unsaid",
+                "remove `announce` for the usual sentence, or make sure that `greeting` says it",
+                place_of(root, (*keys, "announce")),
+                "warning",
+            )
+    if not any(recording is not None for recording in scopes.values()):
+        return
+    for name, destination in language.destinations.items():
+        if isinstance(destination, (NumberDestination, SipDestination)) and destination.record != "do-not-record":
+            yield Finding(
+                f"calls to `{name}` are recorded twice",
+                "`recording` goes on until the end of the call, and `record` makes a second one; both are paid for",
+                "remove one of the two",
+                place_of(root, ("destinations", name, "record")),
+                "warning",
+            )
+
+
+def _messages(language: Language, root: Section) -> Iterator[Finding]:
+    if language.service.include_credentials:
+        return
+    for keys, outcomes in all_outcomes(language):
+        for name in Outcomes.model_fields:
+            for index, step in enumerate(getattr(outcomes, name)):
+                if isinstance(step, Sms):
+                    yield Finding(
+                        "text messages cannot be sent without the account's credentials",
+                        "`service.include_credentials` is false, so the functions do not have them",
+                        "set `service.include_credentials: true`, or remove the step `sms`",
+                        place_of(root, (*keys, name, index)),
+                    )

@@ -1,0 +1,58 @@
+"""Whether the fallback is a document that works without a function behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ga_deploy.config.destinations import NumberDestination, SipDestination
+from ga_deploy.config.explain import place_of
+from ga_deploy.config.outcomes import defined, no_such
+from ga_deploy.config.steps import Hangup, Send
+from ga_deploy.errors import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ga_deploy.config.destinations import Destination
+    from ga_deploy.config.schema import Language
+    from ga_deploy.config.tree import Keys, Section
+
+
+def check_fallback(language: Language, root: Section) -> Iterator[Finding]:
+    """Yield each step of `fallback` that a static public document cannot hold, or that is never reached."""
+    known = defined(root, "destinations")
+    for index, step in enumerate(language.fallback):
+        at: Keys = ("fallback", index)
+        if isinstance(step, Hangup) and index + 1 < len(language.fallback):
+            yield Finding(
+                f"step {index + 2} of `fallback` can never be reached",
+                "the step before it hangs up",
+                "remove it, or move it up",
+                place_of(root, ("fallback", index + 1)),
+            )
+            return
+        if isinstance(step, Send) and step.to is not None:
+            destination = language.destinations.get(step.to)
+            if destination is None and step.to not in known:
+                yield no_such("destination", step.to, known, root, (*at, "send"))
+            why = _why_not(destination) if destination is not None else ""
+            if why:
+                yield Finding(
+                    f"the fallback cannot send callers to `{step.to}`",
+                    why,
+                    "add another destination for it: a number, or a SIP address without password and headers",
+                    place_of(root, (*at, "send")),
+                )
+
+
+def _why_not(destination: Destination) -> str:
+    if not isinstance(destination, (NumberDestination, SipDestination)):
+        return "it is a static document that everybody can read: it sends to a number or a SIP address only"
+    if destination.hours is not None:
+        return "the destination has `hours`, and a static document cannot look at the clock"
+    if isinstance(destination, SipDestination):
+        if destination.password is not None or destination.username is not None:
+            return "the destination has a user name or a password, and everybody can read the document"
+        if destination.headers:
+            return "the destination has `headers`, which would need a function to fill them in"
+    return ""
