@@ -7,7 +7,6 @@ Longer than most modules, being a list of checks.
 
 from __future__ import annotations
 
-import json
 from difflib import get_close_matches
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -22,13 +21,11 @@ from ga_deploy.config.references import names_in
 from ga_deploy.config.scalars import show
 from ga_deploy.config.schema import Asapp, Input, Language, Outcomes, Voice, Waiting
 from ga_deploy.config.speech import check_speech
-from ga_deploy.config.steps import Notify, Pause, Play, Say, Send, Sms
+from ga_deploy.config.steps import Pause, Play, Say, Send, Sms
 from ga_deploy.config.tree import Scalar
 from ga_deploy.config.values import From
-from ga_deploy.config.variables import LARGEST_TOTAL
 from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.errors import Finding
-from ga_deploy.redact import Secret
 from ga_deploy.twilio_rules.speech import estimate_seconds
 
 if TYPE_CHECKING:
@@ -60,9 +57,6 @@ LONG_GREETING = 30
 # Shorter than this, a result is looked for only once: a round of polls takes two seconds.
 SILENCE = 5
 
-# What Twilio injects beside our variables (three SIDs, the token, domain and path), estimated generously.
-PLATFORM_BYTES = 400
-
 
 def check_language(language: Language, root: Section) -> list[Finding]:
     """Return what is wrong, or worth a warning, in the merged config of one environment, in no order."""
@@ -81,7 +75,6 @@ def check_language(language: Language, root: Section) -> list[Finding]:
         _names_at_call_time(language, root),
         _flow(language, root),
         _files(language, root),
-        _variables(language, root),
         _numbers(language, root),
     )
     return list(chain(*checks))
@@ -188,7 +181,7 @@ def _greetings(language: Language, root: Section) -> Iterator[Finding]:
     for keys, scope in scopes.items():
         asapp, recording = scope.asapp, scope.recording
         announced = (Say(text=recording.announce),) if recording and recording.announce.strip() else ()
-        seconds = sum(_seconds(step) for step in (*scope.greeting, *announced))
+        seconds = round(sum(_seconds(step) for step in (*scope.greeting, *announced)))
         left = URL_LIFETIME - asapp.url_cache_seconds
         if seconds >= left:
             yield Finding(
@@ -225,11 +218,11 @@ def _silence(language: Language, root: Section) -> Iterator[Finding]:
             )
 
 
-def _seconds(step: Say | Play | Pause) -> int:
+def _seconds(step: Say | Play | Pause) -> float:
     """Estimate how long a step lasts; a recording's length is not known."""
     if isinstance(step, Pause):
         return step.seconds
-    return round(estimate_seconds(step.text)) if isinstance(step, Say) else 5
+    return estimate_seconds(step.text) if isinstance(step, Say) else 5
 
 
 def _names_at_call_time(language: Language, root: Section) -> Iterator[Finding]:
@@ -334,29 +327,6 @@ def _files(language: Language, root: Section) -> Iterator[Finding]:
             f"{none} has that name" if names else f"{str(path)[:300]} is {none}",
             f"{fix}, or {correct}",
             place_of(root, keys),
-        )
-
-
-def _variables(language: Language, root: Section) -> Iterator[Finding]:
-    values = [value.reveal() if isinstance(value, Secret) else value for value in language.variables.values()]
-    for _, asapp in _all_asapp(language):
-        values += [asapp.api_host, asapp.api_id.reveal(), asapp.api_secret.reveal()]
-    for destination in language.destinations.values():
-        password = getattr(destination, "password", None)
-        values += [password.reveal()] if password else []
-        mailbox = getattr(destination, "voicemail", None)
-        values += [mailbox.notify.secret.reveal()] if mailbox and mailbox.notify and mailbox.notify.secret else []
-    for _, outcomes in all_outcomes(language):
-        for name in Outcomes.model_fields:
-            notifies = (step for step in getattr(outcomes, name) if isinstance(step, Notify))
-            values += [step.secret.reveal() for step in notifies if step.secret]
-    total = len(json.dumps(list(dict.fromkeys(values)), ensure_ascii=False).encode()) + PLATFORM_BYTES
-    if total > LARGEST_TOTAL:
-        yield Finding(
-            "the environment variables are too large together",
-            f"their values take about {total} bytes; Twilio fails deployments beyond {LARGEST_TOTAL}",
-            "move long values into a hook, or into a private asset",
-            place_of(root, ("variables",)),
         )
 
 

@@ -25,7 +25,6 @@ PLATFORM = frozenset(
 OURS = frozenset(["ASAPP_API_HOST", "ASAPP_API_ID", "ASAPP_API_SECRET"])
 LARGEST_VALUE = 450  # bytes; Twilio docs: Environment variables
 LARGEST_KEY = 128
-LARGEST_TOTAL = 3 * 1024  # of all values after JSON encoding; beyond it deployments fail
 
 
 def check_variables(value: Any) -> Any:

@@ -48,10 +48,13 @@ from ga_deploy.config.schema import (
 )
 from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.errors import Finding
+from ga_deploy.redact import Secret
 from ga_deploy.render.shapes import present, write_dialled, write_each, write_hours, write_queue, write_value
+from ga_deploy.twilio_rules.environment import MOST_BYTES, guess_domain, list_added, measure_variables
+from ga_deploy.twilio_rules.speech import estimate_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ga_deploy.config.schema import (
         Asapp,
@@ -63,7 +66,6 @@ if TYPE_CHECKING:
         Step,
         Value,
     )
-    from ga_deploy.redact import Secret
 
 # Seconds that a recording is taken to last while a result is awaited.
 _SOUND = 4
@@ -107,12 +109,30 @@ def read_settings(config: Config, folder: str) -> Settings:
         "profiles": {name: _changes(writer.profile(one, name), default) for name, one in config.profiles.items()},
     }
     made.variables |= config.variables
+    made.findings += _check_size(config, made.variables)
     return made
 
 
 def account_number(config: Config) -> str | None:
     """Return a number that the account owns, to be shown where a call has none that may be: None if none is known."""
     return config.caller_id or next((entry.number for entry in config.phone_numbers), None)
+
+
+def _check_size(config: Config, variables: Mapping[str, str | Secret]) -> Iterator[Finding]:
+    """Say so where our variables alone are past what Twilio takes; those of others are known when it is looked at."""
+    domain = guess_domain(config.service.name, config.environment.domain_suffix or "")
+    added = list_added(domain, with_credentials=config.service.include_credentials)
+    values = {
+        name: value.reveal() if isinstance(value, Secret) else value for name, value in variables.items() if value
+    }
+    total = measure_variables({**values, **added})
+    if total > MOST_BYTES:
+        yield Finding(
+            "the environment variables are too large together",
+            why=f"they take {total} bytes with what Twilio adds; its deployments fail beyond {MOST_BYTES}",
+            fix="move long values into a hook, or into a private asset",
+            at=config.place("variables"),
+        )
 
 
 def _changes(profile: dict[str, object], default: dict[str, object]) -> dict[str, object]:
@@ -282,7 +302,7 @@ def _seconds(step: Step) -> float:
     """Estimate how long a step of the greeting takes: a stream URL must outlive it."""
     match step:
         case Say():
-            return len(step.text) / 12
+            return estimate_seconds(step.text)
         case Pause():
             return step.seconds
         case _:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from ga_deploy.config.load import load_config
+from ga_deploy.config.load import LocalStandIn, load_config
+from ga_deploy.engine.room import check_room
+from ga_deploy.engine.wish import make_desired
 from ga_deploy.errors import ConfigInvalid, DeployError
 from ga_deploy.lint import find_node
-from ga_deploy.model import MARKER, Bundle
+from ga_deploy.model import MARKER, Bundle, Desired, Observed
 from ga_deploy.redact import Secret
 from ga_deploy.render import built_in_templates, render, template_hashes, write_project
 from ga_deploy.render.javascript import to_literal
+from ga_deploy.twilio_rules.speech import estimate_seconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -213,6 +217,46 @@ def test_one_web_hook_with_two_secrets_is_refused(bundle_of: Any) -> None:
     steps = [{"notify": {"url": url, "secret": "${HOOK}"}}, {"notify": {"url": url, "secret": "${PBX}"}}, "hangup"]
     with pytest.raises(ConfigInvalid):
         bundle_of({"outcomes": {"system": steps}})
+
+
+def test_what_is_too_large_together_is_the_same_for_validate_and_plan(bench: Any, tmp_path: Path) -> None:
+    """Both count names and what the platform adds, and refuse from the same byte on."""
+    names = [f"A_LONG_NAME_COUNTS_TOO_{at}" for at in range(7)]
+
+    def wish(size: int) -> Desired:
+        texts = dict.fromkeys(names, "x" * (size // 7)) | {names[-1]: "x" * (size - size // 7 * 6)}
+        config = bench.lay(bench.base_config("https://crm.example.com"), {"variables": texts})
+        bundle = bench.load_bundle(config, tmp_path, "http://127.0.0.1:9")
+        stand_in = LocalStandIn("AC" + "0" * 32, Secret("t" * 32), "http://127.0.0.1:9", *[Secret("api-thing")] * 2)
+        environ = {"ID": "api-thing", "SECRET": "api-thing", "HOOK": "hook-secret-1", "PBX": "pbx-password-1"}
+        return make_desired(load_config(tmp_path / "config.yaml", local=stand_in, environ=environ), bundle)
+
+    fits, too_large = 70, 7 * 440
+    while too_large - fits > 1:
+        size = (fits + too_large) // 2
+        try:
+            wish(size)
+            fits = size
+        except ConfigInvalid:
+            too_large = size
+    with pytest.raises(ConfigInvalid, match="the environment variables are too large together"):
+        wish(too_large)
+    largest = wish(fits)
+    check_room(largest, Observed())
+    one_more = {**largest.variables, names[0]: f"{largest.variables[names[0]]}x"}
+    with pytest.raises(DeployError, match="would take 3073 bytes"):
+        check_room(replace(largest, variables=one_more), Observed())
+
+
+def test_a_text_takes_as_long_wherever_that_is_asked(bench: Any, bundle_of: Any, tmp_path: Path) -> None:
+    text = "Hello, and welcome. " * 40
+    bundle = bundle_of({"greeting": [{"say": text}]})
+    environ = {"ID": "api-thing", "SECRET": "api-thing", "HOOK": "hook-secret-1", "PBX": "pbx-password-1"}
+    stand_in = LocalStandIn("AC" + "0" * 32, Secret("t" * 32), "http://127.0.0.1:9", *[Secret("api-thing")] * 2)
+    [warning] = load_config(tmp_path / "config.yaml", local=stand_in, environ=environ).warnings
+    seconds = round(estimate_seconds(text))
+    assert warning.why.startswith(f"it takes about {seconds} s ")
+    assert f"greetingSeconds: {seconds}," in sources(bundle)["/lib/settings"]
 
 
 def test_a_profile_with_its_own_asapp_has_its_own_variables(bundle_of: Any) -> None:
