@@ -28,6 +28,7 @@ from ga_deploy.studio import (
     detach,
     diff_definitions,
     fingerprint,
+    is_described,
     keep_places,
     parse_definition,
 )
@@ -79,7 +80,7 @@ def recall_flow(platform: Platform, config: Config, variables: Iterable[Variable
     """Find our flow again under another name: the environment's variable still tells its SID."""
     known = next((one.value for one in variables if one.key == FLOW_VARIABLE), None)
     found = platform.find_flow(known) if known and not config.flow.attach_to else None
-    if found and found.definition and found.definition.get("description") == describe_flow(config):
+    if found and found.definition and is_described(found.definition.get("description"), describe_flow(config)):
         return found
     return None
 

@@ -17,7 +17,7 @@ from ga_deploy.engine.revisions import await_reads, refuse_draft, replace_defini
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepStarted
 from ga_deploy.model import OurFlow
-from ga_deploy.studio import attached_at, describe_owner, detach, parse_definition
+from ga_deploy.studio import attached_at, describe_owner, detach, is_described, parse_definition
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -57,7 +57,7 @@ def look_for_left_flows(
 def _judge(flow: Flow, recorded: str, desired: Desired) -> OurFlow | None:
     """Return what of a flow is ours: all of it, our widgets in it, or nothing (any more)."""
     described = (flow.definition or {}).get("description")
-    if recorded == "made" or described == describe_owner(desired.service_name, desired.environment):
+    if recorded == "made" or is_described(described, describe_owner(desired.service_name, desired.environment)):
         return OurFlow(flow, is_attached=False)
     try:
         definition = parse_definition(flow.definition, where=f"flow {flow.sid}")

@@ -37,11 +37,15 @@ class StudioCalls:
         return None if answer is None else read_flow(answer)
 
     def find_described_flow(self, friendly_name: str, description: str) -> Flow | None:
-        """Return the oldest flow of that name whose definition has that description, at its newest revision."""
+        """Return the oldest flow of that name with that description, at its newest revision.
+
+        A flow that was made out of another one has ours in brackets behind the other's.
+        """
         named = [flow for flow in self.list_flows() if flow.friendly_name == friendly_name]
         for listed in reversed(named):
             flow = self.find_flow(listed.sid)
-            if flow is not None and flow.definition is not None and flow.definition.get("description") == description:
+            found = str((flow.definition or {}).get("description", "")) if flow else ""
+            if flow is not None and (found == description or found.endswith(f"({description})")):
                 return flow
         return None
 

@@ -5,7 +5,15 @@ no new revision.
 """
 
 from ga_deploy.studio.attach import Attachment, attach, attached_at, detach
-from ga_deploy.studio.build import FlowTarget, build_flow, build_fragment, describe_flow, describe_owner, read_base
+from ga_deploy.studio.build import (
+    FlowTarget,
+    build_flow,
+    build_fragment,
+    describe_flow,
+    describe_owner,
+    is_described,
+    read_base,
+)
 from ga_deploy.studio.compare import FlowDiff, diff_definitions
 from ga_deploy.studio.definition import (
     PREFIX,
@@ -38,6 +46,7 @@ __all__ = [
     "draw_mermaid",
     "dump_definition",
     "fingerprint",
+    "is_described",
     "keep_places",
     "parse_definition",
     "read_base",

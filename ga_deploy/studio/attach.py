@@ -1,8 +1,8 @@
 """Insert our widgets into a flow that somebody else made, and take them out again.
 
 What the flow was before stands in the flow itself: `ga_before` is a widget that nothing leads to. Its list names the
-widgets that are ours, its exit leads where the call went before. The Console renames targets when a widget is renamed,
-so this stays right where a note kept elsewhere would not.
+widgets that are ours, its exit leads where the call went before, and it tells of an exit that was not listed. The
+Console renames targets when a widget is renamed, so this stays right where a note kept elsewhere would not.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from ga_deploy.errors import DeployError
 from ga_deploy.studio.definition import MOST_STATES, PREFIX, is_ours, offset_of
+from ga_deploy.studio.exits import EXITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 ENTRY = f"{PREFIX}engage"
 BEFORE = f"{PREFIX}before"
 _OWNED = f"{PREFIX}widgets"
+_UNLISTED = f"{PREFIX}unlisted"
 _MARGIN = 480
 
 
@@ -39,8 +41,9 @@ def attach(definition: Definition, widgets: Sequence[State], after: str) -> Defi
 
     Every other state stays deep-equal. Widgets that an earlier run attached are replaced, and keep the places on the
     canvas that somebody may have given them. `WIDGET.match` may be told apart as `WIDGET.match:LABEL` (the condition's
-    friendly name) or `WIDGET.match:2` (counted from 1). Raises DeployError when the exit does not exist or is
-    ambiguous, when a name is taken by a widget that is not ours, or when the flow would grow past Studio's limit.
+    friendly name) or `WIDGET.match:2` (counted from 1). An exit that the definition does not list but the widget has is
+    taken for unconnected. Raises DeployError when the exit does not exist or is ambiguous, when a name is taken by a
+    widget that is not ours, or when the flow would grow past Studio's limit.
     """
     owned = owned_by_us(definition)
     places = {state["name"]: offset_of(state) for state in definition["states"] if state["name"] in owned}
@@ -54,11 +57,16 @@ def attach(definition: Definition, widgets: Sequence[State], after: str) -> Defi
             why=f"ga-deploy names its widgets `{PREFIX}…` and would have to replace them",
             fix="rename them in the Console, publish, then attach again",
         )
+    exits = sum(len(state["transitions"]) for state in result["states"])
     transition = _find_exit(result, after)
+    unlisted = sum(len(state["transitions"]) for state in result["states"]) > exits
     beside = _right_of(result, after.partition(".")[0])
     previous = {"next": transition["next"]} if "next" in transition else {}
     transition["next"] = ENTRY
-    for state in [*copy.deepcopy(list(widgets)), _before([widget["name"] for widget in widgets], previous)]:
+    for state in [
+        *copy.deepcopy(list(widgets)),
+        _before([widget["name"] for widget in widgets], previous, unlisted=unlisted),
+    ]:
         x, y = offset_of(state)
         x, y = places.get(state["name"], (x + beside[0], y + beside[1]))
         state["properties"]["offset"] = {"x": x, "y": y}
@@ -80,8 +88,11 @@ def detach(definition: Definition) -> Definition:
         return result
     before = next(state for state in result["states"] if state["name"] == BEFORE)
     previous = before["transitions"][0]
+    unlisted = any(item.get("key") == _UNLISTED for item in _variables_of(before))
     result["states"] = [state for state in result["states"] if state["name"] not in owned]
     for state in result["states"]:
+        if unlisted:
+            state["transitions"] = [one for one in state["transitions"] if one.get("next") not in owned]
         for transition in state["transitions"]:
             if transition.get("next") in owned:
                 if "next" in previous and previous["next"] not in owned:
@@ -110,10 +121,9 @@ def attached_at(definition: Definition) -> Attachment | None:
 def owned_by_us(definition: Definition) -> frozenset[str]:
     """Return the names of the widgets in `definition` that an earlier attach put there; empty when it never was."""
     before = next((state for state in definition["states"] if state["name"] == BEFORE), None)
-    variables = before["properties"].get("variables") if before and before["type"] == "set-variables" else None
-    if not before or not before["transitions"] or not isinstance(variables, list):
+    if not before or not before["transitions"] or before["type"] != "set-variables":
         return frozenset()
-    listed = [item.get("value") for item in variables if isinstance(item, dict) and item.get("key") == _OWNED]
+    listed = [item.get("value") for item in _variables_of(before) if item.get("key") == _OWNED]
     if len(listed) != 1 or not isinstance(listed[0], str):
         return frozenset()
     present = {state["name"] for state in definition["states"]}
@@ -121,12 +131,18 @@ def owned_by_us(definition: Definition) -> frozenset[str]:
     return frozenset(names & present | {BEFORE})
 
 
-def _before(owned: Sequence[str], previous: dict[str, str] | None) -> State:
+def _variables_of(before: State) -> list[dict[str, object]]:
+    variables = before["properties"].get("variables")
+    return [item for item in variables if isinstance(item, dict)] if isinstance(variables, list) else []
+
+
+def _before(owned: Sequence[str], previous: dict[str, str] | None, *, unlisted: bool = False) -> State:
     exit_ = cast("Transition", {"event": "next", **(previous or {})})
+    variables = [{"key": _OWNED, "value": " ".join(owned)}, *([{"key": _UNLISTED, "value": "true"}] * unlisted)]
     return {
         "name": BEFORE,
         "type": "set-variables",
-        "properties": {"variables": [{"key": _OWNED, "value": " ".join(owned)}], "offset": {"x": 0, "y": -240}},
+        "properties": {"variables": variables, "offset": {"x": 0, "y": -240}},
         "transitions": [exit_],
     }
 
@@ -155,6 +171,7 @@ def _condition_name(transition: Transition) -> str:
 
 
 def _find_exit(definition: Definition, after: str) -> Transition:
+    """Return the exit of that name; one that the widget has without listing it is listed then."""
     widget, _, event = after.partition(".")
     names = [state["name"] for state in definition["states"]]
     state = next((state for state in definition["states"] if state["name"] == widget), None)
@@ -165,8 +182,13 @@ def _find_exit(definition: Definition, after: str) -> Transition:
         return exits[after]
     bare, _, tag = event.partition(":")
     same = [transition for transition in state["transitions"] if transition["event"] == bare]
+    known = EXITS.get(state["type"], ())
+    if not same and event in known:
+        state["transitions"].append({"event": event})
+        return state["transitions"][-1]
     if not same:
-        raise _no_exit(f"widget `{widget}` has no exit `{bare}`", f"its exits are {', '.join(exits) or 'none'}")
+        there = dict.fromkeys([*exits, *(f"{widget}.{one}" for one in known)])
+        raise _no_exit(f"widget `{widget}` has no exit `{bare}`", f"its exits are {', '.join(there) or 'none'}")
     if tag.isdecimal() and 1 <= int(tag) <= len(same):
         return same[int(tag) - 1]
     matching = [transition for transition in same if _condition_name(transition) == tag]

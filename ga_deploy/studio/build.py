@@ -51,6 +51,18 @@ def describe_owner(service: str, environment: str) -> str:
     return f"GenerativeAgent calls; made by ga-deploy for {service}, environment {environment}"
 
 
+def add_owner(description: str, owner: str) -> str:
+    """Return the description of somebody's flow with our own behind it, by which a later run knows the flow again."""
+    if not description.strip() or is_described(description, owner):
+        return description.strip() or owner
+    return f"{description.strip()} ({owner})"
+
+
+def is_described(description: object, owner: str) -> bool:
+    """Tell whether a description says that the flow was made for `owner` (see `describe_owner`)."""
+    return isinstance(description, str) and (description == owner or description.endswith(f"({owner})"))
+
+
 def build_flow(config: Config, target: FlowTarget, base: Definition | None = None) -> Definition:
     """Return the whole flow. With a `base` (a flow exported from the Console) ours is inserted into it at `flow.after`.
 
@@ -62,7 +74,7 @@ def build_flow(config: Config, target: FlowTarget, base: Definition | None = Non
             flow = attach(base, fragment, config.flow.after or "Trigger.incomingCall")
         except DeployError as problem:
             raise _invalid(config, "after", problem) from problem
-        flow["description"] = describe_flow(config)
+        flow["description"] = add_owner(str(base.get("description") or ""), describe_flow(config))
         return flow
     start = widgets.trigger(ENTRY)
     start["properties"]["offset"] = {"x": _trunk(fragment), "y": -_ROW}

@@ -15,12 +15,17 @@ from ga_deploy.errors import DeployError
 from ga_deploy.studio import (
     attach,
     attached_at,
+    build_flow,
     build_fragment,
+    describe_flow,
     detach,
     diff_definitions,
     dump_definition,
+    is_described,
     parse_definition,
+    read_base,
 )
+from ga_deploy.studio.exits import EXITS
 from tests.unit.studio_configs import TARGET, config_of
 
 FLOWS = sorted((Path(__file__).parent / "flows").glob("*.json"))
@@ -43,6 +48,49 @@ def states(definition: Any) -> dict[str, Any]:
 
 def test_there_are_ten_flows() -> None:
     assert len(FLOWS) >= 10
+
+
+# Terraform's own example of a flow: a Trigger that lists no exits, since none of them leads anywhere.
+BARE: Any = {
+    "description": "Owl Bank",
+    "states": [
+        {"name": "Trigger", "type": "trigger", "transitions": [], "properties": {"offset": {"x": 0, "y": 0}}},
+        {
+            "name": "menu",
+            "type": "split-based-on",
+            "transitions": [{"event": "noMatch"}],
+            "properties": {"input": "x", "offset": {"x": 0, "y": 240}},
+        },
+    ],
+    "initial_state": "Trigger",
+    "flags": {"allow_concurrent_calls": True},
+}
+
+
+def test_an_exit_that_is_not_listed_is_unconnected_and_not_listed_again_afterwards() -> None:
+    before = copy.deepcopy(BARE)
+    attached = attach(BARE, FRAGMENT, "Trigger.incomingCall")
+    assert before == BARE
+    assert states(attached)["Trigger"]["transitions"] == [{"event": "incomingCall", "next": "ga_engage"}]
+    found = attached_at(attached)
+    assert found is not None
+    assert (found.after, found.before) == ("Trigger.incomingCall", None)
+    again = attach(attached, FRAGMENT, "Trigger.incomingCall")
+    assert again == attached
+    assert detach(again) == BARE
+    assert detach(attach(attached, FRAGMENT, "Trigger.incomingRequest")) == BARE
+
+
+@pytest.mark.parametrize("after", ["menu.match", "menu.matches", "Trigger.incomingcall", "Trigger.incomingCall:2"])
+def test_an_exit_that_the_widget_does_not_have_is_an_error(after: str) -> None:
+    with pytest.raises(DeployError) as refused:
+        attach(BARE, FRAGMENT, after)
+    assert "its exits are" in refused.value.why
+
+
+def test_every_widget_of_ours_lists_the_exits_that_it_has() -> None:
+    for state in FRAGMENT:
+        assert {one["event"] for one in state["transitions"]} - {"match"} == set(EXITS[state["type"]])
 
 
 def test_attach_changes_one_exit_and_nothing_else(case: tuple[str, Any]) -> None:
@@ -218,3 +266,17 @@ def test_detach_undoes_attach_for_any_flow(flow: Any, pick: int) -> None:
     state = flow["states"][pick % len(flow["states"])]
     after = f"{state['name']}.{'ab'[pick % 2]}"
     assert dump_definition(detach(attach(flow, FRAGMENT, after))) == dump_definition(flow)
+
+
+def test_a_base_keeps_its_description_and_is_known_as_ours(tmp_path: Path) -> None:
+    file = tmp_path / "flow.json"
+    file.write_text(json.dumps(BARE), encoding="utf-8")
+    config = config_of(f"flow: {{enabled: true, base: {file}}}")
+    flow = build_flow(config, TARGET, read_base(config))
+    assert flow["description"] == f"Owl Bank ({describe_flow(config)})"
+    assert is_described(flow["description"], describe_flow(config))
+    assert not is_described("Owl Bank", describe_flow(config))
+    assert states(flow)["Trigger"]["transitions"] == [{"event": "incomingCall", "next": "ga_engage"}]
+    exported = {**BARE, "description": flow["description"]}
+    assert build_flow(config, TARGET, exported)["description"] == flow["description"]
+    assert build_flow(config, TARGET, {**BARE, "description": ""})["description"] == describe_flow(config)
