@@ -12,6 +12,7 @@
         ├── Conflict            409: the name is taken, or it is so already
         ├── Throttled           429 after all retries; nothing was processed
         └── Unreachable         no answer: DNS, TLS, refused, timed out, cut off
+            └── EmulatorGone    the emulator has ended
 
 A `DeployError` is raised with words for the user and printed in one place (`ui`). Subclasses exist only where
 code has to tell them apart. This module imports nothing of the project.
@@ -184,6 +185,10 @@ class Unreachable(ApiProblem):
     """No usable answer came. `maybe_processed` tells whether the request may have taken effect all the same."""
 
     maybe_processed: bool = False
+
+
+class EmulatorGone(Unreachable):
+    """The emulator does not take connections any more. It does not come back by itself, so nothing waits for it."""
 
 
 class Terminated(BaseException):

@@ -32,9 +32,12 @@ def user_cache() -> Path:
 def make_private_folder(folder: Path) -> None:
     """Make a folder (0700) that its owner alone can read; one that is there already is narrowed.
 
-    Raises OSError when it cannot be made. A folder of somebody else stays as it is.
+    Missing parents are made in the same way. Raises OSError when it cannot be made. A folder of somebody else stays as
+    it is.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for missing in [parent for parent in reversed(folder.parents) if not parent.exists()]:
+        missing.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
     _narrow(folder, 0o700)
 
 

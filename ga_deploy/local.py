@@ -118,6 +118,32 @@ def open_stack(state_dir: Path) -> Iterator[LocalStack]:
             yield stack
 
 
+def require_node(state_dir: Path) -> None:
+    """Raise `DeployError` if the emulator that `open_stack` would give has no Node. Makes and starts nothing."""
+    from ga_deploy.emulator.npm import NodeTools
+
+    running = _find_running(state_dir)
+    if running is None:
+        NodeTools.find()
+    elif running.control("GET", "/health").get("node") is False:
+        raise DeployError(
+            "Node is not installed",
+            why=f"the emulator at {running.base_url} runs functions in Node, and does not find it",
+            fix="run `pip install 'ga-deploy[local]'` where the emulator is installed, and start it again",
+        )
+
+
+def _find_running(state_dir: Path) -> LocalStack | None:
+    """Return the emulator that runs already: the one that GA_DEPLOY_EMULATOR names, or this folder's."""
+    if given := os.environ.get("GA_DEPLOY_EMULATOR"):
+        return _find_stack(_require_loopback(given))
+    try:
+        with (state_dir / "emulator.lock").open("r", encoding="utf-8") as lock:
+            return _find_holder(lock)
+    except OSError:
+        return None
+
+
 @contextmanager
 def serve_stack(state_dir: Path, port: int) -> Iterator[LocalStack]:
     """Run the stack on `port` (0: any free one) for others to find, until the context ends.

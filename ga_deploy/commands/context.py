@@ -46,6 +46,16 @@ class Context:
 
         return self._opened.enter_context(open_stack(self.state_dir))
 
+    def require_node(self) -> None:
+        """With `--local`: raise `DeployError` if there is no Node to run functions in. Makes and starts nothing.
+
+        What deploys calls this first: the emulator installs packages, compiles and runs functions with Node.
+        """
+        if self.local:
+            from ga_deploy.local import require_node
+
+            require_node(self.state_dir)
+
     def load(self) -> Config:
         """Load and validate the config of the selected environment; its warnings are shown.
 

@@ -25,6 +25,7 @@ def run(ctx: Context, *, plan_file: Path | None = None, lock_timeout: float = 90
     """Deploy; with a saved plan only if it still is what would be done. Says what is live afterwards."""
     from ga_deploy.engine.deployment import deploy
 
+    ctx.require_node()
     config = ctx.load()
     saved = read_plan(plan_file) if plan_file else None
     session = make_session(ctx, config, lock_timeout=lock_timeout)

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ga_deploy.emulator.builds import unknown_dependency
+from ga_deploy.emulator.npm import NodeTools
 from ga_deploy.emulator.problems import invalid
 from ga_deploy.emulator.syntax import first_broken
 from ga_deploy.errors import DeployError
@@ -28,7 +29,12 @@ class Builds:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def check(self, dependencies: dict[str, str], runtime: str) -> None:
-        """Raise the refusal of Twilio when a dependency does not exist (or npm cannot be asked)."""
+        """Raise the refusal of Twilio when a dependency does not exist (or npm cannot be asked).
+
+        Raises DeployError when there is no Node: that is not Twilio's to say.
+        """
+        if self._packages is not None:
+            NodeTools.find()
         try:
             await self.modules(dependencies, runtime)
         except DeployError as problem:
@@ -79,8 +85,11 @@ class Builds:
             return None
         try:
             await self._packages.install(json.loads(row["dependencies"]), row["runtime"])
+            return await self._compile(row)
         except DeployError as problem:
             return problem.why or problem.what
+
+    async def _compile(self, row: Row) -> str | None:
         sources = self._world.store.query(
             "SELECT v.path, v.content FROM versions v JOIN build_versions b ON b.version=v.sid"
             " WHERE b.build=? AND v.kind='function'",

@@ -24,8 +24,10 @@ from aiohttp import web
 from ga_deploy.emulator.dump import dump
 from ga_deploy.emulator.faults import read_fault
 from ga_deploy.emulator.foreign import deploy
+from ga_deploy.emulator.npm import NodeTools
 from ga_deploy.emulator.numbers import number_json, seed_number
 from ga_deploy.emulator.problems import ApiError
+from ga_deploy.errors import DeployError
 from ga_deploy.strict_json import read_json
 
 if TYPE_CHECKING:
@@ -63,7 +65,15 @@ def _shows_token(request: web.Request, token: str) -> bool:
 
 
 def _health(emulator: Emulator, request: web.Request, given: Any) -> Body:
-    return {"status": "ok", "accounts": list(emulator.world.directory.accounts)}
+    return {"status": "ok", "accounts": list(emulator.world.directory.accounts), "node": _has_node()}
+
+
+def _has_node() -> bool:
+    try:
+        NodeTools.find()
+    except DeployError:
+        return False
+    return True
 
 
 def _state(emulator: Emulator, request: web.Request, given: Any) -> Body:

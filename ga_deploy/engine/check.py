@@ -7,7 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ga_deploy.errors import DeployError, Unreachable
+from ga_deploy.errors import DeployError, EmulatorGone, Unreachable
 from ga_deploy.events import Report, StepDone, StepProgress, StepStarted
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ def _ask(platform: Platform, url: str, visibility: Visibility) -> str:
     """Return why a path does not answer, or nothing if it does."""
     try:
         return why_not_live(platform.probe(url), visibility)
+    except EmulatorGone:
+        raise
     except Unreachable as problem:
         return problem.what
 

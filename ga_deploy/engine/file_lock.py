@@ -11,6 +11,7 @@ from ga_deploy.advisory_lock import try_lock
 from ga_deploy.engine.holder import Holder, read_holder
 from ga_deploy.errors import DeployError, Locked
 from ga_deploy.events import Report, StepDone, StepStarted
+from ga_deploy.folders import make_private_folder, open_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +46,8 @@ def hold_file_lock(path: Path, holder: Holder, *, timeout: float, report: Report
     Raises `Locked` naming the holder.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
+        make_private_folder(path.parent)
+        file = open_private_file(path)
     except OSError as error:
         raise DeployError(
             f"cannot open the lock file {path}", why=str(error), fix="make its folder writable"

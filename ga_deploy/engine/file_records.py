@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from ga_deploy.errors import DeployError
+from ga_deploy.folders import make_private_folder
 from ga_deploy.model import SyncItem
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class FileRecords:
     def prepare(self) -> None:
         """Create the folder; raises `DeployError` if that is not possible."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._path.parent)
         except OSError as error:
             raise self._unwritable(error) from error
 

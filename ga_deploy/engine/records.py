@@ -18,7 +18,7 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from ga_deploy.engine.file_records import FileRecords
-from ga_deploy.errors import ApiProblem, Denied, NotFound, Unreachable
+from ga_deploy.errors import ApiProblem, Denied, EmulatorGone, NotFound, Unreachable
 from ga_deploy.events import Report, Warned
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def lacks_sync(problem: ApiProblem) -> bool:
     in a moment, and two records of one environment would contradict each other.
     """
     if isinstance(problem, Unreachable):
-        return not problem.status and not problem.maybe_processed
+        return not problem.status and not problem.maybe_processed and not isinstance(problem, EmulatorGone)
     return isinstance(problem, Denied) or problem.status in {401, 403, 404, 405, 501}
 
 

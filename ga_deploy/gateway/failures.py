@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from ga_deploy.errors import Unreachable
+from ga_deploy.errors import EmulatorGone, Unreachable
+from ga_deploy.gateway.endpoints import is_loopback
 from ga_deploy.gateway.trust import CA_VARIABLES
 from ga_deploy.redact import redact
 
@@ -26,16 +27,26 @@ _BROKEN_OFF = (http.client.HTTPException, ConnectionResetError, ConnectionAborte
 
 @dataclass(frozen=True)
 class Failure:
-    """A failed attempt. `sent` is False only if the request certainly never reached the server."""
+    """A failed attempt. `sent` is False only if the request certainly never reached the server.
+
+    `emulator` is the address of an emulator that takes no connections, empty for every other failure.
+    """
 
     kind: str
     sent: bool
     transient: bool
     why: str
     fix: str
+    emulator: str = ""
 
     def as_error(self, what: str) -> Unreachable:
         """Return the error to raise, with `what` was tried."""
+        if self.emulator:
+            return EmulatorGone(
+                f"the emulator at {self.emulator} has ended while this command was at work",
+                why=f"{what}: {self.why}",
+                fix="start it again with `ga-deploy emulator`, or unset GA_DEPLOY_EMULATOR; then run the command again",
+            )
         problem = Unreachable(what, why=self.why, fix=self.fix)
         problem.maybe_processed = self.sent
         return problem
@@ -79,6 +90,7 @@ def classify(problem: Exception, url: str) -> Failure:
             transient=True,
             why=f"no connection to {host}: {_last_words(causes)}",
             fix="check the network; behind a proxy set HTTPS_PROXY",
+            emulator=_name_emulator(url),
         )
     if isinstance(problem, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | ValueError):
         return Failure(
@@ -115,6 +127,12 @@ def give_up(url: str, seconds: float) -> Failure:
         why=f"{urlsplit(url).hostname or url} gave no whole answer to anything for {seconds:.0f} s",
         fix="check the network, then run the command again: it goes on from there",
     )
+
+
+def _name_emulator(url: str) -> str:
+    """Return the address if it is an emulator's: nothing else is spoken to without TLS, and that on loopback only."""
+    parts = urlsplit(url)
+    return f"http://{parts.netloc}" if parts.scheme == "http" and is_loopback(parts.hostname or "") else ""
 
 
 def _causes(problem: BaseException) -> Iterator[BaseException]:

@@ -42,8 +42,8 @@ MAY_IMPORT = {
     "lint": {"child_environment", "errors", "model", "redact"},
     "gateway": {"errors", "events", "model", "redact"},
     "engine": {
-        *("advisory_lock", "config", "errors", "events", "gateway", "lint", "model", "redact", "render", "studio"),
-        "twilio_rules",
+        *("advisory_lock", "config", "errors", "events", "folders", "gateway", "lint", "model", "redact", "render"),
+        *("studio", "twilio_rules"),
     },
     "emulator": {
         *("advisory_lock", "asapp_mock", "child_environment", "errors", "folders", "loopback_server", "redact"),
