@@ -16,7 +16,8 @@ def run(ctx: Context, port: int) -> ExitCode:
     """Serve until a signal ends it, with the state kept: 130 after Ctrl-C, 143 after SIGTERM, as every command."""
     from ga_deploy.emulator.run_token import token_file
     from ga_deploy.errors import Terminated
-    from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN, serve_stack
+    from ga_deploy.local import serve_stack
+    from ga_deploy.local_stack import ACCOUNT_SID, AUTH_TOKEN
 
     with serve_stack(ctx.state_dir, port) as stack:
         token = token_file(urlsplit(stack.base_url).port or 0)

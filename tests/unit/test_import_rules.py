@@ -52,7 +52,8 @@ MAY_IMPORT = {
     "g711": set(),
     "asapp_mock": {"errors", "g711", "redact", "loopback_server", "strict_json"},
     "simulate": {"errors", "g711", "redact", "twilio_rules"},
-    "local": {"advisory_lock", "asapp_mock", "config", "emulator", "errors", "folders", "redact"},
+    "local_stack": {"config", "emulator", "errors", "redact"},
+    "local": {"advisory_lock", "asapp_mock", "emulator", "errors", "folders", "local_stack"},
 }
 
 # The top, which may see everything.
