@@ -48,15 +48,7 @@ def attach(definition: Definition, widgets: Sequence[State], after: str) -> Defi
     owned = owned_by_us(definition)
     places = {state["name"]: offset_of(state) for state in definition["states"] if state["name"] in owned}
     result = detach(definition)
-    taken = sorted(
-        {state["name"] for state in result["states"]} & {state["name"] for state in [*widgets, _before([], None)]}
-    )
-    if taken:
-        raise DeployError(
-            f"the flow has widgets of its own named {', '.join(f'`{name}`' for name in taken)}",
-            why=f"ga-deploy names its widgets `{PREFIX}…` and would have to replace them",
-            fix="rename them in the Console, publish, then attach again",
-        )
+    _refuse_taken_names(result, [*widgets, _before([], None)])
     exits = sum(len(state["transitions"]) for state in result["states"])
     transition = _find_exit(result, after)
     unlisted = sum(len(state["transitions"]) for state in result["states"]) > exits
@@ -78,6 +70,16 @@ def attach(definition: Definition, widgets: Sequence[State], after: str) -> Defi
             fix="attach to a smaller flow, for instance a subflow",
         )
     return result
+
+
+def _refuse_taken_names(definition: Definition, widgets: Sequence[State]) -> None:
+    taken = sorted({state["name"] for state in definition["states"]} & {state["name"] for state in widgets})
+    if taken:
+        raise DeployError(
+            f"the flow has widgets of its own named {', '.join(f'`{name}`' for name in taken)}",
+            why=f"ga-deploy names its widgets `{PREFIX}…` and would have to replace them",
+            fix="rename them in the Console, publish, then attach again",
+        )
 
 
 def detach(definition: Definition) -> Definition:
