@@ -58,6 +58,8 @@ _OWN_FOLDER = pytest.StashKey[Path]()
 def pytest_configure(config: pytest.Config) -> None:
     """Give the run surroundings of its own. What takes long to download is kept in pytest's cache, in the clone."""
     if hasattr(config, "workerinput"):  # a worker of pytest-xdist has those of the run that started it
+        for name in ("COLUMNS", "LINES"):  # from C's readline, which pytest loads
+            os.environ.pop(name, None)
         time.tzset()
         return
     # pytest keeps the folders of the last tests, for people to look into.
@@ -147,7 +149,7 @@ def ga_deploy(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]
     """Run the command line as a user would: its own process, in an empty folder, without a terminal."""
 
     def run(
-        *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 110
+        *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 500
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "ga_deploy", *argv],

@@ -48,7 +48,7 @@ def sdk(base_url: str) -> Client:
 
 def sdk_for(base_url: str, username: str, password: str) -> Client:
     """Return Twilio's Python SDK with any credentials of the account."""
-    client = Client(username, password, ACCOUNT.sid, http_client=TwilioHttpClient(timeout=20))
+    client = Client(username, password, ACCOUNT.sid, http_client=TwilioHttpClient(timeout=300))
     for product in ("serverless", "api", "sync", "studio"):
         getattr(client, product).base_url = f"{base_url}/{product}"
     return client

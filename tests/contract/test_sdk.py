@@ -261,7 +261,7 @@ def test_studio_executions(sdk: Client, base_url: str) -> None:
     flow = sdk.studio.v2.flows.create(friendly_name="Greeter", status="published", definition=FLOW)
     call = {"CallSid": "CA" + "1" * 32, "AccountSid": ACCOUNT.sid, "From": "+15550100009", "To": "+15550100001"}
     webhook = f"{base_url}/webhooks/v1/Accounts/{ACCOUNT.sid}/Flows/{flow.sid}"
-    assert "<Say>Hello</Say>" in requests.post(webhook, data=call, timeout=10).text
+    assert "<Say>Hello</Say>" in requests.post(webhook, data=call, timeout=300).text
     executions = sdk.studio.v2.flows(flow.sid).executions
 
     (execution,) = executions.list()

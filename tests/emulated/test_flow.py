@@ -76,7 +76,7 @@ class FlowStage(Stage):
     def post(self, path: str, **form: str) -> tuple[int, str]:
         body = urllib.parse.urlencode(form).encode()
         try:
-            with urllib.request.urlopen(f"{self.base_url}{path}", data=body, timeout=10) as answer:
+            with urllib.request.urlopen(f"{self.base_url}{path}", data=body, timeout=300) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as problem:
             return problem.code, problem.read().decode()

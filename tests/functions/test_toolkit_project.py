@@ -26,7 +26,7 @@ def post(url: str, fields: dict[str, str]) -> tuple[int, str, str]:
     body = urllib.parse.urlencode(fields).encode()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, body, timeout=20) as answer:
+        with opener.open(url, body, timeout=300) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read().decode()
     except urllib.error.HTTPError as refused:
         with refused:
@@ -86,5 +86,5 @@ def test_twilio_run_serves_the_project_unchanged(
         assert (status, kind.split(";")[0]) == (200, "application/json")
     finally:
         os.killpg(serving.pid, signal.SIGTERM)
-        serving.wait(20)
+        serving.wait(300)
         log.close()

@@ -34,13 +34,13 @@ class Api:
         self._session.auth = (username, password)
 
     def get(self, path: str, **arguments: Any) -> requests.Response:
-        return self._session.get(self.base_url + path, timeout=30, **arguments)
+        return self._session.get(self.base_url + path, timeout=300, **arguments)
 
     def post(self, path: str, form: Any = None, **arguments: Any) -> requests.Response:
-        return self._session.post(self.base_url + path, data=form or {}, timeout=60, **arguments)
+        return self._session.post(self.base_url + path, data=form or {}, timeout=300, **arguments)
 
     def delete(self, path: str) -> requests.Response:
-        return self._session.delete(self.base_url + path, timeout=30)
+        return self._session.delete(self.base_url + path, timeout=300)
 
     def make(self, path: str, **form: Any) -> dict[str, Any]:
         """Create something, which must succeed."""
@@ -76,7 +76,7 @@ class Api:
         """Ask a deployed function."""
         headers = {"Host": domain, **arguments.pop("headers", {})}
         method = arguments.pop("method", "GET")
-        return requests.request(method, self.base_url + path, headers=headers, timeout=30, **arguments)
+        return requests.request(method, self.base_url + path, headers=headers, timeout=300, **arguments)
 
     def ask_control(self, path: str, body: Any = None, method: str = "") -> requests.Response:
         """Ask the control plane, whatever it answers."""
@@ -84,7 +84,7 @@ class Api:
         token = find_token(urlsplit(self.base_url).port or 0)
         assert token is not None, "the emulator publishes its token for its user"
         headers = {"Authorization": f"Bearer {token.reveal()}"}
-        return requests.request(method, f"{self.base_url}/_emulator{path}", json=body, headers=headers, timeout=30)
+        return requests.request(method, f"{self.base_url}/_emulator{path}", json=body, headers=headers, timeout=300)
 
     def control(self, path: str, body: Any = None, method: str = "") -> Any:
         """Ask the control plane for what it must do."""

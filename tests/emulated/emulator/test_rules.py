@@ -108,7 +108,7 @@ def test_verbs(api: Api, place: Place) -> None:
     for answer in (
         api.post(place.inside, {"UniqueName": "renamed"}),
         api.delete(f"{place.inside}/Deployments"),
-        requests.put(api.base_url + place.url, auth=(ACCOUNT.sid, ACCOUNT.auth_token), timeout=10),
+        requests.put(api.base_url + place.url, auth=(ACCOUNT.sid, ACCOUNT.auth_token), timeout=300),
     ):
         assert refused(answer)[:2] == (405, 20004)
 
@@ -132,7 +132,7 @@ def test_keys(api: Api) -> None:
     assert narrow.get("/serverless/v1/Services").status_code == 200
     assert refused(narrow.get("/sync/v1/Services/default"))[:2] == (403, 20403)
     for header in ("", "Basic", "Basic %%%", "Bearer abc", "Basic " + "QQ=="):
-        answer = requests.get(f"{api.base_url}/serverless/v1/Services", headers={"Authorization": header}, timeout=10)
+        answer = requests.get(f"{api.base_url}/serverless/v1/Services", headers={"Authorization": header}, timeout=300)
         assert refused(answer)[:2] == (401, 20003)
 
 
