@@ -242,6 +242,7 @@ LONG_ALREADY = frozenset(
         "ga_deploy/simulate/leg.py::make_opener",
         "ga_deploy/simulate/report.py::write_report",
         "ga_deploy/simulate/scenario_file.py",
+        "ga_deploy/studio/attach.py::attach",
         "tests/contract/openapi.py",
         "tests/contract/test_sdk.py",
         "tests/emulated/emulator/test_histories.py",
