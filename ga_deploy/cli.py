@@ -497,9 +497,7 @@ def _unexpected(error: Exception) -> ExitCode:
 def _show_traceback() -> None:
     import traceback
 
-    from ga_deploy.redact import redact
-
-    sys.stderr.write(redact(traceback.format_exc()))
+    _context().ui.note(traceback.format_exc().rstrip())
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ga_deploy.errors import ConfigInvalid, DeployError, ExitCode, Finding, Place, Refused
 from ga_deploy.events import ApiCall, Event, StepDone, StepProgress, StepStarted, Warned
+from ga_deploy.harmless import Harmless, break_commands, escape_obeyed, make_harmless
 from ga_deploy.redact import redact, redact_tree
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 
-# What a terminal would obey (or show backwards), were it in a name or a message of somebody else's; colours are ours.
-_OBEYED = re.compile(r"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Our own colours are told from those of others by a word that nobody else knows; it is taken out when they are written.
+_OURS = f"ours-{os.urandom(8).hex()}"
+_OUR_COLOUR = re.compile(rf"\[{_OURS};([0-9;]*)m")
 # What says the same, and is as wide, where an output has no such sign.
 _PLAIN = str.maketrans("✓✗…·→▸“”’–×µ", 'vx..>>""\'-xu')
 _LEVEL_COLOUR = {"error": "31", "warning": "33"}
@@ -119,8 +121,9 @@ class Ui:
             markup=False,
             _environ=self._environ,
         )
-        console.print(renderable)
-        return "\n".join(line.rstrip() for line in drawn.getvalue().rstrip("\n").split("\n"))
+        console.print(Harmless(renderable))
+        coloured = drawn.getvalue().replace("\x1b[", f"[{_OURS};")
+        return "\n".join(line.rstrip() for line in coloured.rstrip("\n").split("\n"))
 
     def note(self, text: str) -> None:
         """Say something on the way; silent with `--quiet`."""
@@ -167,7 +170,7 @@ class Ui:
             self._settle()
             self._live = Live(console=self._console(), transient=True, refresh_per_second=8)
             self._live.start()
-        self._live.update(renderable)
+        self._live.update(Harmless(renderable))
 
     def confirm(self, question: str, *, flag: str = "--yes", why: str = "", typed: str | None = None) -> None:
         """Return once the user has agreed; raise `DeployError` otherwise.
@@ -289,12 +292,12 @@ class Ui:
         if self._status is None:
             from rich.text import Text
 
-            self._status = self._console().status(Text(redact(shown)), spinner="dots")
+            self._status = self._console().status(Text(make_harmless(redact(shown))), spinner="dots")
             self._status.start()
         else:
             from rich.text import Text
 
-            self._status.update(Text(redact(shown)))
+            self._status.update(Text(make_harmless(redact(shown))))
 
     def _console(self) -> Console:
         """The terminal, for what is redrawn in place; what it can do is said by the same environment as ours."""
@@ -318,7 +321,7 @@ class Ui:
         self._started.clear()
 
     def _ask(self, prompt: str) -> str:
-        self._err.write(redact(prompt))
+        self._err.write(make_harmless(redact(prompt)))
         self._err.flush()
         try:
             line = sys.stdin.readline()
@@ -335,7 +338,7 @@ class Ui:
         return "\n".join(lines)
 
     def _paint(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._has_colour(self._err) else text
+        return f"[{_OURS};{code}m{text}[{_OURS};0m" if self._has_colour(self._err) else text
 
     def _has_colour(self, stream: TextIO) -> bool:
         if self._colour is not None:
@@ -358,15 +361,15 @@ class Ui:
             fields = f" file={_command_property(at.file)}" + (f",line={at.line}" if at.line else "")
             fields += f",col={at.column}" if at.column else ""
         message = what + (f": {why}" if why else "")
-        self._write(self._err, f"::{level}{fields}::{_command_value(message)}")
+        self._put(self._err, make_harmless(redact(f"::{level}{fields}::{_command_value(message)}")))
 
     def _write_json(self, payload: Mapping[str, object]) -> None:
         is_utf8 = (self._out.encoding or "utf-8").lower().replace("-", "") == "utf8"
         text = json.dumps(redact_tree(payload), indent=2, ensure_ascii=not is_utf8, default=_refuse)
-        self._put(self._out, text)
+        self._put(self._out, escape_obeyed(text))
 
     def _write(self, stream: TextIO, text: str) -> None:
-        self._put(stream, _OBEYED.sub(r"\1", redact(text)))
+        self._put(stream, _OUR_COLOUR.sub("\x1b[\\1m", break_commands(make_harmless(redact(text)))))
 
     def _put(self, stream: TextIO, text: str) -> None:
         safe = text + "\n"

@@ -35,7 +35,7 @@ def show(ctx: Context, *, mermaid: bool = False) -> ExitCode:
         ctx.ui.note("There is no flow yet; this is the one that `ga-deploy flow push` would make.")
     drawn = draw_mermaid(definition)
     payload = {"flow": _to_json(live), "definition": definition, "mermaid": drawn}
-    ctx.ui.result(payload, drawn if mermaid else "\n".join([_headline(live), *_list_widgets(definition)]))
+    ctx.ui.result(payload, drawn if mermaid else "\n".join([_headline(live), *list_widgets(definition)]))
     return ExitCode.OK
 
 
@@ -125,7 +125,8 @@ def _headline(flow: Flow | None) -> str:
     return f"{flow.friendly_name} ({flow.sid}), revision {flow.revision}, {flow.status}\n{flow.webhook_url}"
 
 
-def _list_widgets(definition: Definition) -> list[str]:
+def list_widgets(definition: Definition) -> list[str]:
+    """Return a line for each widget: its name, its type and where its exits lead."""
     width = max(len(state["name"]) for state in definition["states"])
     lines = []
     for state in definition["states"]:
@@ -140,4 +141,4 @@ def _list_widgets(definition: Definition) -> list[str]:
 
 def _exit_name(transition: Transition) -> str:
     conditions = transition.get("conditions")
-    return conditions[0]["friendly_name"] if conditions else transition["event"]
+    return (conditions[0].get("friendly_name") if conditions else "") or transition["event"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.errors import DeployError, ExitCode, Usage
 from ga_deploy.installation import find_installation
+from ga_deploy.plain_file import read_plain_text
 
 if TYPE_CHECKING:
     from ga_deploy.commands.context import Context
@@ -178,7 +179,7 @@ def _fill(template: str, names: dict[str, object]) -> str:
 def _complete(path: Path, lines: str) -> str:
     """Return what is in the file, with the lines added that it lacks."""
     try:
-        there = path.read_text(encoding="utf-8") if path.exists() else ""
+        there = read_plain_text(path) if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise DeployError(f"{path} cannot be read", why=str(error), fix="make it a readable text file") from error
     missing = [line for line in lines.splitlines() if line not in there.splitlines()]

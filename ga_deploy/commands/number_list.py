@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ga_deploy.errors import ConfigInvalid, Finding, Place, Usage
 from ga_deploy.model import NumberWish
+from ga_deploy.plain_file import read_plain_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -156,8 +157,7 @@ def _unknown_profile(name: str, profiles: Collection[str]) -> Finding:
 def _read(path: Path) -> str:
     content = b""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+        content = read_plain_file(path, LARGEST_FILE)
         if len(content) > LARGEST_FILE:
             raise _unreadable(path, "it is too large for a list of numbers")
         return content.decode("utf-8-sig")

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ga_deploy.errors import Finding, Place
+from ga_deploy.plain_file import read_plain_file, read_plain_text
 from ga_deploy.render import built_in_templates, template_hashes
 
 if TYPE_CHECKING:
@@ -46,14 +47,14 @@ def check_own_templates(folder: Path) -> list[Finding]:
 
 def _is_unchanged(copy: Path, before: str) -> bool:
     try:
-        return hashlib.sha256(copy.read_bytes()).hexdigest() == before
+        return hashlib.sha256(read_plain_file(copy)).hexdigest() == before
     except OSError:
         return False
 
 
 def _read_lock(path: Path) -> tuple[dict[str, str], Finding | None]:
     try:
-        lock = json.loads(path.read_text(encoding="utf-8"))
+        lock = json.loads(read_plain_text(path))
         copied = lock["copied_from"]
         return {str(name): str(digest) for name, digest in copied.items()}, None
     except FileNotFoundError:

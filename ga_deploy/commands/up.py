@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ga_deploy.commands.plan_text import draw_plan, summarise
 from ga_deploy.commands.session import make_session
 from ga_deploy.errors import DeployError, ExitCode
+from ga_deploy.plain_file import read_plain_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,9 +40,7 @@ def run(ctx: Context, *, plan_file: Path | None = None, lock_timeout: float = 90
 def read_plan(file: Path) -> Mapping[str, object]:
     """Return a plan saved by `plan --out`; raises `DeployError` if it is none."""
     try:
-        with file.open("rb") as opened:
-            content = opened.read(LARGEST_PLAN)
-        saved = json.loads(content.decode("utf-8"))
+        saved = json.loads(read_plain_file(file, LARGEST_PLAN).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise DeployError(
             f"the plan {file} cannot be read", why=str(error), fix="save one with `ga-deploy plan --out FILE`"

@@ -18,6 +18,7 @@ import yaml
 from ga_deploy.config.references import is_whole
 from ga_deploy.config.tree import Entry, Items, Keys, Node, Plain, Scalar, Section
 from ga_deploy.errors import Finding, Place
+from ga_deploy.plain_file import read_plain_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +46,7 @@ def read_tree(path: Path, name: str) -> Outcome:
     """Read a config file into a tree; `name` is what findings call it. None when there is nothing to go on with."""
     other = "name another with `--config PATH`"
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_CONFIG + 1)
+        content = read_plain_file(path, LARGEST_CONFIG)
     except FileNotFoundError:
         fix = "run `ga-deploy init`, or name the file with `--config PATH`"
         return _stopped(f"there is no config file `{name}`", "nothing is there to read", fix, Place(name))

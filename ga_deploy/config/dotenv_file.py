@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dotenv.parser import parse_stream
 
 from ga_deploy.errors import Finding, Place
+from ga_deploy.plain_file import read_plain_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,8 +45,7 @@ def read_dotenv(folder: Path) -> tuple[dict[str, str], list[Finding]]:
 
 
 def _read_text(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(LARGEST + 1)
+    content = read_plain_file(path, LARGEST)
     if len(content) > LARGEST:
         raise OSError("it has more than 4 MB")
     return content.decode("utf-8-sig")

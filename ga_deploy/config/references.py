@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from ga_deploy.plain_file import read_plain_file
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -177,8 +179,7 @@ def _read_file(name: str, around: Surroundings) -> tuple[str, bool, bool]:
     if around.blind:
         return f"local-{path.stem}", False, True
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+        content = read_plain_file(path, LARGEST_FILE)
         if len(content) > LARGEST_FILE:
             raise Unresolved(
                 Problem(

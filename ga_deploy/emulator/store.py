@@ -62,7 +62,10 @@ class Store:
         self._depth = 0
         # Held for a whole transaction, so that what another thread does is never part of it.
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0.5, check_same_thread=False)
+        try:
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0.5, check_same_thread=False)
+        except sqlite3.DatabaseError as problem:  # a folder, or no permission
+            raise _unusable(path, problem) from problem
         self._db.row_factory = lambda cursor, values: {
             column[0]: value for column, value in zip(cursor.description, values, strict=True)
         }
@@ -242,7 +245,7 @@ def _unusable(path: Path | None, problem: sqlite3.DatabaseError) -> DeployError:
     return DeployError(
         f"the emulator's state {path} cannot be used",
         why=str(problem),
-        fix=f"delete {path}; the next run starts with an empty account",
+        fix=f"check the room on its disk; if it is damaged, delete {path}: the next run starts with an empty account",
     )
 
 

@@ -7,6 +7,7 @@ Such a flow still answers its callers, so nothing touches it, and the functions 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -72,10 +73,13 @@ def find_flow_paths(flows: Collection[OurFlow], domain_name: str) -> frozenset[s
     for ours in flows:
         states = (ours.flow.definition or {}).get("states")
         for state in states if isinstance(states, list) else ():
-            url = state.get("properties", {}).get("url")
-            parts = urlsplit(url) if isinstance(url, str) else None
-            if parts and (parts.hostname or "") == domain_name.lower():
-                paths.add(parts.path)
+            properties = state.get("properties") if isinstance(state, dict) else None
+            url = properties.get("url") if isinstance(properties, dict) else None
+            if isinstance(url, str):
+                with suppress(ValueError):  # a URL that is none
+                    parts = urlsplit(url)
+                    if (parts.hostname or "") == domain_name.lower():
+                        paths.add(parts.path)
     return frozenset(paths)
 
 

@@ -12,13 +12,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError
-
 from ga_deploy.errors import ConfigInvalid, Finding, Place
 from ga_deploy.model import MARKER, Bundle, FunctionFile, Visibility
+from ga_deploy.plain_file import read_plain_text
 from ga_deploy.render.javascript import to_literal
 from ga_deploy.render.project import write_project
 from ga_deploy.render.settings import read_settings
+from ga_deploy.template_sandbox import render_apart, render_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,27 +122,39 @@ def _choose_templates(config: Config, findings: list[Finding]) -> dict[str, Path
 
 def _fill(sources: dict[str, Path], names: dict[str, str], findings: list[Finding]) -> Iterator[tuple[str, Path, str]]:
     """Yield the name (`engage`, `lib/steps`), the origin and the text of every template that renders."""
-    jinja = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701 - JavaScript, not HTML
+    built_in = set(built_in_templates().values())
+    texts = {path: text for path in sources.values() if (text := _read_template(path, findings)) is not None}
+    # A copy that nobody has changed is known to end, as the built-in one is.
+    known = {read_plain_text(path) for path in built_in}
+    own = {str(path): text for path, text in texts.items() if path not in built_in and text not in known}
+    apart = render_apart(own, names) if own else {}
     for template_name, path in sources.items():
-        try:
-            code = jinja.compile(path.read_text(encoding="utf-8"), filename=str(path))
-            text = jinja.template_class.from_code(jinja, code, jinja.make_globals(None)).render(names)
-        except (TemplateError, OSError, ValueError, TypeError, ArithmeticError, LookupError) as problem:
-            findings.append(_broken(path, problem))
+        if path not in texts:
+            continue
+        is_apart = str(path) in own
+        rendered = apart.get(str(path)) if is_apart else render_here(texts[path], str(path), names)
+        if rendered is None:  # after one that used up the time; that one is the finding
+            continue
+        if rendered.problem:
+            findings.append(_broken(path, rendered.problem, rendered.line))
             continue
         name = template_name.removeprefix(f"{_FOLDER}/").removesuffix(_SUFFIX).removesuffix(_PRIVATE)
-        yield name, path, text
+        yield name, path, rendered.text
 
 
-def _broken(path: Path, problem: Exception) -> Finding:
-    line = problem.lineno if isinstance(problem, TemplateSyntaxError) else 0
-    trace = problem.__traceback__
-    while trace and not line:
-        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == str(path) else 0
-        trace = trace.tb_next
+def _read_template(path: Path, findings: list[Finding]) -> str | None:
+    try:
+        return read_plain_text(path)
+    except (OSError, ValueError) as problem:
+        reason = problem.strerror or str(problem) if isinstance(problem, OSError) else "it is not UTF-8"
+        findings.append(Finding("a template cannot be read", reason, "make it a readable text file", Place(str(path))))
+    return None
+
+
+def _broken(path: Path, problem: str, line: int) -> Finding:
     return Finding(
         "a template cannot be rendered",
-        str(problem),
+        problem,
         "templates know the names `lib` and `settings`; write `{{ '{{' }}` for two literal braces",
         Place(str(path), line),
     )
@@ -154,7 +166,7 @@ def _read_hooks(config: Config, findings: list[Finding]) -> Iterator[tuple[str, 
         if path is None:
             continue
         try:
-            yield f"hooks/{key.replace('_', '-')}", path, path.read_text(encoding="utf-8")
+            yield f"hooks/{key.replace('_', '-')}", path, read_plain_text(path)
         except (OSError, ValueError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
             at = config.place("hooks", key)

@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ga_deploy.errors import DeployError
+from ga_deploy.plain_file import read_plain_file, read_plain_text
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _read_manifest(out: Path) -> dict[str, str]:
     if not any(out.iterdir()):
         return {}
     try:
-        files = json.loads((out / MANIFEST).read_text(encoding="utf-8"))["files"]
+        files = json.loads(read_plain_text(out / MANIFEST))["files"]
         before = {str(path): str(digest) for path, digest in files.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise DeployError(
@@ -140,7 +141,7 @@ def _read_manifest(out: Path) -> dict[str, str]:
 
 def _is_changed(path: Path, digest: str) -> bool:
     try:
-        return _digest(path.read_bytes()) != digest
+        return _digest(read_plain_file(path)) != digest
     except FileNotFoundError:
         return False
     except OSError:

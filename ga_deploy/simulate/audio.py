@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ga_deploy import g711
 from ga_deploy.errors import DeployError
+from ga_deploy.plain_file import read_plain_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,10 +50,7 @@ def read_wav(path: Path) -> bytes:
     Raises WavUnusable.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise WavUnusable(path, "it is a folder" if path.is_dir() else "it is not a plain file")
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
+        content = read_plain_file(path, _LARGEST_FILE)
         return pad_to_frames(g711.encode(resample(*_read_samples(content))))
     except OSError as error:
         raise WavUnusable(path, error.strerror or str(error)) from None

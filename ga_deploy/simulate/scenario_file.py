@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from ga_deploy.errors import ConfigInvalid, Finding, Place
+from ga_deploy.plain_file import read_plain_file
 from ga_deploy.simulate.judge import Expectation
 from ga_deploy.simulate.plan import HangUp, Page, Reaction
 from ga_deploy.simulate.scenario import AsappScript, CallerScript, DeploymentFault, Scenario
@@ -88,8 +89,7 @@ def _is_scenario_file(path: Path) -> bool:
 def read_scenario(path: Path) -> Scenario:
     """Return the scenario in a file. Raises ConfigInvalid with all that is wrong with it."""
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
+        text = read_plain_file(path, MAX_BYTES)
     except OSError as problem:
         fix = "check the path and its permissions"
         raise ConfigInvalid(

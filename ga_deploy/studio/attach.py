@@ -169,7 +169,7 @@ def _label(state: State, transition: Transition) -> str:
 
 def _condition_name(transition: Transition) -> str:
     conditions = transition.get("conditions")
-    return conditions[0]["friendly_name"] if conditions else ""
+    return conditions[0].get("friendly_name", "") if conditions else ""
 
 
 def _find_exit(definition: Definition, after: str) -> Transition:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from ga_deploy.config.steps import Play
 from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.errors import ConfigInvalid, DeployError, Finding
+from ga_deploy.plain_file import read_plain_text
 from ga_deploy.studio import widgets
 from ga_deploy.studio.attach import ENTRY, attach
 from ga_deploy.studio.branches import ENGAGE, OUTCOMES, TRANSFER, Branches, Scope, safe_name
@@ -92,7 +93,7 @@ def read_base(config: Config) -> Definition | None:
     if path is None:
         return None
     try:
-        return parse_definition(json.loads(path.read_text(encoding="utf-8")), where=path.name)
+        return parse_definition(json.loads(read_plain_text(path)), where=path.name)
     except (OSError, ValueError, RecursionError) as problem:
         unreadable = DeployError(
             f"the flow {path.name} cannot be read",

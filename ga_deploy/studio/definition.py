@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import NotRequired, TypedDict, cast
 
 from ga_deploy.errors import DeployError
@@ -57,41 +58,76 @@ class Definition(TypedDict):
 def parse_definition(source: object, *, where: str) -> Definition:
     """Return `source` (decoded JSON) as a definition, or raise DeployError that names `where` it came from.
 
-    Only what the rest of this package relies on is checked: states with unique names, types and transitions, every
-    `next` an existing state. Unknown keys are kept as they are.
+    What the rest of this package relies on is checked: every key of `Definition` and what is below it has its type,
+    states have unique names, and every `next` is an existing state. A definition without a description, and a state
+    without properties, get empty ones. Unknown keys are kept as they are.
     """
-
-    def refuse(why: str) -> DeployError:
-        return DeployError(
+    try:
+        return _check(source)
+    except _NoDefinitionError as problem:
+        raise DeployError(
             f"{where} is not a Studio flow definition",
-            why=why,
+            why=str(problem),
             fix="export the flow again from the Console (Trigger widget, Show Flow JSON)",
-        )
+        ) from None
 
-    if not isinstance(source, dict) or not isinstance(source.get("states"), list):
-        raise refuse("it has no list `states`")
-    names: list[str] = []
-    for state in source["states"]:
-        if not isinstance(state, dict) or not isinstance(state.get("name"), str):
-            raise refuse("a state has no name")
-        name = state["name"]
-        if not isinstance(state.get("type"), str) or not isinstance(state.get("transitions"), list):
-            raise refuse(f"state `{name}` has no type or no list `transitions`")
-        if not isinstance(state.get("properties", {}), dict):
-            raise refuse(f"the properties of state `{name}` are not an object")
-        names.append(name)
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise refuse(f"the state name `{twice}` is there twice")
+
+class _NoDefinitionError(Exception):
+    """Why something is not a definition."""
+
+
+def _check(source: object) -> Definition:
+    if not isinstance(source, dict) or not isinstance(source.get("states"), list) or not source["states"]:
+        raise _NoDefinitionError("it has no list `states`")
+    states = [_check_state(state) for state in source["states"]]
+    names = [state["name"] for state in states]
     known = set(names)
-    for state in source["states"]:
+    if len(known) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _NoDefinitionError(f"the state name `{twice}` is there twice")
+    for state in states:
         for transition in state["transitions"]:
-            if not isinstance(transition, dict) or not isinstance(transition.get("event"), str):
-                raise refuse(f"a transition of state `{state['name']}` has no event")
             target = transition.get("next")
             if target and target not in known:
-                raise refuse(f"state `{state['name']}` leads to `{target}`, which does not exist")
-    return cast("Definition", source)
+                raise _NoDefinitionError(f"state `{state['name']}` leads to `{target}`, which does not exist")
+    initial = source.get("initial_state")
+    if not isinstance(initial, str) or initial not in known:
+        raise _NoDefinitionError("its `initial_state` is not the name of a state")
+    description = source.get("description", "")
+    if not isinstance(description, str):
+        raise _NoDefinitionError("its `description` is not a text")
+    if not isinstance(source.get("flags", {}), dict):
+        raise _NoDefinitionError("its `flags` are not an object")
+    return cast("Definition", {**source, "states": states, "description": description})
+
+
+def _check_state(state: object) -> State:
+    if not isinstance(state, dict) or not isinstance(state.get("name"), str):
+        raise _NoDefinitionError("a state has no name")
+    name = state["name"]
+    if not isinstance(state.get("type"), str) or not isinstance(state.get("transitions"), list):
+        raise _NoDefinitionError(f"state `{name}` has no type or no list `transitions`")
+    if not isinstance(state.get("properties", {}), dict):
+        raise _NoDefinitionError(f"the properties of state `{name}` are not an object")
+    for transition in state["transitions"]:
+        _check_transition(transition, name)
+    return cast("State", state if "properties" in state else {**state, "properties": {}})
+
+
+def _check_transition(transition: object, state: str) -> None:
+    if not isinstance(transition, dict) or not isinstance(transition.get("event"), str):
+        raise _NoDefinitionError(f"a transition of state `{state}` has no event")
+    if not isinstance(transition.get("next", ""), str | None):
+        raise _NoDefinitionError(f"`next` of a transition of state `{state}` is not the name of a state")
+    conditions = transition.get("conditions")
+    if not isinstance(conditions, list | None):
+        raise _NoDefinitionError(f"the conditions of a transition of state `{state}` are not a list")
+    for condition in conditions or ():
+        if not isinstance(condition, dict) or not isinstance(condition.get("friendly_name", ""), str):
+            raise _NoDefinitionError(f"a condition of state `{state}` is not an object with a name")
+        arguments = condition.get("arguments", [])
+        if not isinstance(arguments, list) or not all(isinstance(one, str) for one in arguments):
+            raise _NoDefinitionError(f"the arguments of a condition of state `{state}` are not a list of texts")
 
 
 def dump_definition(definition: Definition, *, indent: int | None = None) -> str:
@@ -129,8 +165,11 @@ def offset_of(state: State) -> tuple[int, int]:
     offset = state.get("properties", {}).get("offset")
     if not isinstance(offset, dict):
         return 0, 0
-    x, y = offset.get("x"), offset.get("y")
-    return (int(x) if isinstance(x, int | float) else 0, int(y) if isinstance(y, int | float) else 0)
+    return _whole(offset.get("x")), _whole(offset.get("y"))
+
+
+def _whole(place: object) -> int:
+    return int(place) if isinstance(place, int | float) and math.isfinite(place) else 0
 
 
 def keep_places(wanted: Definition, live: Definition) -> Definition:

@@ -358,10 +358,17 @@ def test_a_flow_from_the_console_can_be_the_base(stage: FlowStage) -> None:
     stage.configure(more="base: ./menu.json, after: help_desc.callCompleted")
     wrong = stage.run("plan")
     assert (wrong.code, "did you mean `help_desk`?" in wrong.err, "config.yaml:11" in wrong.err) == (3, True, True)
-    (stage.folder / "menu.json").write_text("{}")
-    for command in ("validate", "plan"):
-        broken = stage.run(command)
-        assert (broken.code, "is not a Studio flow definition" in broken.err) == (3, True)
+    odd_next, odd_condition, no_start = (json.loads(json.dumps(MENU["flow"])) for _ in range(3))
+    odd_next["states"][0]["transitions"][0]["next"] = ["main_menu"]
+    next(state for state in odd_condition["states"] if state["name"] == "main_menu_split")["transitions"][2][
+        "conditions"
+    ] = [{"friendly_name": "x", "type": "equal_to", "value": "1", "arguments": [{}]}]
+    del no_start["initial_state"]
+    for flow in ({}, odd_next, odd_condition, no_start):
+        (stage.folder / "menu.json").write_text(json.dumps(flow))
+        for command in (("validate",), ("plan",), ("flow", "diff")):
+            broken = stage.run(*command)
+            assert (broken.code, "is not a Studio flow definition" in broken.err) == (3, True), broken.err
 
 
 def test_a_new_name_in_the_config_renames_the_flow(stage: FlowStage) -> None:

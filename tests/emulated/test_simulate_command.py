@@ -138,7 +138,7 @@ def test_many_calls_are_one_load(project: Run) -> None:
         (["odd.yaml", "--report", "x", "--junit", "x"], 3, "odd.yaml"),
         (["agent", "--report", "x", "--junit", "x"], 64, "overwrite the other"),
         (["agent", "--record", "config.yaml"], 1, "cannot hold recordings"),
-        (["agent", "--audio", "pipe.wav"], 1, "not a plain file"),
+        (["agent", "--audio", "pipe.wav"], 1, "it is a pipe, not a file"),
         (["agent", "--calls", "0"], 64, "--calls"),
         (["agent", "--concurrency", "0"], 64, "--concurrency"),
         (["agent", "--calls", "2", "--concurrency", "3"], 64, "more than `--calls 2`"),

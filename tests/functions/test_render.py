@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from ga_deploy import template_sandbox
 from ga_deploy.config.load import LocalStandIn, load_config
 from ga_deploy.engine.room import check_room
 from ga_deploy.engine.wish import make_desired
@@ -192,6 +194,50 @@ def test_a_broken_template_is_told_with_file_and_line(bundle_of: Any, text: str,
     assert mine.at is not None
     assert mine.at.line == line
     assert named in mine.why
+
+
+HOSTILE = {
+    "a loop without an end": (
+        "1;\n{% for i in range(99999) %}{% for j in range(99999) %}\n{% endfor %}{% endfor %}",
+        0,
+        "5 s",
+    ),
+    "work that Python cannot interrupt": ("{{ 7 ** (10 ** 11) }}", 0, "5 s|MB of memory"),
+    "a recursion": ("1;\n{% macro again() %}{{ again() }}{% endmacro %}\n{{ again() }}", 2, "without an end"),
+    "a long range": ("\n{{ range(10 ** 11) | list }}", 2, "[Rr]ange"),
+    "a text of gigabytes": ("1;\n{{ lib * (10 ** 11) }}", 2, "MB of memory"),
+    "a deep nesting": ("{{ " + "(" * 30_000 + "1" + ")" * 30_000 + " }}", 0, ""),
+    "a way to Python": ("1;\n{{ lib.__class__.__mro__[1].__subclasses__() }}", 2, "__class__"),
+    "a change of what is not its own": ("{% set a = [] %}\n{{ a.append(1) }}", 2, "append"),
+    "the environment": ("{{ self.__init__.__globals__ }}", 1, "__init__"),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "why"), HOSTILE.values(), ids=HOSTILE)
+def test_a_template_of_the_user_can_neither_hang_a_command_nor_reach_out(
+    bundle_of: Any, monkeypatch: pytest.MonkeyPatch, text: str, line: int, why: str
+) -> None:
+    monkeypatch.setattr(template_sandbox, "SECONDS", 1.0)
+    with pytest.raises(ConfigInvalid) as caught:
+        bundle_of({"templates": "./mine"}, {"mine/functions/engage.js.j2": text})
+    [finding] = caught.value.findings
+    assert finding.at is not None
+    assert finding.at.file.endswith("engage.js.j2")
+    assert finding.at.line >= line
+    assert re.search(why, finding.why), finding.why
+
+
+def test_a_template_that_is_a_pipe_or_a_device_is_told(bundle_of: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "mine/functions"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "engage.js.j2")
+    (folder / "call-complete.js.j2").symlink_to("/dev/zero")
+    with pytest.raises(ConfigInvalid) as caught:
+        bundle_of({"templates": "./mine"})
+    assert {finding.why for finding in caught.value.findings} == {
+        "it is a pipe, not a file",
+        "it is a device, not a file",
+    }
 
 
 def test_a_template_that_replaces_nothing_is_told(bundle_of: Any) -> None:

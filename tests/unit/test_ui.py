@@ -172,6 +172,47 @@ def test_without_a_terminal_nothing_is_redrawn() -> None:
     assert screen.err.getvalue() == ""
 
 
+def test_colours_of_others_never_reach_a_terminal() -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    theirs = "\x1b[32mall is well\x1b[0m \x1b[8mhidden"
+    screen = Screen(colour=True)
+    screen.ui.event(StepStarted("a", theirs))
+    screen.ui.event(StepDone("a", theirs, theirs))
+    screen.ui.error(DeployError(theirs, why=theirs, fix=theirs))
+    table = Table()
+    table.add_row(Text(theirs, "bold"), theirs)
+    screen.ui.result({}, table)
+    shown = screen.out.getvalue() + screen.err.getvalue()
+    assert "[32mall is well" in shown
+    assert "\x1b[32mall" not in shown
+    assert "\x1b[8m" not in shown
+    assert "\x1b[1;31merror:\x1b[0m" in shown, "ours do"
+    assert "\x1b[1m[32mall is well" in shown
+    in_json = Screen(as_json=True)
+    in_json.ui.result({"name": "\x9b31m \x1b[31m \u202e"})
+    assert not set(in_json.out.getvalue()) & set("\x9b\x1b\u202e")
+    assert json.loads(in_json.out.getvalue())["name"] == "\x9b31m \x1b[31m \u202e"
+
+
+def test_no_line_of_a_message_is_a_command_to_github() -> None:
+    hostile = "fine\n::error::no\n \t\u00a0::add-path::/x\n\x07::set-env name=PATH::/x\nx ##[add-mask]a\n##[error]b"
+    screen = Screen(environ={"GITHUB_ACTIONS": "true"})
+    screen.ui.note(hostile)
+    screen.ui.error(DeployError(hostile, why=hostile, fix=hostile))
+    screen.ui.result({}, hostile)
+    lines = [*screen.err.getvalue().splitlines(), *screen.out.getvalue().splitlines()]
+    commands = [line for line in lines if line.strip().startswith("::")]
+    assert [line.partition("::")[2].partition("::")[0] for line in commands] == ["error"], "our own annotation"
+    assert not [line for line in lines if line not in commands and "##[" in line]
+    assert ": :error::no" in lines
+    in_json = Screen(as_json=True)
+    in_json.ui.result({"name": hostile})
+    assert "##[" not in in_json.out.getvalue()
+    assert json.loads(in_json.out.getvalue())["name"] == hostile
+
+
 def test_no_name_or_message_can_command_the_terminal() -> None:
     hostile = "bad \x1b]0;title\x07\x1b[2J\u202e\r\x00\x9b31m\nerror: all is well"
     screen = Screen(colour=True)
