@@ -41,6 +41,17 @@ def flow_url(account_sid: str) -> str:
     return f"https://{WEBHOOKS}/v1/Accounts/{account_sid}/Flows/{FLOW_SID}"
 
 
+def list_widgets_elsewhere(config: Config, domain_name: str) -> tuple[str, ...]:
+    """Return the widgets of the flow's base that ask an address which no simulated call reaches, with its host."""
+    base = read_base(config)
+    found = []
+    for state in base["states"] if base else ():
+        host = urlsplit(str(state["properties"].get("url", ""))).hostname or ""
+        if state["type"] in {"run-function", "make-http-request"} and host.lower() != domain_name.lower():
+            found.append(f"`{state['name']}`, which asks {host or 'an address that is only known in the call'}")
+    return tuple(found)
+
+
 class FlowDoor:
     """Answers for the flow, and hands everything else on to the functions; a `Fetch` of a simulation.
 
@@ -50,6 +61,7 @@ class FlowDoor:
     def __init__(self, config: Config, fetch: Fetch, *, domain_name: str, account_sid: str, token: str) -> None:
         self._fetch = fetch
         self._account_sid = account_sid
+        self._domain_name = domain_name
         definition = build_flow(config, FlowTarget(domain_name, "ZS0", "ZE0", "ZH0"), read_base(config))
         self._calls = StudioCalls(
             find_revision=lambda account, flow, caller: Revision(flow, 1, definition) if flow == FLOW_SID else None,
@@ -71,6 +83,10 @@ class FlowDoor:
         return WebReply(answer.status, {"content-type": "text/xml"}, answer.twiml.encode(), logs)
 
     async def _send(self, request: StudioRequest) -> StudioAnswer:
+        host = urlsplit(request.url).hostname or ""
+        if host.lower() != self._domain_name.lower():
+            self._logs.append(f"{host} is not asked in a simulation: the widget takes its exit for a failure")
+            raise ConnectionError(f"{host} is not asked in a simulation")
         form = tuple(parse_qsl(request.body.decode(), keep_blank_values=True))
         try:
             reply = await self._fetch(WebRequest(request.method, request.url, form, request.headers))

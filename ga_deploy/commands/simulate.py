@@ -230,6 +230,8 @@ async def _place_calls(
             raise Usage("none of these scenarios applies to this config", why=why, fix="name others, or use `--all`")
         for name, reason in left_out.items():
             ui.note(f"  left out: {name}, because {reason}")
+        for widget in stage.not_here:
+            ui.note(f"  not here: {widget}; calls take that widget's exit for a failure")
         if options.calls:
             calls = [_numbered(calls[index % len(calls)], index + 1) for index in range(options.calls)]
         else:

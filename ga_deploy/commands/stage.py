@@ -24,7 +24,7 @@ from ga_deploy.asapp_mock.faults import read_fault
 from ga_deploy.asapp_mock.script import SHIPPED, Ending, Script, read_script
 from ga_deploy.asapp_mock.server import MockAsapp
 from ga_deploy.commands.describe import describe
-from ga_deploy.commands.flow_stage import FlowDoor, enable_flow, flow_url
+from ga_deploy.commands.flow_stage import FlowDoor, enable_flow, flow_url, list_widgets_elsewhere
 from ga_deploy.config.hours import Hours
 from ga_deploy.config.steps import Notify, Send
 from ga_deploy.emulator.npm import NodePackages
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.config.schema import Config, Outcomes
     from ga_deploy.model import Bundle, FunctionFile
+    from ga_deploy.simulate.deployment import Deployment
     from ga_deploy.simulate.scenario import DeploymentFault, Scenario
     from ga_deploy.simulate.stream import Person
 
@@ -226,7 +227,8 @@ class FunctionStage:
         self._hooks = WebHooks()
         self._packages: Path | None = None
         engage_url = flow_url(ACCOUNT_SID) if flow else f"https://{DOMAIN}{config.functions.engage.path}"
-        self.deployment = replace(describe(config, engage_url, ACCOUNT_SID), through_flow=flow)
+        self.not_here = list_widgets_elsewhere(config, DOMAIN) if flow else ()
+        self.deployment = self._describe(config, engage_url)
 
     async def __aenter__(self) -> FunctionStage:
         dependencies = {"twilio": TWILIO_PACKAGE, **render(self._config).dependencies}
@@ -285,7 +287,7 @@ class FunctionStage:
             patience=LIVE_PATIENCE if self._live else None,
         )
         config = vary(self._config, scenario.deployment, self._hooks)
-        deployment = replace(describe(config, self.deployment.engage_url, ACCOUNT_SID), own_hosts=frozenset({DOMAIN}))
+        deployment = replace(self._describe(config, self.deployment.engage_url), own_hosts=frozenset({DOMAIN}))
         result = {} if self._live else read_result(script)
         fetch = _fetch_from(lane.host)
         door = FlowDoor(config, fetch, domain_name=DOMAIN, account_sid=ACCOUNT_SID, token=TOKEN) if self._flow else None
@@ -295,6 +297,16 @@ class FunctionStage:
             return told | (door.describe_way(call_sid) if door else {})
 
         return Setting(deployment, door or fetch, opener, token, result, witness)
+
+    def _describe(self, config: Config, engage_url: str) -> Deployment:
+        flow = config.flow
+        based = self._flow and flow.base is not None
+        return replace(
+            describe(config, engage_url, ACCOUNT_SID),
+            through_flow=self._flow,
+            enters_at=flow.engage.path if based else "",
+            menu_keys=flow.base_keys if based else (),
+        )
 
     def _paths_of(self, config: Config, name: str) -> tuple[str, ...]:
         """Return the functions that do the work of one of the direct variant's."""

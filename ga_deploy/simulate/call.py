@@ -112,6 +112,7 @@ class _Call:
         self._answered_at: float | None = None
         self._leaves_at: float | None = None
         self._requests = 0
+        self._menus = 0
         self._beside = Beside()
         self._follows = False
         self._own_hosts = plan.own_hosts | {urlsplit(plan.voice_url).hostname or ""}
@@ -248,7 +249,9 @@ class _Call:
         action = _Goto(resolve(base, verb.get("action")), verb.get("method", "POST").upper())
         for prompt in verb.children:
             await self._do(prompt, base)
-        digits = _take_keys(verb, self._plan.digits)
+        keys = self._plan.menu_keys
+        self._menus += 1
+        digits = _take_keys(verb, "".join(keys[self._menus - 1 : self._menus]) if keys else self._plan.digits)
         if digits:
             await self._happen("gather", f"the caller presses {digits}", 0.5 * len(digits), heard=True)
             return _Goto(action.url, action.method, {"Digits": digits})

@@ -89,8 +89,10 @@ class Deployment:
 
     `engage_url` has no query. `numbers` gives for each bound number its profile; the fallback is the
     first number's. `own_hosts` are those, beside the engage URL's, where a redirect stays with us.
-    `through_flow`: a Studio flow stands in front of the functions. With hooks of the user's own, the agent may be told
-    more than `told` lists (`hooks_add_input`), and an ending may have other steps (`hooks_choose_steps`).
+    `through_flow`: a Studio flow stands in front of the functions. Where that is somebody's own with ours in it,
+    `enters_at` is the path of the function with which our part begins: what is heard before is not judged, and
+    `menu_keys` answer its menus, one text for each that a caller meets. With hooks of the user's own, the agent may be
+    told more than `told` lists (`hooks_add_input`), and an ending may have other steps (`hooks_choose_steps`).
     """
 
     engage_url: str
@@ -102,6 +104,8 @@ class Deployment:
     fallback_method: str = "POST"
     own_hosts: frozenset[str] = frozenset()
     through_flow: bool = False
+    enters_at: str = ""
+    menu_keys: tuple[str, ...] = ()
     hooks_add_input: bool = False
     hooks_choose_steps: bool = False
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ga_deploy.simulate.course import Happened, compare, list_happenings, same_spaces
 from ga_deploy.simulate.deployment import Lookup
@@ -361,19 +362,33 @@ def _judge_course(
     all_closed: bool,
 ) -> list[Failing]:
     failings = []
+    entered = _find_entry(record, deployment)
+    if entered is None:
+        if expected.outcome is None:
+            return []
+        what = "`flow.base_keys`, or the scenario's `caller.menu_keys`, have to answer the menus of the flow's base"
+        return [Failing("base", f"the call never came to {deployment.enters_at}: {what}")]
     if record.streams:
-        before = list_happenings(record, 0.0, until=record.streams[0][0])
+        before = list_happenings(record, entered, until=record.streams[0][0])
         wanted = tuple(Happened(step.kind, "" if step.kind == "pause" else step.text) for step in handling.greeting)
         if record.answered_at is not None and before != wanted:
             came = ", ".join(map(str, before)) or "nothing"
             failings.append(Failing("greeting", f"before the agent came {came}, not what the config greets with"))
     if expected.outcome is not None and not deployment.hooks_choose_steps:
-        since = max((at + leg.seconds for at, leg in record.streams), default=0.0)
+        since = max((at + leg.seconds for at, leg in record.streams), default=entered)
         happened = list_happenings(record, since)
         problem = compare(expected.outcome, happened, deployment, handling, facts, all_closed=all_closed)
         if problem:
             failings.append(Failing("course", problem))
     return failings
+
+
+def _find_entry(record: CallRecord, deployment: Deployment) -> float | None:
+    """Return when our part of the call began: at once, or when a flow with a base of its own asked our function."""
+    if not deployment.enters_at:
+        return 0.0
+    asked = (event for event in record.of("webhook") if urlsplit(str(event.detail["url"])).path == deployment.enters_at)
+    return next((event.at for event in asked), None)
 
 
 def describe_heard(record: CallRecord) -> str:

@@ -78,9 +78,10 @@ class CallPlan:
     `pages` are addresses outside the deployment that answer something; any other address outside it is a
     target of kind `redirect`: no request ever goes there. `repeat_webhooks` sends every webhook twice, as
     Twilio does after a lost answer. `play_seconds` is how long a sound file is taken to last, since none
-    is fetched. `record_ends` is how the caller ends a message: who says nothing leaves none. `asks_after_refusal`:
-    whether Connect's action is asked when the stream was refused, which Twilio documents nowhere; else what stands
-    behind Connect is carried out. `placed`: the account placed the call itself, from `from_number` to `to_number`.
+    is fetched. `digits` are pressed at every Gather, or with `menu_keys` one of those at each, in order.
+    `record_ends` is how the caller ends a message: who says nothing leaves none. `asks_after_refusal`: whether
+    Connect's action is asked when the stream was refused, which Twilio documents nowhere; else what stands behind
+    Connect is carried out. `placed`: the account placed the call itself, from `from_number` to `to_number`.
     """
 
     name: str
@@ -95,6 +96,7 @@ class CallPlan:
     parameters: Mapping[str, str] = field(default_factory=dict)
     hang_up: HangUp | None = None
     digits: str = ""
+    menu_keys: tuple[str, ...] = ()
     react: Callable[[Target, int], Reaction] = _everybody_answers
     pages: Mapping[str, Page] = field(default_factory=dict)
     own_hosts: frozenset[str] = frozenset()

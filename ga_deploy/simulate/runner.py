@@ -175,6 +175,7 @@ def make_plan(scenario: Scenario, deployment: Deployment, call_sid: str) -> Call
         parameters={**(_SIP_CALL if scenario.sip else {}), **scenario.parameters},
         hang_up=scenario.caller.hang_up,
         digits=scenario.caller.keys,
+        menu_keys=scenario.caller.menu_keys or deployment.menu_keys,
         react=_make_reactions(scenario, deployment),
         repeat_webhooks=scenario.repeat_webhooks,
         fallback_url=deployment.fallback_url,

@@ -38,14 +38,16 @@ class CallerScript:
     """What the caller does.
 
     `says` is a WAV file or the name of a shipped voice. `barge_in_after`: it is said when the agent has been speaking
-    for so many seconds; else when the agent has finished. `ends_message` is how a voicemail ends: `nothing` leaves
-    none. Noise, loss and jitter are the line's.
+    for so many seconds; else when the agent has finished. `menu_keys` answer menus before the agent, one text for each;
+    the config's `flow.base_keys` if there are none. `ends_message` is how a voicemail ends: `nothing` leaves none.
+    Noise, loss and jitter are the line's.
     """
 
     hang_up: HangUp | None = None
     ends_message: Literal["hang-up", "key", "nothing"] = "hang-up"
     says: str = ""
     keys: str = ""
+    menu_keys: tuple[str, ...] = ()
     barge_in_after: float | None = None
     noise_dbfs: float | None = None
     loss: float = 0.0

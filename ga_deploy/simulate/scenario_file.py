@@ -428,6 +428,7 @@ def _read_caller(section: _Section) -> CallerScript:
         ends_message=section.choice("ends_message", ("hang-up", "key", "nothing"), "hang-up"),  # type: ignore[arg-type]
         says=_read_voice(section),
         keys=_read_keys(section),
+        menu_keys=_read_menu_keys(section),
         barge_in_after=section.optional_number("barge_in_after", 0, 600),
         noise_dbfs=section.optional_number("noise_dbfs", -90, 0),
         loss=section.number("loss", 0.0, 0, 0.9),
@@ -457,6 +458,16 @@ def _read_keys(section: _Section) -> str:
         why = "a telephone has 0 to 9, *, # and A to D; `w` waits half a second"
         section.refuse(node, f"`caller.keys` cannot be `{keys}`", why, 'for example "12#"')
     return keys
+
+
+def _read_menu_keys(section: _Section) -> tuple[str, ...]:
+    texts = section.texts("menu_keys") or ()
+    node = section.get("menu_keys")
+    wrong = [text for text in texts if not re.fullmatch("[0-9*#A-Dw]*", text)]
+    if node is not None and wrong:
+        why = "a telephone has 0 to 9, *, # and A to D; `w` waits half a second"
+        section.refuse(node, f"`caller.menu_keys` cannot hold `{wrong[0]}`", why, 'for example ["1", "2#"]')
+    return texts
 
 
 def _read_hang_up(section: _Section) -> HangUp | None:

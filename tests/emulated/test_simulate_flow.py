@@ -64,6 +64,65 @@ def test_calls_through_the_flow_go_as_they_would_without(config: Config) -> None
     assert not explain(asyncio.run(run(config, find_scenarios(USUAL))))
 
 
+def _state(name: str, kind: str, properties: dict[str, object], **exits: str) -> dict[str, object]:
+    transitions = [{"event": event, **({"next": to} if to else {})} for event, to in exits.items()]
+    return {
+        "name": name,
+        "type": kind,
+        "properties": {**properties, "offset": {"x": 0, "y": 0}},
+        "transitions": transitions,
+    }
+
+
+# Somebody's flow: a welcome, a function of their own, a menu with two levels, and the agent behind the second.
+BASE = {
+    "description": "Owl Bank",
+    "states": [
+        _state("Trigger", "trigger", {}, incomingCall="welcome"),
+        _state("welcome", "say-play", {"say": "Welcome to Owl Bank."}, audioComplete="look_up"),
+        _state("look_up", "run-function", {"url": "https://owl-1.twil.io/look-up"}, success="menu", fail="menu"),
+        _state(
+            "menu",
+            "gather-input-on-call",
+            {"say": "For cards press one.", "number_of_digits": 1, "timeout": 3},
+            keypress="cards",
+            timeout="sorry",
+        ),
+        _state(
+            "cards",
+            "gather-input-on-call",
+            {"say": "Enter your number.", "finish_on_key": "#"},
+            keypress="",
+            timeout="sorry",
+        ),
+        _state("sorry", "say-play", {"say": "Goodbye."}, audioComplete=""),
+    ],
+    "initial_state": "Trigger",
+    "flags": {"allow_concurrent_calls": True},
+}
+
+
+def test_calls_behind_the_menu_of_a_base(tmp_path: Path, config: Config) -> None:
+    (tmp_path / "flow.json").write_text(json.dumps(BASE))
+    changes = {"base": tmp_path / "flow.json", "after": "cards.keypress", "base_keys": ("1", "4711#")}
+    behind = config.model_copy(update={"flow": config.flow.model_copy(update=changes)})
+    names = ["agent", "asapp-down", "hang-up-greeting", "keys"]
+    (agent,) = find_scenarios(["agent"])
+    lost = replace(agent, name="lost", caller=replace(agent.caller, menu_keys=("1", "")))
+
+    async def ring() -> tuple[list[Verdict], tuple[str, ...]]:
+        async with FunctionStage(behind, npm_cache=npm_cache(), flow=True) as stage:
+            calls = expand([*find_scenarios(names), lost], stage.deployment)
+            return await run_scenarios(calls, stage, concurrency=6), stage.not_here
+
+    verdicts, not_here = asyncio.run(ring())
+    by_name = {one.record.name: one for one in verdicts}
+    assert not explain([one for name, one in by_name.items() if name != "lost"])
+    assert by_name["agent"].record.said[:3] == ("Welcome to Owl Bank.", "For cards press one.", "Enter your number.")
+    assert "flow.base_keys" in explain([by_name["lost"]])
+    assert not_here == ("`look_up`, which asks owl-1.twil.io",)
+
+
 def test_the_judge_sees_which_branch_was_taken(config: Config) -> None:
     (agent,) = find_scenarios(["agent"])
     wrong = replace(agent, expect=replace(agent.expect, outcome="system"))
