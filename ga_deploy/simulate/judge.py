@@ -120,6 +120,13 @@ def judge(
     if expected.may_stay and record.ending == "caller-hung-up":
         # The caller had nothing left to say, waited and left: nobody was kept waiting by that.
         measures["dead_air"] = find_dead_air(record, to_the_end=False).seconds
+    entry = _find_entry(record, deployment) if deployment.enters_at else None
+    if entry:
+        # A base has answered the call: what would be ringing without it is waited for in silence, and judged as that.
+        measures["first_twiml"] = entry.seconds
+        to_the_end = not (expected.may_stay and record.ending == "caller-hung-up")
+        spared = Span(entry.at, entry.until)
+        measures["dead_air"] = find_dead_air(record, to_the_end=to_the_end, spared=spared).seconds
     failings = [
         *_judge_answers(record, expected),
         *_judge_speech(record, expected, handling),
@@ -168,15 +175,16 @@ class Silence:
     before: str = ""
 
 
-def find_dead_air(record: CallRecord, *, to_the_end: bool = True) -> Silence:
+def find_dead_air(record: CallRecord, *, to_the_end: bool = True, spared: Span | None = None) -> Silence:
     """Return the longest silence between the moment Twilio answers and the end of the call, or the last sound.
 
     The caller's own voice is no silence, ringing and music are none either; waiting for a webhook, for a
-    stream to open, for an agent to begin and after it has ended are.
+    stream to open, for an agent to begin and after it has ended are. `spared` is a time that is not judged.
     """
     if record.answered_at is None:
         return Silence(0.0, 0.0)
     sounds = [Span(event.at, event.until) for event in record.events if event.heard and event.kind != "stream"]
+    sounds += [spared] if spared else []
     for at, leg in record.streams:
         sounds += [Span(at + span.start, at + span.end) for span in (*leg.agent, *leg.caller)]
     longest = Silence(record.answered_at, 0.0)
@@ -362,8 +370,9 @@ def _judge_course(
     all_closed: bool,
 ) -> list[Failing]:
     failings = []
-    entered = _find_entry(record, deployment)
-    if entered is None:
+    entry = _find_entry(record, deployment)
+    entered = entry.at if entry else 0.0
+    if deployment.enters_at and entry is None:
         if expected.outcome is None:
             return []
         what = "`flow.base_keys`, or the scenario's `caller.menu_keys`, have to answer the menus of the flow's base"
@@ -383,12 +392,10 @@ def _judge_course(
     return failings
 
 
-def _find_entry(record: CallRecord, deployment: Deployment) -> float | None:
-    """Return when our part of the call began: at once, or when a flow with a base of its own asked our function."""
-    if not deployment.enters_at:
-        return 0.0
-    asked = (event for event in record.of("webhook") if urlsplit(str(event.detail["url"])).path == deployment.enters_at)
-    return next((event.at for event in asked), None)
+def _find_entry(record: CallRecord, deployment: Deployment) -> Event | None:
+    """Return the request with which our part begins of a call that comes through somebody's own flow, if it came."""
+    asked = record.of("webhook")
+    return next((one for one in asked if urlsplit(str(one.detail["url"])).path == deployment.enters_at), None)
 
 
 def describe_heard(record: CallRecord) -> str:
