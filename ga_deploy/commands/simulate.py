@@ -1,8 +1,8 @@
 """`simulate`: Twilio's side of whole calls, through the functions that the config renders to, and the verdicts.
 
 The functions run in processes of their own on this machine, never on Twilio: nothing is deployed, no account is needed,
-and (but for `--asapp live`) a mock stands in for ASAPP. Long because whatever a run says of its calls, its packages and
-its load is said here; what it draws is in `call_table`.
+and (but for `--asapp live`) a mock stands in for ASAPP. What becomes of the calls is told in `call_results`. Long
+because all that a run of calls needs is got ready here: config, packages, scenarios, voices, recordings.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from ga_deploy.commands.asapp_answers import explain_asapp
-from ga_deploy.commands.call_table import Progress, count_calls, draw_table
+from ga_deploy.commands.call_results import Calls, report_calls
+from ga_deploy.commands.call_table import Progress
 from ga_deploy.commands.simulate_options import MICROPHONE, Options, check_options, check_outputs
 from ga_deploy.commands.terminable import run_terminable
-from ga_deploy.errors import CallFailed, ConfigInvalid, DeployError, ExitCode, Usage
+from ga_deploy.errors import ConfigInvalid, ExitCode, Terminated, Usage
 from ga_deploy.events import StepDone, StepStarted
 from ga_deploy.folders import TemporaryFolder
 
@@ -41,17 +41,11 @@ USUAL = ("agent", "system", "completed", "caller-hangs-up", "asapp-down")
 USUAL_LINES = 10
 
 
-@dataclass(frozen=True)
-class Calls:
-    """What came of the calls. `load` is empty unless many were placed at once; `left_out` says why, by scenario."""
-
-    verdicts: list[Verdict]
-    load: dict[str, float]
-    left_out: dict[str, str]
-
-
 def run(ctx: Context, options: Options) -> ExitCode:
-    """Run the calls and give their verdicts. Raises CallFailed (exit 6) when one did not pass."""
+    """Run the calls and give their verdicts. Raises CallFailed (exit 6) when one did not pass.
+
+    A run that is interrupted still gives the verdicts of the calls that ended, and ends with 130 or 143.
+    """
     from ga_deploy.simulate.scenario_file import find_scenarios, list_shipped
 
     check_options(options, local=ctx.local)
@@ -62,50 +56,17 @@ def run(ctx: Context, options: Options) -> ExitCode:
         return _list(ctx, scenarios)
     check_outputs(options, keep=(ctx.config_path, *(Path(scenario.file) for scenario in scenarios)))
     began = time.monotonic()
+    calls = Calls()
     with _recordings(options) as folder, _open_microphone(options) as person:
-        placed = run_terminable(_place_calls(ctx, options, scenarios, folder, person))
-    verdicts, load = placed.verdicts, placed.load
-    seconds = time.monotonic() - began
-    failed = [verdict for verdict in verdicts if not verdict.passed]
-    payload: dict[str, object] = {
-        "passed": not failed,
-        "calls": len(verdicts),
-        "failed": len(failed),
-        "seconds": round(seconds, 2),
-        "verdicts": [verdict.as_json() for verdict in verdicts],
-    }
-    if placed.left_out:
-        payload["left_out"] = [{"name": name, "why": why} for name, why in placed.left_out.items()]
-    if load:
-        payload["load"] = load
-    # Of many calls, only those that failed are worth a line each.
-    shown = failed if load else verdicts
-    ctx.ui.result(payload, draw_table(shown) if shown else "")
-    if load:
-        tell_load(ctx.ui, load)
-    _tell_silence(ctx.ui, verdicts)
-    outputs = {"calls": str(len(verdicts)), "failed": str(len(failed))}
-    ctx.ui.outputs(outputs, _summarise(failed, len(verdicts)))
-    # The verdicts are out by now: a file that cannot be written after all does not take them along.
-    unwritten = _write_files(ctx, options, verdicts, seconds)
-    if failed:
-        for problem in unwritten:
-            ctx.ui.warn(problem.what, why=problem.why, fix=problem.fix)
-        reasons = [f"{verdict.record.name}: {verdict.failings[0]}" for verdict in failed[:5]]
-        more = f"; and {len(failed) - 5} more" if len(failed) > 5 else ""
-        cause, fix = explain_asapp(verdict.record for verdict in failed) if options.asapp == "live" else ("", "")
-        if not fix:
-            fix = (
-                f"open {options.report} to see and hear each call"
-                if options.report
-                else "run it again with `--report calls.html` to see and hear each call"
-            )
-        why = "; ".join(filter(None, [cause, *reasons])) + more
-        raise CallFailed(f"{len(failed)} of {len(verdicts)} simulated calls failed", why=why, fix=fix)
-    if unwritten:
-        raise unwritten[0]
-    ctx.ui.note(f"{count_calls(len(verdicts))}, every one as it should be; {seconds:.0f} s in all.")
-    return ExitCode.OK
+        try:
+            run_terminable(_place_calls(ctx, options, scenarios, folder, person, calls))
+        except (KeyboardInterrupt, Terminated) as stopped:
+            if not calls.planned:
+                raise
+            ctx.ui.redraw(None)
+            is_terminated = isinstance(stopped, Terminated)
+            calls.stopped = ExitCode.TERMINATED if is_terminated else ExitCode.INTERRUPTED
+    return report_calls(ctx, options, calls, time.monotonic() - began)
 
 
 def _list(ctx: Context, scenarios: Sequence[Scenario]) -> ExitCode:
@@ -185,8 +146,14 @@ def _open_microphone(options: Options) -> Iterator[Person | None]:
 
 
 async def _place_calls(
-    ctx: Context, options: Options, scenarios: Sequence[Scenario], folder: Path | None, person: Person | None
-) -> Calls:
+    ctx: Context,
+    options: Options,
+    scenarios: Sequence[Scenario],
+    folder: Path | None,
+    person: Person | None,
+    done: Calls,
+) -> None:
+    """Place the calls; what comes of them goes into `done` as it comes, for the run may be interrupted."""
     from ga_deploy.commands.stage import FunctionStage, find_bad_scripts
     from ga_deploy.gateway.trust import open_tls_context
     from ga_deploy.local import npm_cache
@@ -223,12 +190,12 @@ async def _place_calls(
         reasons = {
             one.name: (scripted if one.asapp.faults else "") or why_left_out(one, stage.deployment) for one in scenarios
         }
-        left_out = {name: why for name, why in reasons.items() if why}
+        done.left_out = {name: why for name, why in reasons.items() if why}
         calls = list(expand(_for_live(scenarios) if live else scenarios, stage.deployment))
         if not calls:
-            why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+            why = "; ".join(f"{name}: {reason}" for name, reason in done.left_out.items())
             raise Usage("none of these scenarios applies to this config", why=why, fix="name others, or use `--all`")
-        for name, reason in left_out.items():
+        for name, reason in done.left_out.items():
             ui.note(f"  left out: {name}, because {reason}")
         for widget in stage.not_here:
             ui.note(f"  not here: {widget}; calls take that widget's exit for a failure")
@@ -236,19 +203,22 @@ async def _place_calls(
             calls = [_numbered(calls[index % len(calls)], index + 1) for index in range(options.calls)]
         else:
             calls = tell_apart(calls)
+        done.planned = len(calls)
         progress = Progress(ctx.ui, len(calls))
+
+        def take(verdict: Verdict) -> None:
+            done.verdicts.append(verdict)
+            progress.take(verdict)
+
         if options.calls:
-            verdicts, load = await _place_load(
-                calls, stage, options.concurrency or min(USUAL_LINES, options.calls), progress
-            )
+            lines = options.concurrency or min(USUAL_LINES, options.calls)
+            done.verdicts, done.load = await _place_load(calls, stage, lines, progress.start, take)
         else:
             concurrency = 1 if person else options.concurrency or (1 if live else 6)
-            load = {}
-            verdicts = await run_scenarios(
-                calls, stage, concurrency=concurrency, on_start=progress.start, on_verdict=progress.take
+            done.verdicts = await run_scenarios(
+                calls, stage, concurrency=concurrency, on_start=progress.start, on_verdict=take
             )
         progress.end()
-    return Calls(verdicts, load, left_out)
 
 
 class _Waiting:
@@ -305,17 +275,21 @@ def _check_voices(ctx: Context, options: Options, scenarios: Sequence[Scenario])
 
 
 async def _place_load(
-    calls: Sequence[Scenario], stage: FunctionStage, concurrency: int, progress: Progress
+    calls: Sequence[Scenario],
+    stage: FunctionStage,
+    concurrency: int,
+    start: Callable[[Scenario], None],
+    take: Callable[[Verdict], None],
 ) -> tuple[list[Verdict], dict[str, float]]:
     """Place many calls in real time, and say how late this tester itself was."""
     from ga_deploy.simulate.load import run_load
     from ga_deploy.simulate.runner import run_scenario
 
     async def place(number: int) -> Verdict:
-        progress.start(calls[number])
+        start(calls[number])
         return await run_scenario(calls[number], stage)
 
-    done = await run_load(place, len(calls), concurrency, on_done=lambda _, verdict: progress.take(verdict))
+    done = await run_load(place, len(calls), concurrency, on_done=lambda _, verdict: take(verdict))
     answered = sorted(one.measures["first_twiml"] for one in done.results if "first_twiml" in one.measures)
     return list(done.results), {
         "peak": done.peak,
@@ -330,33 +304,6 @@ async def _place_load(
 
 def _at_share(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
-
-
-def _tell_silence(ui: Ui, verdicts: Sequence[Verdict]) -> None:
-    """Name the longest silence that a scenario allows, where it is longer than a caller puts up with."""
-    from ga_deploy.simulate.judge import Expectation
-
-    passed = [verdict for verdict in verdicts if verdict.passed]
-    worst = max(passed, key=lambda verdict: verdict.measures.get("dead_air", 0.0), default=None)
-    if worst is not None and worst.measures.get("dead_air", 0.0) > Expectation().max_dead_air:
-        ui.note(f"The longest silence that was let pass: {worst.measures['dead_air']:.1f} s, in `{worst.record.name}`.")
-
-
-def tell_load(ui: Ui, load: Mapping[str, float]) -> None:
-    """Say what the load was; warn when it is this tester that was measured."""
-    ui.note(
-        f"At most {load['peak']} calls at once, {load['calls_per_second']:g} a second; answered within "
-        f"{load['first_twiml_p50'] * 1000:.0f} ms (median), {load['first_twiml_p99'] * 1000:.0f} ms (99 of 100)."
-    )
-    late = f"{load['tester_late_p99_ms']:.0f} ms (99 of 100)"
-    if load["trustworthy"]:
-        ui.note(f"This tester itself was late by {late}: fast enough for what it measured.")
-        return
-    ui.warn(
-        "this tester was too slow: what it measured may be its own slowness",
-        why=f"its own loop was late by {late}, and a frame of audio is due every 20 ms",
-        fix="lower --concurrency, or use a machine with less to do",
-    )
 
 
 def _numbered(scenario: Scenario, number: int) -> Scenario:
@@ -407,39 +354,3 @@ class _Recordings:
             others = (f"{plain}_{number}" for number in range(2, len(taken) + 3))
             self._names[call] = next(name for name in (plain, *others) if name not in taken)
         return self._folder / f"{self._names[call]}-{stream}.wav"
-
-
-def _write_files(ctx: Context, options: Options, verdicts: Sequence[Verdict], seconds: float) -> list[DeployError]:
-    """Write the files that were asked for; return an error for each that could not be written."""
-    written: list[tuple[Path, str]] = []
-    if options.junit:
-        from ga_deploy.simulate.junit import write_junit
-
-        written.append((options.junit, write_junit(verdicts)))
-    if options.report:
-        from ga_deploy.simulate.report import write_report
-
-        written.append((options.report, write_report(verdicts, seconds=seconds)))
-    problems = []
-    for path, text in written:
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as problem:
-            why = problem.strerror or str(problem)
-            problems.append(DeployError(f"{path} cannot be written", why=why, fix="name another file"))
-            continue
-        ctx.ui.note(f"wrote {path}")
-    return problems
-
-
-def _summarise(failed: Sequence[Verdict], calls: int) -> str:
-    """Return the result as Markdown, for the summary of a CI job."""
-    lines = [
-        f"**ga-deploy simulate**: {len(failed)} of {count_calls(calls)} failed"
-        if failed
-        else f"**ga-deploy simulate**: {count_calls(calls)} passed"
-    ]
-    for verdict in failed:
-        reasons = "; ".join(str(failing) for failing in verdict.failings).replace("|", "\\|").replace("<", "&lt;")
-        lines.append(f"- `{verdict.record.name}`: {reasons}")
-    return "\n".join(lines)

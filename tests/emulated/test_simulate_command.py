@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -220,6 +221,56 @@ def test_a_run_can_be_ended_and_leaves_no_process(project: Run, tmp_path: Path, 
     assert "Traceback" not in said
     assert "error: " in said
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
+
+
+@pytest.mark.parametrize(
+    ("signum", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_what_has_ended_is_reported_when_a_run_is_interrupted(
+    project: Run, tmp_path: Path, signum: int, code: int, word: str
+) -> None:
+    """On a terminal; the first call ends at once, the second takes ten minutes in real time."""
+    del project
+    (tmp_path / "endless.yaml").write_text(ENDLESS)
+    outputs = ["--json", "--junit", "calls.xml", "--report", "calls.html"]
+    command = [sys.executable, "-m", "ga_deploy", "simulate", "asapp-down", "endless.yaml", *outputs]
+    terminal, theirs = pty.openpty()
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    with subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=theirs, text=True) as run:
+        os.close(theirs)
+        said = read_terminal(terminal, until="1 of 2 calls")
+        run.send_signal(signum)
+        said += read_terminal(terminal)
+        assert run.stdout
+        told = json.loads(run.stdout.read())
+        assert run.wait(100) == code, said
+    os.close(terminal)
+    assert f"{word} after 1 of 2 calls" in said
+    assert (told["passed"], told["interrupted"], told["calls"], told["planned"]) == (False, True, 1, 2)
+    assert [verdict["call"]["name"] for verdict in told["verdicts"]] == ["asapp-down"]
+    assert ET.parse(tmp_path / "calls.xml").getroot().get("tests") == "1"
+    assert "asapp-down" in (tmp_path / "calls.html").read_text()
+
+
+ENDLESS = """
+pace: real
+asapp: {script: stay}
+caller: {hang_up: {during: stream, after: 600}}
+"""
+
+
+def read_terminal(terminal: int, until: str = "") -> str:
+    """Read what is shown until it has a text in it, or until nobody holds the other end any more."""
+    said = b""
+    while not until or until.encode() not in said:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:  # Linux: the other end is closed
+            break
+        if not part:
+            break
+        said += part
+    return said.decode(errors="replace")
 
 
 def test_the_shipped_scenarios_are_listed(project: Run) -> None:

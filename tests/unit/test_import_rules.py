@@ -225,7 +225,6 @@ LONG_ALREADY = frozenset(
         "ga_deploy/commands/number_list.py::_read_row",
         "ga_deploy/commands/number_list.py::read_number_file",
         "ga_deploy/commands/simulate.py::_place_calls",
-        "ga_deploy/commands/simulate.py::run",
         "ga_deploy/commands/status.py::_draw",
         "ga_deploy/commands/status.py::_to_json",
         "ga_deploy/config/references.py::_look_up",
