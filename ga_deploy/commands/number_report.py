@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ga_deploy.commands.session import read_lease_seconds
 from ga_deploy.engine.binding_steps import NumberResult, Outcome
 from ga_deploy.engine.number_settings import describe, show_settings
 from ga_deploy.errors import Denied, ExitCode
@@ -41,6 +42,7 @@ def open_number_session(ctx: Context, config: Config, command: str) -> Session:
         state=config.state,
         folder=ctx.state_dir,
         report=ctx.ui.event,
+        lease_seconds=read_lease_seconds(),
         command=command,
         flow=config if config.flow.enabled else None,
     )

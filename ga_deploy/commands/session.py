@@ -44,6 +44,7 @@ def make_session(ctx: Context, config: Config, *, lock_timeout: float = 90.0, co
         region=_name_region(gateway.endpoints),
         report=ctx.ui.event,
         lock_timeout=lock_timeout,
+        lease_seconds=read_lease_seconds(),
         timing=BuildTiming(
             poll=0.05 if ctx.local else 1.0, limit=_read_seconds("GA_DEPLOY_BUILD_TIMEOUT", BUILD_SECONDS)
         ),
@@ -51,6 +52,13 @@ def make_session(ctx: Context, config: Config, *, lock_timeout: float = 90.0, co
         command=command,
         flow=config if config.flow.enabled else None,
     )
+
+
+def read_lease_seconds() -> int:
+    """Return how long a lease lasts: `GA_DEPLOY_LEASE_SECONDS`, at least six, or the usual minute."""
+    from ga_deploy.engine.lock import LEASE_SECONDS
+
+    return max(6, round(_read_seconds("GA_DEPLOY_LEASE_SECONDS", LEASE_SECONDS)))
 
 
 def _check_own_code(bundle: Bundle) -> None:

@@ -28,11 +28,14 @@ from ga_deploy.engine.builds import (
 from ga_deploy.engine.check import check_flow, check_paths
 from ga_deploy.engine.flows import name_flow
 from ga_deploy.engine.merging import (
-    Intruder,
+    Intruders,
     LastLook,
-    find_intruder,
-    has_ours,
+    find_intruders,
+    find_newcomers,
+    is_complete,
+    join_builds,
     merge,
+    read_others,
     refuse_to_chase,
     take_last_look,
 )
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from ga_deploy.engine.session import Session
     from ga_deploy.engine.snapshot import Snapshot
     from ga_deploy.model import (
+        Build,
         BuildRecipe,
         BuildSid,
         Change,
@@ -211,22 +215,22 @@ class Deployer:
             naming.result()
             giving_back.result()
             if now_live not in (expected, build.sid):
-                intruder = Intruder(now_live, last.when, is_live=True)
+                newcomers = find_newcomers(listing.result(), expected, now_live, last.when)
                 if merged_before:
-                    raise refuse_to_chase(intruder.describe())
+                    raise refuse_to_chase(newcomers.describe())
                 merged_before = True
-                base, recipe = self._merge(place, base, intruder, recipe, versions)
+                base, recipe = self._merge(place, base, newcomers, recipe, versions)
                 expected = now_live
                 continue
             deployment = self._activate(place, build.sid)
-            slipped = self._look_after(place, deployment, last, build.sid, versions)
-            if slipped is None:
+            slipped = self._look_after(place, deployment, last, base, build, versions)
+            if not slipped:
                 break
             if merged_after:
                 raise refuse_to_chase(slipped.describe())
             merged_after = True
-            base, recipe = self._merge(place, base, slipped, recipe, versions)
-            expected = slipped.build_sid if slipped.is_live else build.sid
+            base, recipe = self._merge(place, base, slipped, recipe, versions, build)
+            expected = slipped.live.build_sid if slipped.live else build.sid
         recording.result()
         kept = {function.version.path: function for function in base.live if function.version.path in recipe.kept}
         functions = {
@@ -250,38 +254,42 @@ class Deployer:
         place: ServiceEnvironment,
         deployment: Deployment,
         last: LastLook,
-        build: BuildSid,
+        base: Observed,
+        build: Build,
         versions: Mapping[str, VersionSid],
-    ) -> Intruder | None:
-        """See whether somebody's deployment slipped in and, meanwhile, whether ours answers."""
+    ) -> Intruders:
+        """See whether somebody's deployments slipped in and, meanwhile, whether ours answers; return what to merge."""
         listing = self.pool.start(lambda: self._list_deployments(place))
 
-        def intruder() -> Intruder | None:
-            return find_intruder(listing.result(), deployment, last, build)
+        def intruders() -> Intruders:
+            return find_intruders(listing.result(), deployment, last, build.sid)
 
-        answers = self._check(place, is_pointless=lambda: intruder() is not None)
-        found = intruder()
-        if found and found.is_live and self._is_harmless(place, found, build, versions):
-            found = None
-        if found is None and not answers:
+        answers = self._check(place, is_pointless=lambda: bool(intruders()))
+        found = intruders()
+        # That lists begin with the newest was seen, not promised; the environment's own word counts.
+        if found.after and self._read_live_build(place) == build.sid:
+            found = replace(found, after=())
+        if found and self._are_harmless(place, found, base, build, versions):
+            found = Intruders()
+        if not found and not answers:
             self._check(place)
         return found
 
-    def _is_harmless(
+    def _read_live_build(self, place: ServiceEnvironment) -> BuildSid | None:
+        return self.platform.get_environment(place.service_sid, place.environment_sid).build_sid
+
+    def _are_harmless(
         self,
         place: ServiceEnvironment,
-        intruder: Intruder,
-        build: BuildSid,
+        intruders: Intruders,
+        base: Observed,
+        build: Build,
         versions: Mapping[str, VersionSid],
     ) -> bool:
-        """Whether a deployment that seems to have come after ours leaves ours live."""
-        # That lists begin with the newest was seen, not promised; the environment's own word counts.
-        if self.platform.get_environment(place.service_sid, place.environment_sid).build_sid == build:
-            return True
-        # They merged ours in: both are live.
-        return intruder.build_sid is not None and has_ours(
-            self.platform.get_build(place.service_sid, intruder.build_sid), versions
-        )
+        """Whether what is live now holds ours and all that others deployed around it, as when they built upon ours."""
+        others = read_others(self.platform, self.pool, place.service_sid, intruders)
+        live = others.newest if intruders.after else build
+        return is_complete(self.desired, live, join_builds(self.desired, base.build, others, build), versions)
 
     def _list_deployments(self, place: ServiceEnvironment) -> list[Deployment]:
         return self.platform.list_deployments(place.service_sid, place.environment_sid, _LATEST_DEPLOYMENTS)
@@ -301,17 +309,19 @@ class Deployer:
         self,
         place: ServiceEnvironment,
         base: Observed,
-        intruder: Intruder,
+        intruders: Intruders,
         recipe: BuildRecipe,
         versions: Mapping[str, VersionSid],
+        ours: Build | None = None,
     ) -> tuple[Observed, BuildRecipe]:
+        others = read_others(self.platform, self.pool, place.service_sid, intruders)
         seen, merged = merge(
-            self.platform, self.pool, place.service_sid, self.desired, base, intruder.build_sid, recipe, versions
+            self.platform, self.pool, place.service_sid, self.desired, base, others, recipe, versions, ours
         )
         self.report(
             Warned(
                 "somebody else deployed to this environment meanwhile; theirs is merged in",
-                why=intruder.describe(),
+                why=intruders.describe(),
                 fix="nothing to do; to avoid it, deploy one after the other",
             )
         )

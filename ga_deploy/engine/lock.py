@@ -12,8 +12,10 @@ import random
 import threading
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.awake import Moment, read_clocks
 from ga_deploy.engine.file_lock import Lease, hold_file_lock, locked_by
 from ga_deploy.engine.holder import Holder, read_holder
 from ga_deploy.engine.records import lacks_sync
@@ -21,44 +23,54 @@ from ga_deploy.errors import ApiProblem, Conflict, DeployError, Locked, NotFound
 from ga_deploy.events import Report, StepDone, StepProgress, StepStarted, Warned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ga_deploy.engine.platform import Platform
     from ga_deploy.model import SyncDocument
 
 LEASE_SECONDS = 60
-RENEW_SECONDS = 20
+# The part of a lease's time in which nothing new is written: connecting takes up to 10 of 60 s.
+_KEPT_BACK = 1 / 6
 _LONGEST_PAUSE = 10.0
+_AGAIN = "see who else deploys, then run the command again: it continues from what is there"
 _PATIENCE = 3.0
 
 
 class _SyncLease:
-    """A lease that renews itself in a thread until it is released or lost."""
+    """A lease that renews itself in a thread until it is released or over.
+
+    It is over, and stays so whatever comes later, once its time has gone by since the last renewal that succeeded was
+    sent, by the clock that says the most; a sixth of it is kept back for writes that are on their way.
+    """
 
     def __init__(
-        self, platform: Platform, lock: SyncDocument, holder: Holder, report: Report, renew_every: float
+        self, platform: Platform, taken: _Taken, holder: Holder, report: Report, *, seconds: int, renew_every: float
     ) -> None:
         self._platform = platform
-        self._key = lock.sid or lock.unique_name
+        self._key = taken.lock.sid or taken.lock.unique_name
         self._holder = holder
-        self._revision = lock.revision
+        self._revision = taken.lock.revision
+        self._sent = taken.sent
         self._report = report
+        self._seconds = seconds
         self._renew_every = renew_every
+        self._what = "the lock of this deployment was lost"
         self._lost = ""
-        self._note_renewal()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lock renewal", daemon=True)
         self._thread.start()
 
     def check(self) -> None:
-        """Return if the lock is still ours; raise `Locked` if it was lost."""
-        if self._lost:
-            raise Locked(
-                "the lock of this deployment was lost",
-                why=self._lost,
-                fix="see who else deploys, then run `ga-deploy up`: it continues from what is there",
+        """Return if the lock is still ours; raise `Locked` if it is over."""
+        if not self._lost and self._has_run_out():
+            self._what = "the lease of this deployment is over"
+            self._lost = (
+                f"it was last renewed {self._sent.seconds_ago:.0f} s ago and lasts {self._seconds} s; "
+                "this process or its machine was asleep, or had no network"
             )
+        if self._lost:
+            raise Locked(self._what, why=self._lost, fix=_AGAIN)
 
     def release(self) -> None:
         """Give the lock back. Says so if that fails: it then lapses by itself."""
@@ -75,62 +87,115 @@ class _SyncLease:
             self._report(
                 Warned(
                     "the lock of this deployment could not be given back",
-                    why=f"{error.what}; it lapses by itself within {LEASE_SECONDS} s",
+                    why=f"{error.what}; it lapses by itself within {self._seconds} s",
                 )
             )
 
     def _renew(self) -> None:
         pause = self._renew_every
         while not self._over.wait(pause):
+            with suppress(Locked):
+                self.check()
+            if self._lost:
+                return
+            sent = Moment.now(self._sent.read)
             try:
                 content = self._holder.to_json()
                 document = self._platform.update_document(
-                    self._key, content, ttl=LEASE_SECONDS, if_match=self._revision
+                    self._key, content, ttl=self._seconds, if_match=self._revision
                 )
             except (Conflict, NotFound) as problem:
                 self._lost = f"{problem.what}: its time was over, or somebody took it"
                 return
-            except DeployError as error:
-                if self._has_run_out():
-                    self._lost = f"it could not be renewed in time: {error.what}"
-                    return
-                pause = 3.0
+            except DeployError:
+                pause = min(self._renew_every, 3.0)
             else:
-                self._revision = document.revision
-                self._note_renewal()
+                with suppress(Locked):
+                    # Before it counts: one that came too late changes nothing.
+                    self.check()
+                self._revision, self._sent = document.revision, sent
                 pause = self._renew_every
 
-    def _note_renewal(self) -> None:
-        # Two clocks: a laptop's monotonic one stands still while it sleeps, the other may be set back.
-        self._good_until = time.monotonic() + LEASE_SECONDS, time.time() + LEASE_SECONDS
-
     def _has_run_out(self) -> bool:
-        return time.monotonic() > self._good_until[0] or time.time() > self._good_until[1]
+        return self._sent.seconds_ago > self._seconds * (1 - _KEPT_BACK)
 
 
-def _take(platform: Platform, name: str, holder: Holder, timeout: float, report: Report, whose: str) -> SyncDocument:
+@dataclass(frozen=True)
+class _Taken:
+    """The lock as it is ours now, and when the request was sent that made it so."""
+
+    lock: SyncDocument
+    sent: Moment
+
+
+class _Attempt:
+    """Tries to get the lock `name` for `holder`, once a call."""
+
+    def __init__(
+        self, platform: Platform, name: str, holder: Holder, seconds: int, clocks: Callable[[], tuple[float, ...]]
+    ) -> None:
+        self._platform = platform
+        self._name = name
+        self._holder = holder
+        self._seconds = seconds
+        self._clocks = clocks
+
+    def __call__(self) -> tuple[_Taken | None, Holder]:
+        """Return the lock now ours, or None and whoever has it."""
+        platform, name, holder = self._platform, self._name, self._holder
+        sent = Moment.now(self._clocks)
+        try:
+            return _Taken(platform.create_document(name, holder.to_json(), ttl=self._seconds), sent), holder
+        except Conflict:
+            pass
+        except ApiProblem:
+            self.withdraw()
+            raise
+        found = platform.get_document(name)
+        if found is None:
+            # Released between the two requests: the next try gets it.
+            return None, holder
+        other = read_holder(found.data)
+        if other.id == holder.id:
+            # Our own creation, whose answer was lost (Twilio: 54301 may mean that a request was sent more than once).
+            return _Taken(found, sent), holder
+        if found.expired or other.is_dead:
+            with suppress(Conflict, NotFound):
+                key, sent = found.sid or name, Moment.now(self._clocks)
+                lock = platform.update_document(key, holder.to_json(), ttl=self._seconds, if_match=found.revision)
+                return _Taken(lock, sent), holder
+        return None, other
+
+    def withdraw(self) -> bool:
+        """Remove a lock of ours whose creation was not answered well: nobody would renew it, nor give it back."""
+        return _withdraw(self._platform, self._name, self._holder)
+
+    def withdraw_soon(self) -> None:
+        """Remove it as far as a moment allows."""
+        withdraw_soon(self._platform, self._name, self._holder)
+
+
+def _take(attempt: _Attempt, timeout: float, report: Report, whose: str) -> _Taken:
     try:
-        return _wait_for(platform, name, holder, timeout, report, whose)
+        return _wait_for(attempt, timeout, report, whose)
     except Exception:
         raise
     except BaseException:
         # Ctrl-C or SIGTERM: the lock may have been made, and only its answer be missing.
-        withdraw_soon(platform, name, holder)
+        attempt.withdraw_soon()
         raise
 
 
-def _wait_for(
-    platform: Platform, name: str, holder: Holder, timeout: float, report: Report, whose: str
-) -> SyncDocument:
+def _wait_for(attempt: _Attempt, timeout: float, report: Report, whose: str) -> _Taken:
     deadline = time.monotonic() + timeout
     pause = 1.0
     waiting = False
     while True:
-        lock, other = _try(platform, name, holder)
-        if lock is not None:
+        taken, other = attempt()
+        if taken is not None:
             if waiting:
                 report(StepDone("lock", "The other deployment is over"))
-            return lock
+            return taken
         left = deadline - time.monotonic()
         if left <= 0:
             raise locked_by(other, whose)
@@ -142,32 +207,7 @@ def _wait_for(
         pause = min(pause * 1.6, _LONGEST_PAUSE)
 
 
-def _try(platform: Platform, name: str, holder: Holder) -> tuple[SyncDocument | None, Holder]:
-    """Return the lock now ours, or None and whoever has it."""
-    try:
-        return platform.create_document(name, holder.to_json(), ttl=LEASE_SECONDS), holder
-    except Conflict:
-        pass
-    except ApiProblem:
-        _withdraw(platform, name, holder)
-        raise
-    found = platform.get_document(name)
-    if found is None:
-        # Released between the two requests: the next try gets it.
-        return None, holder
-    other = read_holder(found.data)
-    if other.id == holder.id:
-        # Our own creation, whose answer was lost (Twilio: 54301 may mean that a request was sent more than once).
-        return found, holder
-    if found.expired or other.is_dead:
-        with suppress(Conflict, NotFound):
-            key = found.sid or name
-            return platform.update_document(key, holder.to_json(), ttl=LEASE_SECONDS, if_match=found.revision), holder
-    return None, other
-
-
 def _withdraw(platform: Platform, name: str, holder: Holder) -> bool:
-    """Remove a lock of ours whose creation was not answered well: nobody would renew it, nor give it back."""
     with suppress(DeployError):
         found = platform.get_document(name)
         if found is not None and read_holder(found.data).id == holder.id:
@@ -204,27 +244,31 @@ def hold_lock(
     timeout: float,
     report: Report,
     whose: str = "this environment",
-    renew_every: float = RENEW_SECONDS,
+    seconds: int = LEASE_SECONDS,
+    renew_every: float | None = None,
+    clocks: Callable[[], tuple[float, ...]] = read_clocks,
 ) -> Iterator[Lease]:
     """Hold a lock: on Sync if `on_sync` and Sync lets us, else as a file, which is said aloud.
 
-    Raises `Locked` (exit code 5) naming the holder once `timeout` seconds are over; `whose` says what is locked.
+    On Sync it is a lease of so many `seconds`, judged by `clocks`, and renewed three times in them. Raises `Locked`
+    (exit code 5) naming the holder once `timeout` seconds are over; `whose` says what is locked.
     """
     if on_sync:
         try:
-            lock = _take(platform, name, holder, timeout, report, whose)
+            taken = _take(_Attempt(platform, name, holder, seconds, clocks), timeout, report, whose)
         except ApiProblem as problem:
             if not lacks_sync(problem):
                 raise
             report(
                 Warned(
-                    "the lock only guards against other deployments from this machine",
-                    why=f"there is no access to Twilio Sync: {problem.what}",
+                    "the lock only guards against other deployments from this machine, and there is no lease",
+                    why=f"there is no access to Twilio Sync: {problem.what}; a run that wakes from sleep writes on",
                     fix="give the credentials and the network access to Sync",
                 )
             )
         else:
-            lease = _SyncLease(platform, lock, holder, report, renew_every)
+            every = seconds / 3 if renew_every is None else renew_every
+            lease = _SyncLease(platform, taken, holder, report, seconds=seconds, renew_every=every)
             try:
                 yield lease
             finally:

@@ -13,10 +13,10 @@ import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.holder import this_process
+from ga_deploy.engine.holder import read_holder, this_process
 from ga_deploy.engine.lock import hold_lock, withdraw_soon
 from ga_deploy.engine.parallel import open_pool
-from ga_deploy.errors import Locked
+from ga_deploy.errors import DeployError, Locked
 from ga_deploy.events import Warned
 
 if TYPE_CHECKING:
@@ -61,6 +61,30 @@ class Held:
         for lease, _ in list(self._leases.values()):
             lease.check()
 
+    def explain(self, problem: DeployError) -> DeployError:
+        """Return what to tell when the command ends with `problem`: if its lease is over, that, and who has it now."""
+        try:
+            self.check()
+        except Locked as over:
+            told = over
+        else:
+            return problem
+        why = [told.why, self._name_successor()]
+        if not isinstance(problem, Locked):
+            why.append(f"it stopped at: {problem.what}")
+        return Locked(told.what, why="; ".join(why), fix=told.fix)
+
+    def _name_successor(self) -> str:
+        name = environment_lock(self._session.desired)
+        try:
+            found = self._session.platform.get_document(name)
+        except DeployError as error:
+            return f"who has it now cannot be read ({error.what})"
+        other = read_holder(found.data) if found else None
+        if found is None or other is None or found.expired or other.id == self._holder.id:
+            return "nobody has it now"
+        return f"{other.describe()} has it now"
+
     def take_environment(self, timeout: float | None = None) -> None:
         """Take the environment's lock; raises `Locked` after `timeout` seconds (by default the command's)."""
         self._take(environment_lock(self._session.desired), timeout, "this environment")
@@ -101,6 +125,7 @@ class Held:
                 timeout=session.lock_timeout if timeout is None else timeout,
                 report=self._report,
                 whose=whose,
+                seconds=session.lease_seconds,
             )
             lease = own.enter_context(lock)
         finally:
@@ -131,6 +156,8 @@ class Held:
 def hold(session: Session, *, with_service: bool = False) -> Iterator[Held]:
     """Hold the environment's lock, and the service's `with_service`; raises `Locked` (exit code 5) naming the holder.
 
+    A command whose lease is over when it ends, well or with an error, ends with `Locked`, too.
+
     Within it the session may write, as long as the lease is good. Before it, somebody has to have read the record:
     that tells whether Sync lets us in, which a lock there needs as well.
     """
@@ -142,6 +169,13 @@ def hold(session: Session, *, with_service: bool = False) -> Iterator[Held]:
             held.take_environment()
         with session.guard.holding(held):
             yield held
+            # Also for a run that had nothing left to write: what it tells of may not be live any more.
+            held.check()
+    except DeployError as problem:
+        told = held.explain(problem)
+        if told is problem:
+            raise
+        raise told from problem
     finally:
         held.give_back()
 

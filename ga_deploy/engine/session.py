@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ga_deploy.engine.builds import BuildTiming
 from ga_deploy.engine.check import CUT_OVER_SECONDS
 from ga_deploy.engine.guard import WriteGuard
+from ga_deploy.engine.lock import LEASE_SECONDS
 from ga_deploy.engine.number_records import ItemNumberRecord, LayeredNumberRecord
 from ga_deploy.engine.records import open_file_records, open_records
 from ga_deploy.events import Report, ignore
@@ -42,6 +43,7 @@ class Session:
     region: str | None = None
     report: Report = ignore
     lock_timeout: float = 90.0
+    lease_seconds: int = LEASE_SECONDS
     timing: BuildTiming = field(default_factory=BuildTiming)
     check_within: float = CUT_OVER_SECONDS
     command: str = "up"
@@ -57,6 +59,7 @@ def open_session(
     region: str | None = None,
     report: Report = ignore,
     lock_timeout: float = 90.0,
+    lease_seconds: int = LEASE_SECONDS,
     timing: BuildTiming | None = None,
     check_within: float = CUT_OVER_SECONDS,
     command: str = "up",
@@ -82,6 +85,7 @@ def open_session(
         region=region,
         report=report,
         lock_timeout=lock_timeout,
+        lease_seconds=lease_seconds,
         timing=timing or BuildTiming(),
         check_within=check_within,
         command=command,

@@ -26,6 +26,24 @@ if TYPE_CHECKING:
 _LEFT: ContextVar[Callable[[], float] | None] = ContextVar("left", default=None)
 
 
+# Called right before bytes of the exchange that this thread is in are sent.
+_CHECK: ContextVar[Callable[[], None] | None] = ContextVar("check", default=None)
+
+
+@contextmanager
+def checked_before_sending(check: Callable[[], None]) -> Iterator[None]:
+    """Call `check` now and again right before this thread sends anything on a connection; it raises to stop it.
+
+    Connecting may take seconds, in which what was checked before may have become wrong.
+    """
+    check()
+    token = _CHECK.set(check)
+    try:
+        yield
+    finally:
+        _CHECK.reset(token)
+
+
 @contextmanager
 def whole_answer_within(left: Callable[[], float]) -> Iterator[None]:
     """Let every answer that begins in this thread end with TimeoutError once `left()` seconds are not above zero."""
@@ -83,6 +101,19 @@ class _PunctualResponse(http.client.HTTPResponse):
             self.fp = io.BufferedReader(_PunctualReader(self.fp.detach(), sock, left))
 
 
+class _CheckedSending:
+    """What a connection sends passes here, after it came about; `http.client.HTTPConnection` is beneath."""
+
+    def send(self, data: Any) -> None:
+        connection: Any = super()
+        check = _CHECK.get()
+        if check is not None:
+            if getattr(self, "sock", None) is None:
+                connection.connect()
+            check()
+        connection.send(data)
+
+
 def _make_punctual(manager: PoolManager) -> None:
     manager.pool_classes_by_scheme = {
         scheme: _punctual(kind) for scheme, kind in manager.pool_classes_by_scheme.items()
@@ -95,5 +126,6 @@ def _punctual(kind: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
     connection: Any = kind.ConnectionCls
     if connection.response_class is _PunctualResponse:
         return kind
-    punctual = type(f"Punctual{connection.__name__}", (connection,), {"response_class": _PunctualResponse})
+    members = {"response_class": _PunctualResponse}
+    punctual = type(f"Punctual{connection.__name__}", (_CheckedSending, connection), members)
     return type(f"Punctual{kind.__name__}", (kind,), {"ConnectionCls": punctual})

@@ -21,7 +21,7 @@ import requests
 import urllib3
 
 from ga_deploy.events import ApiCall
-from ga_deploy.gateway.deadline import PunctualAdapter, whole_answer_within
+from ga_deploy.gateway.deadline import PunctualAdapter, checked_before_sending, whole_answer_within
 from ga_deploy.gateway.failures import Failure, classify, give_up
 from ga_deploy.gateway.gate import Gate
 from ga_deploy.gateway.problems import read_request_id
@@ -175,8 +175,6 @@ class Transport:
             while True:
                 attempt += 1
                 with self.gate.passage() as place:
-                    if request.guarded and request.method != "GET":
-                        self._guard()
                     outcome = self._try(request, attempt, end)
                     # A deployed function has its own limit, which says nothing of the account's on requests to the API.
                     if isinstance(outcome, Reply) and request.patience != "site":
@@ -240,7 +238,8 @@ class Transport:
             )
         )
         limit = until - self._clock.monotonic()
-        with whole_answer_within(lambda: until - self._clock.monotonic()):
+        check = self._guard if request.guarded and request.method != "GET" else lambda: None
+        with checked_before_sending(check), whole_answer_within(lambda: until - self._clock.monotonic()):
             response = self._session.send(
                 prepared,
                 stream=True,

@@ -433,6 +433,20 @@ def test_fingerprints_of_secrets_are_salted_and_those_of_earlier_versions_replac
     assert second.variables["ASAPP_API_SECRET"].fingerprint == secret.fingerprint(second.salt)
 
 
+def test_others_who_deploy_right_before_ours_and_right_after_lose_nothing(stage: Deployer) -> None:
+    place = {"service": SERVICE, "environment": "ui"}
+    adopt(stage)
+    for path, processed in (("/before", False), ("/after", True)):
+        change = {**place, "functions": {path: HELLO["/hello"]}, "variables": {f"OF{path[1:].upper()}": "theirs"}}
+        fault = Fault("foreign", "POST", r"/Deployments$", processed=processed, foreign=change)
+        stage.emulator.faults.add(fault)
+    told = stage.ok("up")
+    assert told.err.count("theirs is merged in") == 1
+    assert {"/hello", "/before", "/after", "/engage", "/call-complete"} <= stage.live()["paths"].keys()
+    assert {"OFBEFORE", "OFAFTER", "THEIR_KEY"} <= stage.live()["variables"].keys()
+    assert not stage.ok("up", "--json").json["changed"]
+
+
 def test_two_configs_of_one_service_at_once(stage: Deployer) -> None:
     other = stage.folder / "other"
     other.mkdir()

@@ -451,6 +451,80 @@ def test_build_made_from_an_older_look_is_merged_again(tmp_path: Path) -> None:
     assert {"/hello", "/old"} <= paths(world)
 
 
+def stack(world: World, base: Build | None, path: str, content: str = "theirs", **more: str) -> Build:
+    """Somebody deploys `base` with a function more, whatever is live; `more` are packages and versions."""
+    world.foreign_setup()
+    resource = world.create_function("", path)
+    version = world.upload_version("", resource.sid, FunctionFile(path, "public", content))
+    carried = {n: v for n, v in (base.dependencies if base else {}).items() if n != "@twilio/runtime-handler"}
+    build = world.create_build(
+        "",
+        function_versions=[*(v.sid for v in (base.function_versions if base else ()) if v.path != path), version.sid],
+        asset_versions=[a.sid for a in (base.asset_versions if base else ())],
+        dependencies={**carried, **more},
+        runtime=base.runtime if base else "node20",
+    )
+    world.activate(next(iter(world.environments)), build.sid)
+    return world.builds[build.sid]
+
+
+@pytest.mark.parametrize("base", ["ours", "stale"])
+@pytest.mark.parametrize("first", [True, False], ids=["a first deployment", "an update"])
+def test_somebody_deploys_right_before_ours_and_somebody_right_after(tmp_path: Path, base: str, first: bool) -> None:
+    """The second saw ours, which had dropped the first one's function unseen, or an older look: nothing may be lost."""
+    world = World()
+    world.foreign_deploy("/old", "public", "theirs", ("dayjs", "1.0.0"))
+    if not first:
+        deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
+    stale = world.live()
+    world.before_deployment = lambda: stack(world, stale, "/before", lodash="1.0.0")
+    world.after_deployment = lambda: stack(world, world.live() if base == "ours" else stale, "/after", chalk="1.0.0")
+    warned: list[str] = []
+    session = make_session(world, OTHER, tmp_path)
+    told = replace(session, report=lambda event: warned.append(str(event)) if "Warned" in repr(event) else None)
+    deploy(told, agree=lambda plan: None)
+    check_wish_is_live(world, OTHER)
+    assert {"/old", "/before", "/after"} <= paths(world)
+    packages = world.live().dependencies
+    assert {name: packages.get(name) for name in ("dayjs", "lodash", "chalk")} == dict.fromkeys(
+        ("dayjs", "lodash", "chalk"), "1.0.0"
+    )
+    assert len(warned) == 1
+    assert "; then build" in warned[0]
+    assert look(session)[1].is_empty
+
+
+def test_what_both_changed_in_two_ways_stops(tmp_path: Path) -> None:
+    """Right before ours and right after it the same function, each without knowing of the other: nobody can tell."""
+    world = World()
+    world.foreign_deploy("/old", "public", "theirs", None)
+    world.before_deployment = lambda: stack(world, world.live(), "/old", "changed before")
+    world.after_deployment = lambda: stack(world, world.live(), "/old", "changed after")
+    with pytest.raises(DeployError, match="in two ways") as told:
+        deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
+    assert "function /old" in told.value.why
+    assert world.documents == {}
+
+
+def test_what_others_built_upon_each_other_is_taken_as_it_is(tmp_path: Path) -> None:
+    world = World()
+    world.foreign_deploy("/old", "public", "theirs", None)
+    build_status = world.build_status
+
+    def two_more(service: str, build: str) -> str:
+        stack(world, stack(world, world.live(), "/first"), "/second")
+        world.build_status = build_status
+        return "completed"
+
+    world.build_status = two_more
+    world.after_deployment = lambda: stack(world, stack(world, world.live(), "/third"), "/third", "once more")
+    deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
+    check_wish_is_live(world, WISH)
+    assert {"/old", "/first", "/second", "/third"} <= paths(world)
+    [third] = [v for v in world.live().function_versions if v.path == "/third"]
+    assert world.sources[third.sid] == "once more"
+
+
 def test_list_that_begins_with_the_oldest_misleads_nobody(tmp_path: Path) -> None:
     world = World()
     world.list_deployments = lambda service, environment, limit: list(world.deployments)

@@ -213,3 +213,59 @@ def test_holder_comes_back_as_it_was() -> None:
     holder = replace(this_process(), run="https://ci.example.com/1")
     assert read_holder(holder.to_json()) == holder
     assert "in https://ci.example.com/1 since 2" in holder.describe()
+
+
+class Clocks:
+    """Two clocks that only move when told; `during_renewal` seconds go by between a renewal and its answer."""
+
+    def __init__(self) -> None:
+        self.now = [1000.0, 2000.0]
+        self.during_renewal = 0.0
+
+    def read(self) -> tuple[float, ...]:
+        return tuple(self.now)
+
+    def leap(self, seconds: float, which: int | None = None) -> None:
+        for place in range(len(self.now)):
+            if which in (None, place):
+                self.now[place] += seconds
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["since boot", "wall"])
+@pytest.mark.parametrize(("seconds", "is_over"), [(49, False), (51, True)])
+def test_a_lease_is_over_by_the_clock_that_says_the_most(
+    tmp_path: Path, which: int, seconds: int, is_over: bool
+) -> None:
+    documents, clocks = Documents(), Clocks()
+    with hold(documents, tmp_path, this_process(), renew_every=3600, clocks=clocks.read) as lease:
+        clocks.leap(-5000, 1 - which)
+        clocks.leap(seconds, which)
+        if not is_over:
+            lease.check()
+            return
+        with pytest.raises(Locked, match="is over") as told:
+            lease.check()
+        assert "last renewed 51 s ago and lasts 60 s" in told.value.why
+        clocks.leap(-seconds, which)
+        with pytest.raises(Locked):
+            lease.check()
+    assert NAME in documents.stored, "what may be another's by now is not deleted"
+
+
+def test_a_renewal_that_succeeds_too_late_changes_nothing(tmp_path: Path) -> None:
+    """Asleep between sending a renewal and reading its answer: the lock is ours again by then, the lease is over."""
+    clocks, renewed = Clocks(), threading.Event()
+
+    class Late(Documents):
+        def update_document(self, *args: object, **more: object) -> SyncDocument:
+            clocks.leap(100)
+            made = super().update_document(*args, **more)  # type: ignore[arg-type]
+            renewed.set()
+            return made
+
+    with hold(Late(), tmp_path, this_process(), renew_every=0.01, clocks=clocks.read) as lease:
+        assert renewed.wait(10)
+        for _ in range(3):
+            with pytest.raises(Locked, match="is over"):
+                lease.check()
+            time.sleep(0.02)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ga_deploy.engine.merging import LastLook, find_intruder, take_last_look
+from ga_deploy.engine.merging import LastLook, find_intruders, find_newcomers, take_last_look
 from ga_deploy.model import Deployment
 
 OURS = Deployment("ZD-ours", "ZB-ours", None)
@@ -17,30 +17,51 @@ def made(*names: str) -> list[Deployment]:
 
 
 @pytest.mark.parametrize(
-    ("before", "build", "after", "intruder"),
+    ("earlier", "build", "later", "before", "after"),
     [
-        ([], None, ["ours"], None),
-        (["a"], "ZB-a", ["ours", "a"], None),
-        (["a"], "ZB-a", ["ours", "b", "a"], "ZB-b"),
-        (["a"], "ZB-a", ["b", "ours", "a"], "ZB-b"),
-        ([], None, ["ours", "b"], "ZB-b"),
-        ([], None, ["b", "ours"], "ZB-b"),
-        (["a"], "ZB-a", ["ours", "-", "a"], "none"),
+        ("", None, "ours", "", ""),
+        ("a", "ZB-a", "ours a", "", ""),
+        ("a", "ZB-a", "ours b a", "b", ""),
+        ("a", "ZB-a", "b ours a", "", "b"),
+        ("a", "ZB-a", "d c ours b a", "b", "c d"),
+        ("a", "ZB-a", "d ours c b a", "b c", "d"),
+        ("", None, "ours b", "b", ""),
+        ("", None, "b ours", "", "b"),
+        ("", None, "c ours b", "b", "c"),
+        ("a", "ZB-a", "ours - a", "none", ""),
         # Twilio has dropped older deployments meanwhile, or lists fewer: nobody slipped in.
-        (["a", "old"], "ZB-a", ["ours", "a"], None),
+        ("a old", "ZB-a", "ours a", "", ""),
         # What was listed did not agree with the environment: only what stood right before ours can be judged.
-        (["older"], "ZB-a", ["ours", "a", "older"], None),
-        (["older"], "ZB-a", ["ours", "b", "a", "older"], "ZB-b"),
+        ("older", "ZB-a", "ours a older", "", ""),
+        ("older", "ZB-a", "ours b a older", "b", ""),
         # Ours is not listed (yet), and what is newest is not ours.
-        (["a"], "ZB-a", ["b", "a"], "ZB-b"),
+        ("a", "ZB-a", "b a", "", "b"),
     ],
 )
-def test_intruder(before: list[str], build: str | None, after: list[str], intruder: str | None) -> None:
-    last = take_last_look(build, made(*before))
-    found = find_intruder(made(*after), OURS, last, "ZB-ours")
-    assert (found and (found.build_sid or "none")) == intruder
-    if found:
-        assert found.describe()
+def test_intruders(earlier: str, build: str | None, later: str, before: str, after: str) -> None:
+    last = take_last_look(build, made(*earlier.split()))
+    found = find_intruders(made(*later.split()), OURS, last, "ZB-ours")
+    for side, names in ((found.before, before), (found.after, after)):
+        assert [one.build_sid or "none" for one in side] == [n if n == "none" else f"ZB-{n}" for n in names.split()]
+    assert bool(found) == bool(before or after)
+    assert bool(found.describe()) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("listed", "since", "now", "found"),
+    [
+        ("b a", "ZB-a", "ZB-b", "b"),
+        ("c b a", "ZB-a", "ZB-c", "b c"),
+        ("c b", None, "ZB-c", "b c"),
+        # The list does not reach back as far, or shows another moment: what is live is all that is known.
+        ("c b", "ZB-a", "ZB-c", "c"),
+        ("b a", "ZB-a", "ZB-c", "c"),
+        ("", "ZB-a", "ZB-c", "c"),
+    ],
+)
+def test_newcomers(listed: str, since: str | None, now: str, found: str) -> None:
+    newcomers = find_newcomers(made(*listed.split()), since, now, "")
+    assert [one.build_sid for one in newcomers.before] == [f"ZB-{name}" for name in found.split()]
 
 
 def test_look_that_disagrees_recognises_no_deployment() -> None:
