@@ -233,6 +233,14 @@ def withdraw_soon(platform: Platform, name: str, holder: Holder, seconds: float 
     thread.join(timeout=seconds)
 
 
+def _without_lease(problem: ApiProblem) -> Warned:
+    return Warned(
+        "the lock only guards against other deployments from this machine, and there is no lease",
+        why=f"there is no access to Twilio Sync: {problem.what}; a run that wakes from sleep writes on",
+        fix="give the credentials and the network access to Sync",
+    )
+
+
 @contextmanager
 def hold_lock(
     platform: Platform,
@@ -259,13 +267,7 @@ def hold_lock(
         except ApiProblem as problem:
             if not lacks_sync(problem):
                 raise
-            report(
-                Warned(
-                    "the lock only guards against other deployments from this machine, and there is no lease",
-                    why=f"there is no access to Twilio Sync: {problem.what}; a run that wakes from sleep writes on",
-                    fix="give the credentials and the network access to Sync",
-                )
-            )
+            report(_without_lease(problem))
         else:
             every = seconds / 3 if renew_every is None else renew_every
             lease = _SyncLease(platform, taken, holder, report, seconds=seconds, renew_every=every)

@@ -65,7 +65,10 @@ def open_session(
     command: str = "up",
     flow: Config | None = None,
 ) -> Session:
-    """Return a session whose every write needs a lease (`engine.locking.hold`). Sends nothing."""
+    """Return a session whose every write needs a lease (`engine.locking.hold`). Sends nothing.
+
+    Long, because each setting of a session is named with its type and its default.
+    """
     guard = WriteGuard()
     platform.guard_writes(guard.check)
     in_file = open_file_records(desired, folder, guard.check)
