@@ -49,14 +49,25 @@ SECRETS = (API_SECRET, API_ID, TOKEN, STREAM_URL, "TOKEN.sig", "hook-secret-1", 
 
 # element: (attributes, children, whether it holds text), for what a voice document of ours may have.
 VOCABULARY: dict[str, tuple[set[str], set[str], bool]] = {
-    "Response": (set(), {"Say", "Play", "Pause", "Connect", "Dial", "Enqueue", "Refer", "Redirect", "Hangup"}, False),
+    "Response": (
+        set(),
+        {"Say", "Play", "Pause", "Start", "Connect", "Dial", "Enqueue", "Refer", "Record", "Redirect", "Hangup"},
+        False,
+    ),
     "Say": ({"voice", "language", "loop"}, set(), True),
     "Play": ({"loop", "digits"}, set(), True),
     "Pause": ({"length"}, set(), False),
+    "Start": ({"action", "method"}, {"Recording"}, False),
+    "Recording": ({"channels", "recordingStatusCallback", "recordingStatusCallbackMethod", "track"}, set(), False),
+    "Record": ({"action", "method", "maxLength", "playBeep", "timeout", "finishOnKey"}, set(), False),
     "Connect": ({"action", "method"}, {"Stream"}, False),
     "Stream": ({"url", "name", "track", "statusCallback", "statusCallbackMethod"}, {"Parameter"}, False),
     "Parameter": ({"name", "value"}, set(), False),
-    "Dial": ({"action", "method", "timeout", "callerId", "answerOnBridge", "timeLimit"}, {"Number", "Sip"}, True),
+    "Dial": (
+        {"action", "method", "timeout", "callerId", "answerOnBridge", "timeLimit", "record"},
+        {"Number", "Sip"},
+        True,
+    ),
     "Number": ({"statusCallback", "statusCallbackEvent", "statusCallbackMethod"}, set(), True),
     "Sip": ({"username", "password", "statusCallback", "statusCallbackMethod"}, set(), True),
     "Enqueue": ({"action", "method", "workflowSid", "waitUrl", "waitUrlMethod"}, {"Task"}, True),
@@ -83,16 +94,17 @@ def check_twiml(text: str) -> ET.Element:
         assert "[object" not in "".join([element.text or "", *element.attrib.values()])
     verbs = [child.tag for child in root]
     for at, verb in enumerate(verbs[:-1]):
-        acts = root[at].get("action") is not None
+        # Whether Twilio asks for the action of a <Connect> whose stream did not open is documented nowhere.
+        acts = verb != "Connect" and root[at].get("action") is not None
         assert verb not in FINAL, f"{verbs[at + 1]} after {verb} is never run"
         assert not acts, f"{verbs[at + 1]} after a {verb} with an action is never run"
     for element in root.iter("Parameter"):
         assert len(element.attrib["name"]) + len(element.attrib["value"]) < 500
     for element in root.iter():
-        for name in ("action", "statusCallback"):
-            if name in element.attrib:
-                assert element.attrib[name].startswith("/"), f"{name} has to be relative"
+        if "action" in element.attrib:
+            assert element.attrib["action"].startswith("/"), "an action has to be relative"
     for stream in root.iter("Stream"):
+        assert re.match(r"https://[a-z]|http://(127\.0\.0\.1|localhost)[:/]", stream.attrib["statusCallback"])
         assert re.match(r"wss://|ws://127\.0\.0\.1", stream.attrib["url"])
         assert "?" not in stream.attrib["url"]
     return root
@@ -162,6 +174,7 @@ class Reply:
     hang: bool = False
     drop: bool = False
     cut: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -174,17 +187,23 @@ class Seen:
 
 @dataclass
 class Script:
-    """What comes next on each of the three URLs; the last reply is repeated."""
+    """What comes next on each of ASAPP's URLs and at the web hook; the last reply is repeated."""
 
     stream: list[Reply] = field(default_factory=list)
     transfer: list[Reply] = field(default_factory=list)
+    state: list[Reply] = field(default_factory=list)
     notify: list[Reply] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
 
     def of(self, kind: str) -> list[Seen]:
-        marks = {"stream": "twilio-media-stream-url", "transfer": "call-transfers", "notify": "/notified"}
-        return [one for one in self.seen if marks[kind] in one.path]
+        return [one for one in self.seen if kind_of(one.path) == kind]
+
+
+def kind_of(path: str) -> str:
+    """Return which list of the script answers a request."""
+    marks = {"stream-url": "stream", "call-transfers": "transfer", "/v1/state": "state"}
+    return next((kind for mark, kind in marks.items() if mark in path), "notify")
 
 
 def completed(kind: str | None = None, **output: object) -> Reply:
@@ -229,10 +248,7 @@ class FaultServer:
                 script = outer.script
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 script.seen.append(Seen(self.command, self.path, headers, body))
-                kind = (
-                    "stream" if "stream-url" in self.path else "transfer" if "call-transfers" in self.path else "notify"
-                )
-                replies: list[Reply] = getattr(script, kind)
+                replies: list[Reply] = getattr(script, kind_of(self.path))
                 reply = (replies.pop(0) if len(replies) > 1 else replies[0]) if replies else Reply(body={})
                 if reply.hang:
                     self.wfile.write(b"HTTP/1.1 102 Processing\r\n\r\n")  # what the clock has to know
@@ -248,6 +264,8 @@ class FaultServer:
                 content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
                 self.send_response(reply.status)
                 self.send_header("Content-Type", "application/json")
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content) + (50 if reply.cut else 0)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -268,7 +286,8 @@ class FaultServer:
 
     def reset(self) -> Script:
         self.script.release.set()
-        self.script = Script(stream=[Reply(body={"streamingUrl": STREAM_URL})], transfer=[completed("AGENT")])
+        stream, transfer = Reply(body={"streamingUrl": STREAM_URL}), completed("AGENT")
+        self.script = Script(stream=[stream], transfer=[transfer], state=[MISSING])
         return self.script
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -50,9 +51,9 @@ def test_a_caller_who_needs_a_person_is_connected(functions: Any, asapp: Any, be
 
 
 def test_the_same_request_twice_has_the_same_answer(functions: Any, asapp: Any, bench: Any) -> None:
-    for replies in ([bench.completed("AGENT")], [bench.completed("SYSTEM")], [bench.ongoing], [bench.missing]):
-        asapp.transfer = list(replies)
-        functions.clock(now="2026-03-02T12:00:00Z")
+    for reply in (bench.completed("AGENT"), bench.completed("SYSTEM"), bench.completed(), bench.reply(403)):
+        asapp.transfer = [reply]
+        functions.clock(now="2026-03-02T12:00:00Z", speed=10)
         first = functions.post(complete(bench))
         functions.clock(now="2026-03-02T12:00:41Z")
         assert functions.post(complete(bench)).text == first.text
@@ -96,11 +97,16 @@ UNKNOWN: dict[str, dict[str, object]] = {
     "an unknown status": {"body": {"status": "SLEEPING"}},
     "completed without a result": {"body": {"status": "COMPLETED"}},
     "a result that is none": {"body": {"status": "COMPLETED", "outputContext": "AGENT"}},
-    "a list for a result": {"body": {"status": "COMPLETED", "outputContext": None}},
+    "null for a result": {"body": {"status": "COMPLETED", "outputContext": None}},
+    "a list for a result": {"body": {"status": "COMPLETED", "outputContext": []}},
+    "a list of results": {"body": {"status": "COMPLETED", "outputContext": [{"transferType": "AGENT"}]}},
+    "true for a result": {"body": {"status": "COMPLETED", "outputContext": True}},
     "an unknown type": {"body": {"status": "COMPLETED", "outputContext": {"transferType": "ROBOT"}}},
     "a type that is an object": {"body": {"status": "COMPLETED", "outputContext": {"transferType": {"a": 1}}}},
     "a prototype for a type": {"body": {"status": "COMPLETED", "outputContext": {"transferType": "__proto__"}}},
     "400": {"status": 400},
+    "a redirect": {"status": 302, "headers": {"Location": "https://elsewhere.example.com/"}},
+    "not modified": {"status": 304, "body": b""},
     "401": {"status": 401},
     "403": {"status": 403},
     "409": {"status": 409},
@@ -140,18 +146,119 @@ def test_a_result_that_never_comes_is_awaited_and_then_judged(
 ) -> None:
     functions = deploy({"asapp": {"reconnect": 0}})
     asapp.transfer = [bench.reply(**one) for one in replies]
-    url, waited = complete(bench), [0]
-    while True:
-        answer = functions.post(url)
-        if answer.verbs != ["Say", "Redirect"]:
-            break
-        url = answer.action
-        waited.append(int(bench.query(url)["waited"]))
-        assert 0 < waited[-1] - waited[-2] <= 4, "every turn is counted, and none is long"
+    answer, turns = functions.post(complete(bench)), 0
+    since = bench.query(answer.action)["since"]
+    while answer.verbs in (["Say", "Redirect"], ["Pause", "Redirect"]):
+        turns += 1
+        assert answer.event("call")["waited"] <= 15, "waiting is bounded by `waiting.max_seconds`"
+        assert bench.query(answer.action)["since"] == since, "the wait has one beginning"
+        answer = functions.post(answer.action)
     assert bench.query(answer.action)["outcome"] == outcome
-    assert len(waited) >= 3
-    assert waited[-1] <= 15, "waiting is bounded by `waiting.max_seconds`"
+    assert turns >= 2
+    assert answer.event("call")["waited"] >= 14, "and goes on for as long as it says"
     assert answer.event("ending")["outcome"] == outcome
+
+
+def test_a_wait_is_as_long_as_it_says(functions: Any, bench: Any, asapp: Any) -> None:
+    """A turn may take much longer than its polls: what is waited for counts by the clock, not by turns."""
+    asapp.transfer = [bench.ongoing]
+    functions.clock(now="2026-03-02T12:00:00Z", speed=5)
+    url = functions.post(complete(bench)).action
+    functions.clock(now="2026-03-02T12:00:11Z", speed=5)
+    second = functions.post(url)
+    assert second.verbs[-1] == "Redirect"
+    assert "Connect" not in second.verbs, "back at the agent after 11 s, although 15 are allowed"
+    asapp.transfer = [bench.completed("AGENT")]
+    assert functions.post(second.action).verbs == ["Say", "Dial"]
+    asapp.transfer = [bench.ongoing]
+    functions.clock(now="2026-03-02T12:00:16Z", speed=5)
+    late = functions.post(url)
+    assert late.verbs == ["Connect", "Redirect"]
+    assert late.event("call")["waited"] >= 15
+
+
+def test_the_end_of_a_wait_is_a_pause_that_ends_with_it(deploy: Any, bench: Any, asapp: Any) -> None:
+    functions = deploy({"waiting": {"say": "x" * 120, "max_seconds": 15}})
+    asapp.transfer = [bench.ongoing]
+    functions.clock(now="2026-03-02T12:00:00Z", speed=5)
+    first = functions.post(complete(bench))
+    assert first.verbs == ["Say", "Redirect"], "ten seconds of talk fit into fifteen"
+    functions.clock(now="2026-03-02T12:00:10.5Z", speed=5)
+    second = functions.post(first.action)
+    assert second.verbs == ["Pause", "Redirect"]
+    assert 1 <= int(second.find("Pause").get("length")) <= 4
+
+
+STATES: dict[str, tuple[dict[str, object], str | None]] = {
+    "transferred to an agent": ({"body": {"state": "transferredToAgent", "currentTaskName": "Billing"}}, "agent"),
+    "transferred to a system": ({"body": {"state": "transferredToSystem"}}, "system"),
+    "ready": ({"body": {"state": "ready"}}, None),
+    "a prototype": ({"body": {"state": "__proto__"}}, None),
+    "no text": ({"body": {"state": {"transferredToAgent": 1}}}, None),
+    "404": ({"status": 404}, None),
+    "500": ({"status": 500, "body": {"state": "transferredToAgent"}}, None),
+    "not JSON": ({"body": b"<html>"}, None),
+    "no answer": ({"hang": True}, None),
+}
+
+
+@pytest.mark.parametrize(("reply", "outcome"), STATES.values(), ids=STATES)
+def test_before_a_reconnect_asapp_is_asked_what_the_conversation_has_come_to(
+    deploy: Any, bench: Any, asapp: Any, reply: dict[str, object], outcome: str | None
+) -> None:
+    functions = deploy({"waiting": {"max_seconds": 0}})
+    functions.clock(speed=5)
+    asapp.transfer, asapp.state = [bench.ongoing], [bench.reply(**reply)]
+    answer = functions.post(complete(bench))
+    assert [one.path for one in asapp.of("state")] == [f"/generativeagent/v1/state?externalId={bench.call}"]
+    assert answer.event("asapp.state")["ms"] < 1600, "800 ms, and what a busy machine adds"
+    if outcome is None:
+        assert answer.verbs == ["Connect", "Redirect"]
+        return
+    assert "Connect" not in answer.verbs
+    assert answer.event("ending")["outcome"] == answer.event("call")["outcome"] == outcome
+    if outcome == "agent":
+        assert answer.find("Dial/Sip").text == "sip:billing@pbx.example.com?X-Task=Billing", "without variables"
+
+
+def test_without_a_reconnect_nobody_asks_for_the_state(deploy: Any, bench: Any, asapp: Any) -> None:
+    functions = deploy({"waiting": {"max_seconds": 0}, "asapp": {"reconnect": 0}})
+    functions.clock(speed=10)
+    asapp.transfer = [bench.ongoing]
+    assert bench.query(functions.post(complete(bench)).action)["outcome"] == "dropped"
+    assert asapp.of("state") == []
+
+
+def test_a_stream_that_never_opened_is_told_at_once(deploy: Any, bench: Any, asapp: Any) -> None:
+    functions = deploy({"greeting": [{"pause": 10}]})
+    asapp.transfer = [bench.missing]
+    functions.clock(now="2026-03-02T12:00:00Z")
+    engaged = functions.post("/engage")
+    functions.clock(now="2026-03-02T12:00:11Z")
+    answer = functions.post(engaged.action)
+    assert answer.verbs == ["Say", "Dial"]
+    assert bench.query(answer.action)["outcome"] == "failed"
+    assert 2 <= len(asapp.of("transfer")) <= 4
+    assert answer.event("ending")["ms"] < 4000
+
+
+NOT_SO_SOON = {
+    "a caller who was on for longer": ("2026-03-02T12:00:05.1Z", [{"status": 404}]),
+    "one 404 only": ("2026-03-02T12:00:04.9Z", [{"status": 404}]),
+    "a stream that did open": ("2026-03-02T12:00:01Z", [{"status": 404}, {"body": {"status": "ONGOING"}}]),
+    "errors": ("2026-03-02T12:00:01Z", [{"status": 404}, {"status": 500}]),
+}
+
+
+@pytest.mark.parametrize(("now", "replies"), NOT_SO_SOON.values(), ids=NOT_SO_SOON)
+def test_a_caller_whose_stream_may_have_opened_waits_on(
+    functions: Any, bench: Any, asapp: Any, now: str, replies: list[dict[str, object]]
+) -> None:
+    functions.clock(now="2026-03-02T12:00:00Z")
+    engaged = functions.post("/engage")
+    asapp.transfer = [bench.reply(**one) for one in replies]
+    functions.clock(now=now)
+    assert functions.post(engaged.action).verbs == ["Say", "Redirect"]
 
 
 def test_a_turn_of_waiting_is_short(functions: Any, bench: Any, asapp: Any) -> None:
@@ -189,12 +296,13 @@ def test_the_caller_hears_what_the_config_plays(deploy: Any, bench: Any, asapp: 
     answer = functions.post(complete(bench, profile="es"))
     assert answer.verbs == ["Play", "Redirect"]
     assert answer.find("Play").text == "https://cdn.example.com/hold.mp3"
-    assert bench.query(answer.action) == {
+    query = bench.query(answer.action)
+    assert abs(int(query.pop("since")) / 1000 - time.time()) < 600
+    assert query == {
         "transfer": bench.transfer,
-        "r": functions.bundle.fingerprint,
+        "release": functions.bundle.fingerprint,
         "profile": "es",
-        "waited": "6",
-        "seen": "o",
+        "seen": "ongoing",
     }
 
 
@@ -238,7 +346,7 @@ def test_a_broken_stream_is_taken_up_again_in_the_same_conversation(deploy: Any,
     url, ids = engaged.action, [engaged.parameters["asapp_callTransferId"]]
     for _ in range(2):
         answer = functions.post(url)
-        assert answer.verbs == ["Connect"], "no second greeting"
+        assert answer.verbs == ["Connect", "Redirect"], "no second greeting"
         assert answer.parameters["asapp_externalConversationId"] == bench.call
         assert answer.parameters["campaign"] == "summer"
         ids.append(answer.parameters["asapp_callTransferId"])
@@ -295,7 +403,12 @@ CRAFTED = [
     "profile=__proto__",
     "waited=NaN&seen=zzzz",
     "waited=-5&seen=%22%3E",
+    "since=NaN&seen=__proto__.missing",
+    "since=9999999999999.99&seen=missing",
+    "since=0000000000000.99&seen=ongoing",
+    "release=%22%3E%3CDial%3E",
     "r=%22%3E%3CDial%3E",
+    "query.campaign=%22%3E%3CDial%3E",
     "q.campaign=%22%3E%3CDial%3E",
 ]
 
@@ -332,7 +445,8 @@ def test_whatever_the_agent_returns_stays_text(deploy: Any, asapp: Any, bench: A
         for task in answer.root.iter("Task"):
             attributes = json.loads(task.text or "")
             assert set(attributes) <= {"reason", "campaign"}
-            assert all(isinstance(one, str) and len(one) <= 500 for one in attributes.values())
+            assert all(len(one) <= 500 for one in attributes.values() if isinstance(one, str))
+            assert len((task.text or "").encode()) <= 4096
 
 
 @pytest.mark.parametrize("variables", [None, "text", 7, [1, 2], {}, {"a": None}])

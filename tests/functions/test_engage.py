@@ -26,7 +26,7 @@ HOSTILE = {
 
 def test_a_call_goes_to_the_agent(functions: Any, bench: Any) -> None:
     answer = functions.post("/engage?campaign=summer", FromCity="BOSTON")
-    assert answer.verbs == ["Connect"]
+    assert answer.verbs == ["Connect", "Redirect"]
     stream = answer.find("Connect/Stream")
     assert stream.get("url") == bench.stream_url
     transfer = answer.parameters["asapp_callTransferId"]
@@ -111,7 +111,7 @@ def test_an_unknown_profile_is_the_default_one(functions: Any, bench: Any, name:
 def test_a_greeting_stands_before_the_stream(deploy: Any) -> None:
     steps = [{"say": "This call is recorded."}, {"play": "https://cdn.example.com/a.mp3"}, {"pause": 2}]
     answer = deploy({"greeting": steps}).post("/engage")
-    assert answer.verbs == ["Say", "Play", "Pause", "Connect"]
+    assert answer.verbs == ["Say", "Play", "Pause", "Connect", "Redirect"]
     assert answer.find("Say").attrib == {"voice": "Polly.Joanna-Neural", "language": "en-US"}
     assert answer.find("Pause").get("length") == "2"
 
@@ -173,7 +173,7 @@ def test_an_old_url_is_better_than_none(functions: Any, asapp: Any, bench: Any) 
     functions.post("/engage")
     asapp.stream = [bench.reply(403)]
     functions.clock(now="2026-03-02T12:04:30Z")
-    assert functions.post("/engage").verbs == ["Connect"]
+    assert functions.post("/engage").verbs == ["Connect", "Redirect"]
     functions.clock(now="2026-03-02T12:04:46Z")
     assert functions.post("/engage").verbs == ["Say", "Dial"]
 
@@ -223,13 +223,13 @@ def test_without_a_stream_url_no_caller_is_lost(
 def test_a_second_try_is_enough(functions: Any, asapp: Any, bench: Any) -> None:
     asapp.stream = [bench.failing, bench.reply(drop=True), bench.reply(body={"streamingUrl": bench.stream_url})]
     answer = functions.post("/engage")
-    assert answer.verbs == ["Connect"]
+    assert answer.verbs == ["Connect", "Redirect"]
     assert next(one["requestId"] for one in answer.log if one["event"] == "asapp.stream_url") == "req-503"
 
 
 def test_a_slow_asapp_is_awaited(functions: Any, asapp: Any, bench: Any) -> None:
     asapp.stream = [bench.reply(body={"streamingUrl": bench.stream_url}, delay=0.5)]
-    assert functions.post("/engage").verbs == ["Connect"]
+    assert functions.post("/engage").verbs == ["Connect", "Redirect"]
 
 
 def test_a_hanging_asapp_costs_the_budget_and_no_more(deploy: Any, asapp: Any, bench: Any) -> None:
@@ -252,7 +252,7 @@ def test_the_largest_budget_leaves_time_to_answer(deploy: Any, asapp: Any, bench
 def test_a_hanging_first_try_is_followed_by_a_second(deploy: Any, asapp: Any, bench: Any) -> None:
     functions = deploy({"asapp": {"timeout_ms": 300, "budget_ms": 1000}})
     asapp.stream = [bench.reply(hang=True), bench.reply(body={"streamingUrl": bench.stream_url})]
-    assert functions.post("/engage").verbs == ["Connect"]
+    assert functions.post("/engage").verbs == ["Connect", "Redirect"]
 
 
 @pytest.mark.parametrize("missing", ["ASAPP_API_HOST", "ASAPP_API_ID", "ASAPP_API_SECRET"])
@@ -300,7 +300,7 @@ def test_a_share_of_calls_goes_to_the_agent_and_sticks(functions: Any) -> None:
 
     def engaged(percent: str) -> set[str]:
         functions.set(GA_TRAFFIC_PERCENT=percent)
-        return {sid for sid in calls if functions.post("/engage", CallSid=sid).verbs == ["Connect"]}
+        return {sid for sid in calls if functions.post("/engage", CallSid=sid).verbs == ["Connect", "Redirect"]}
 
     few, many = engaged("20"), engaged("60")
     assert 20 <= len(few) <= 60
@@ -314,7 +314,7 @@ def test_a_share_of_calls_goes_to_the_agent_and_sticks(functions: Any) -> None:
 @pytest.mark.parametrize("percent", ["half", "", " ", "100%", "1e3"])
 def test_a_share_that_is_no_number_is_everybody(functions: Any, percent: str) -> None:
     functions.set(GA_TRAFFIC_PERCENT=percent)
-    assert functions.post("/engage").verbs == ["Connect"]
+    assert functions.post("/engage").verbs == ["Connect", "Redirect"]
 
 
 @pytest.mark.parametrize("percent", ["0%", " 0 ", "0.0", "-1", "0.0.0"])

@@ -67,7 +67,7 @@ TROUBLE = {
 def test_a_hook_in_trouble_costs_nothing(deploy: Any, bench: Any, code: str) -> None:
     functions = deploy(*before(code))
     answer = functions.post("/engage")
-    assert answer.verbs == ["Connect"], "the agent answers all the same"
+    assert answer.verbs == ["Connect", "Redirect"], "the agent answers all the same"
     assert answer.event("engage")["ms"] < 2000, "a hook has a second"
     assert "+1555" not in json.dumps(answer.log)
     assert "late" not in answer.text
@@ -81,7 +81,7 @@ def test_a_hook_in_trouble_costs_nothing(deploy: Any, bench: Any, code: str) -> 
 def test_a_hook_that_does_not_load_costs_nothing(deploy: Any, bench: Any, code: str) -> None:
     functions = deploy(BEFORE, {"hooks/before.js": code})
     engaged = functions.post("/engage")
-    assert engaged.verbs == ["Connect"]
+    assert engaged.verbs == ["Connect", "Redirect"]
     assert engaged.level("hook.failed") == "error"
     answer = deploy(AFTER, {"hooks/after.js": code}).post(f"/call-complete?transfer={bench.transfer}")
     assert answer.verbs == ["Say", "Dial"]

@@ -134,7 +134,7 @@ def test_a_connection_that_died_while_the_container_slept_costs_nothing(
 
     odd.speak = speak
     functions.clock(now="2026-03-02T12:00:00Z")
-    assert functions.post("/engage").verbs == ["Connect"]
+    assert functions.post("/engage").verbs == ["Connect", "Redirect"]
     functions.clock(now="2026-03-02T12:03:00Z")
     engaged = functions.post("/engage")
     assert engaged.event("asapp.stream_url")["try"] == 1

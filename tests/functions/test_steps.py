@@ -258,7 +258,7 @@ def test_a_call_of_an_older_release_goes_on_behind_what_it_tried(deploy: Any, be
     answer = functions.post(url, DialCallStatus="busy")
     assert answer.verbs == ["Dial"]
     assert answer.find("Dial/Number").text == "+15550100008"
-    assert bench.query(answer.action)["r"] == functions.bundle.fingerprint
+    assert bench.query(answer.action)["release"] == functions.bundle.fingerprint
 
 
 def test_a_call_of_an_older_release_whose_destination_is_gone_gets_the_first_one(deploy: Any, bench: Any) -> None:
