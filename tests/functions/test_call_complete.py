@@ -154,7 +154,7 @@ def test_a_result_that_never_comes_is_awaited_and_then_judged(
         assert bench.query(answer.action)["since"] == since, "the wait has one beginning"
         answer = functions.post(answer.action)
     assert bench.query(answer.action)["outcome"] == outcome
-    assert turns >= 2
+    assert turns >= 1
     assert answer.event("call")["waited"] >= 14, "and goes on for as long as it says"
     assert answer.event("ending")["outcome"] == outcome
 

@@ -43,8 +43,9 @@ def test_a_call_goes_to_the_agent(functions: Any, bench: Any) -> None:
     query = bench.query(answer.action)
     assert answer.action.startswith("/call-complete?")
     assert query["transfer"] == transfer
-    assert query["r"] == functions.bundle.fingerprint
-    assert stream.get("statusCallback") == f"/stream-status?transfer={transfer}"
+    assert query["release"] == functions.bundle.fingerprint
+    assert answer.find("Redirect").text == answer.action, "where Twilio goes on when a handshake was refused"
+    assert stream.get("statusCallback") == f"https://ga-1234.twil.io/stream-status?transfer={transfer}"
     assert answer.event("engage")["transferId"] == transfer
 
 
@@ -52,8 +53,47 @@ def test_asapp_is_asked_as_its_api_wants_it(deploy: Any, asapp: Any, bench: Any)
     deploy({"asapp": {"voice_agent_mode": "s2s"}}).post("/engage")
     (request,) = asapp.of("stream")
     assert request.path == "/mg-genagent/v1/twilio-media-stream-url?voiceAgentMode=s2s"
+    assert request.headers["accept"] == "application/json"
+    assert request.headers["user-agent"] == "ga-deploy", "firewalls refuse requests that name nobody"
     assert request.headers["asapp-api-id"] == bench.api_id
     assert request.headers["asapp-api-secret"] == bench.api_secret
+
+
+DOMAINS = {
+    "ga-1234-stage.twil.io": "https://ga-1234-stage.twil.io/",
+    " ga-1234.twil.io\n": "https://ga-1234.twil.io/",
+    "localhost:3000": "http://localhost:3000/",
+    "127.0.0.1:41234": "http://127.0.0.1:41234/",
+    "localhost.example.com": "https://localhost.example.com/",
+}
+
+
+@pytest.mark.parametrize(("domain", "base"), DOMAINS.items(), ids=DOMAINS)
+def test_the_status_of_a_stream_is_reported_to_this_very_environment(functions: Any, domain: str, base: str) -> None:
+    functions.set(DOMAIN_NAME=domain)
+    stream = functions.post("/engage").find("Connect/Stream")
+    assert stream.get("statusCallback").startswith(f"{base}stream-status?transfer=CA")
+
+
+@pytest.mark.parametrize("status", ["completed", "canceled", "busy", "failed", "no-answer"])
+@pytest.mark.parametrize("path", ["/engage", "/engage?FlowEvent=return&FlowSid=FW" + "7" * 32])
+def test_a_call_that_is_over_does_not_reach_the_agent(functions: Any, asapp: Any, path: str, status: str) -> None:
+    answer = functions.post(path, CallStatus=status)
+    assert answer.verbs == []
+    assert asapp.seen == []
+    assert answer.event("call")["outcome"] == "abandoned"
+
+
+def test_blanks_around_a_variable_do_not_count(functions: Any, asapp: Any, bench: Any, fault_server: Any) -> None:
+    functions.set(
+        ASAPP_API_HOST=f" {fault_server.url}\n",
+        ASAPP_API_ID=f"{bench.api_id} ",
+        ASAPP_API_SECRET=f"\t{bench.api_secret}\r\n",
+        GA_TRAFFIC_PERCENT=" 100 ",
+    )
+    assert functions.post("/engage").verbs == ["Connect", "Redirect"]
+    (request,) = asapp.of("stream")
+    assert (request.headers["asapp-api-id"], request.headers["asapp-api-secret"]) == (bench.api_id, bench.api_secret)
 
 
 @pytest.mark.parametrize("field", ["From", "FromCity", "To", "Direction", "CallerName", "FlowEvent", "profile"])
@@ -286,7 +326,7 @@ def test_a_secret_that_no_header_can_carry_is_survived_and_not_told(functions: A
     assert answer.verbs == ["Say", "Dial"]
 
 
-@pytest.mark.parametrize("value", ["false", "off", "OFF", "0", "no", " False "])
+@pytest.mark.parametrize("value", ["false", "off", "OFF", "0", "no", " False ", "disabled", "Paused\n"])
 def test_calls_can_be_kept_from_the_agent(functions: Any, asapp: Any, value: str) -> None:
     functions.set(GA_ENABLED=value)
     answer = functions.post("/engage")
@@ -314,7 +354,10 @@ def test_a_share_of_calls_goes_to_the_agent_and_sticks(functions: Any) -> None:
 @pytest.mark.parametrize("percent", ["half", "", " ", "100%", "1e3"])
 def test_a_share_that_is_no_number_is_everybody(functions: Any, percent: str) -> None:
     functions.set(GA_TRAFFIC_PERCENT=percent)
-    assert functions.post("/engage").verbs == ["Connect", "Redirect"]
+    answer = functions.post("/engage")
+    assert answer.verbs == ["Connect", "Redirect"]
+    told = [one["event"] for one in answer.log]
+    assert ("traffic.no_number" in told) == (percent not in {"100%", "1e3"})
 
 
 @pytest.mark.parametrize("percent", ["0%", " 0 ", "0.0", "-1", "0.0.0"])

@@ -86,15 +86,34 @@ def test_the_result_fits_what_studio_takes(functions: Any, asapp: Any, bench: An
 
 def test_a_late_result_is_pending_and_asked_for_again_boundedly(functions: Any, asapp: Any, bench: Any) -> None:
     asapp.transfer = [bench.missing]
-    told: dict[str, Any] = {"attempt": "", "seen": ""}
-    for asked in range(1, 10):
-        answer = functions.post("/flow/call-transfer", judged=False, attempt=str(told["attempt"]), seen=told["seen"])
+    told: dict[str, Any] = {"since": "", "seen": ""}
+    for _ in range(9):
+        answer = functions.post("/flow/call-transfer", judged=False, since=told["since"], seen=told["seen"])
         told = answer.json
         if told["outcome"] != "pending":
             break
-        assert told["attempt"] == asked
     assert told["outcome"] == "failed"
-    assert 2 <= asked < 10, "Studio ends a flow that runs a widget ten times"
+
+
+def test_a_flow_waits_by_the_clock_and_asks_nine_times_at_most(deploy: Any, asapp: Any, bench: Any) -> None:
+    functions = deploy({"flow": {"enabled": True}, "asapp": {"reconnect": 0}, "waiting": {"max_seconds": 120}})
+    asapp.transfer = [bench.ongoing]
+    functions.clock(now="2026-03-02T12:00:00Z", speed=20)
+    told = functions.post("/flow/call-transfer", judged=False).json
+    began = told["since"]
+    functions.clock(now="2026-03-02T12:01:20Z", speed=20)
+    later = functions.post("/flow/call-transfer", judged=False, since=began, seen=told["seen"]).json
+    assert later["outcome"] == "pending", "120 s are 120 s"
+    assert later["since"].partition(".")[0] == began.partition(".")[0]
+    functions.clock(now="2026-03-02T12:02:30Z", speed=20)
+    assert functions.post("/flow/call-transfer", judged=False, since=began, seen="").json["outcome"] == "dropped"
+    functions.clock(now="2026-03-02T12:00:00Z", speed=20)
+    asked = 1
+    while told["outcome"] == "pending":
+        form = {"since": told["since"], "seen": told["seen"]}
+        told = functions.post("/flow/call-transfer", judged=False, **form).json
+        asked += 1
+    assert asked == 9
 
 
 def test_what_asapp_refuses_takes_the_fail_exit_with_a_reason(functions: Any, asapp: Any, bench: Any) -> None:
@@ -121,18 +140,19 @@ def test_what_the_flow_knows_already_is_not_asked(functions: Any, asapp: Any, be
 
 def test_a_broken_stream_is_taken_up_again_by_the_flow(functions: Any, asapp: Any, bench: Any) -> None:
     asapp.transfer = [bench.ongoing]
-    told: dict[str, Any] = {"outcome": "pending", "attempt": 0}
+    functions.clock(speed=20)
+    told: dict[str, Any] = {"outcome": "pending"}
     while told["outcome"] == "pending":
-        form = {"attempt": str(told["attempt"]), "seen": told.get("seen", "")}
+        form = {"since": told.get("since", ""), "seen": told.get("seen", "")}
         told = functions.post("/flow/call-transfer", judged=False, transfer=bench.transfer, **form).json
     assert (told["outcome"], told["reconnect"]) == ("reconnect", f"{bench.transfer}-2")
-    assert "attempt" not in told, "the second conversation is waited for as long as the first"
+    assert "since" not in told, "the second conversation is waited for as long as the first"
     again = functions.post(f"/flow/engage?FlowSid={FLOW}&transfer={told['reconnect']}")
     assert again.verbs == ["Connect", "Redirect"], "nobody is greeted twice"
     assert again.parameters["asapp_callTransferId"] == told["reconnect"]
     assert again.parameters["asapp_externalConversationId"] == bench.call
     assert returned(again, bench)["transferId"] == told["reconnect"]
-    last = functions.post("/flow/call-transfer", judged=False, transfer=told["reconnect"], attempt="8").json
+    last = functions.post("/flow/call-transfer", judged=False, transfer=told["reconnect"], since="0000000000000.8").json
     assert last["outcome"] == "dropped", "as often as asapp.reconnect says, and no more"
 
 

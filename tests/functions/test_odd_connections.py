@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import socket
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -97,6 +99,49 @@ def test_whatever_comes_over_the_wire_a_caller_gets_an_answer(
     assert functions.post("/engage").verbs == ["Say", "Dial"]
     ended = functions.post(f"/call-complete?transfer={bench.transfer}")
     assert bench.query(ended.action)["outcome"] == "unknown"
+
+
+BODY = b'{"status":"COMPLETED","outputContext":{"transferType":"AGENT","currentTaskName":"Billing"}}'
+RAW = zlib.compressobj(wbits=-15)
+READABLE: dict[str, tuple[bytes, bytes]] = {
+    "plain": (b"", BODY),
+    "with a byte order mark": (b"", b"\xef\xbb\xbf" + BODY),
+    "gzip": (b"gzip", gzip.compress(BODY)),
+    "gzip, by its other name": (b"x-gzip", gzip.compress(BODY)),
+    "gzip with a byte order mark": (b"GZIP", gzip.compress(b"\xef\xbb\xbf" + BODY)),
+    "deflate": (b"deflate", zlib.compress(BODY)),
+    "deflate without its head": (b"deflate", RAW.compress(BODY) + RAW.flush()),
+    "identity": (b"identity", BODY),
+}
+
+
+@pytest.mark.parametrize(("encoding", "body"), READABLE.values(), ids=READABLE)
+def test_an_answer_is_read_however_it_is_packed(
+    functions: Any, odd: OddServer, bench: Any, encoding: bytes, body: bytes
+) -> None:
+    functions.set(ASAPP_API_HOST=odd.url)
+    head = OK + b"Content-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (encoding, len(body))
+
+    def speak(connection: socket.socket, number: int) -> None:
+        while read_request(connection):
+            connection.sendall(head + body)
+
+    odd.speak = speak
+    assert functions.post(f"/call-complete?transfer={bench.transfer}").event("ending")["outcome"] == "agent"
+
+
+def test_an_answer_that_unpacks_to_too_much_is_none(functions: Any, odd: OddServer, bench: Any) -> None:
+    functions.set(ASAPP_API_HOST=odd.url)
+    functions.clock(speed=10)
+    bomb = gzip.compress(BODY[:-1] + b" " * (8 << 20) + b"}")
+    head = OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+
+    def speak(connection: socket.socket, number: int) -> None:
+        while read_request(connection):
+            connection.sendall(head + bomb)
+
+    odd.speak = speak
+    assert functions.post(f"/call-complete?transfer={bench.transfer}").verbs == ["Say", "Redirect"]
 
 
 def test_a_body_that_trickles_is_cut_off_in_time(deploy: Any, odd: OddServer, bench: Any) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -68,6 +69,18 @@ def test_the_number_that_is_shown(deploy: Any, bench: Any, fields: Any, caller: 
     assert functions.post(url, **fields).find("Dial").get("callerId") == called
 
 
+@pytest.mark.parametrize("rule", ["support", "direct"])
+@pytest.mark.parametrize("fields", [{"From": "client:alice", "To": ""}, {"From": "sip:a@b.example", "To": "sip:c@d"}])
+def test_callers_that_called_no_number_are_shown_as_one_of_ours(
+    deploy: Any, bench: Any, rule: str, fields: dict[str, str]
+) -> None:
+    ours = [{"number": "+15550100055"}, {"number": "+15550100056"}]
+    wanted = {"caller_id": "+15550100044", "phone_numbers": ours}
+    for config, shown in ((wanted, "+15550100044"), ({"phone_numbers": ours}, "+15550100055")):
+        functions = deploy({**agent({"send": rule}), **config})
+        assert functions.post(complete(bench), **fields).find("Dial").get("callerId") == shown
+
+
 def test_a_fixed_caller_id_is_shown_to_everybody(deploy: Any, bench: Any) -> None:
     answer = deploy(agent({"send": "fixed"})).post(complete(bench), From="anonymous")
     assert answer.find("Dial").get("callerId") == "+15550100077"
@@ -86,6 +99,36 @@ def test_a_sip_transfer_has_a_way_back(deploy: Any, bench: Any) -> None:
     answer = deploy(agent({"send": "carrier"})).post(complete(bench))
     assert answer.find("Refer/Sip").text == "sip:queue@carrier.example.com"
     assert bench.query(answer.action)["to"] == "carrier"
+
+
+def headers_of(answer: Any) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(answer.find("Dial/Sip").text).query))
+
+
+def test_one_long_sip_header_does_not_cost_the_others(functions: Any, asapp: Any, bench: Any) -> None:
+    variables = {"route": "billing", "reason": "refund"}
+    asapp.transfer = [bench.completed("SYSTEM", currentTaskName="🙂" * 150, transferVariables=variables)]
+    cut = functions.post(complete(bench))
+    assert headers_of(cut)["X-Why"] == "refund"
+    assert len(urlsplit(cut.find("Dial/Sip").text).query) <= 1023
+    assert headers_of(cut)["X-Task"].strip("🙂") == "", "cut between two characters, not inside one"
+    assert cut.event("sip.headers_cut")["cut"] == ["X-Task"]
+    assert cut.level("sip.headers_cut") == "warning"
+
+
+def test_sip_headers_are_cut_until_they_fit_and_what_is_left_out_is_logged(deploy: Any, asapp: Any, bench: Any) -> None:
+    names = [f"X-Quite-A-Long-Name-For-A-Header-That-Somebody-Chose-{at:02}" for at in range(20)]
+    headers = {name: {"from": "transferVariables.reason"} for name in names}
+    sip = {"sip": "sip:billing@pbx.example.com", "headers": {**headers, "X-Short": "x"}}
+    functions = deploy({"destinations": {"pbx": sip}, **agent({"send": "pbx"})})
+    asapp.transfer = [bench.completed("AGENT", transferVariables={"reason": "ü" * 400})]
+    answer = functions.post(complete(bench))
+    told = answer.event("sip.headers_cut")
+    sent = headers_of(answer)
+    assert len(urlsplit(answer.find("Dial/Sip").text).query) <= 1023
+    assert set(sent) | set(told["left"]) == {*names, "X-Short"}
+    assert "X-Short" in sent, "a short one that comes later still fits"
+    assert set(told["cut"]) == set(sent) - {"X-Short"}
 
 
 GIVES_WAY: dict[str, tuple[str, dict[str, str]]] = {
@@ -124,6 +167,7 @@ TAKEN = {
     "answered": ("support", {"DialCallStatus": "answered"}),
     "bridged": ("flex", {"QueueResult": "bridged"}),
     "redirected": ("flex", {"QueueResult": "redirected"}),
+    "being bridged": ("flex", {"QueueResult": "bridging-in-process"}),
     "REFER accepted": ("carrier", {"ReferCallStatus": "in-progress", "ReferSipResponseCode": "202"}),
     "REFER accepted, no NOTIFY": ("carrier", {"ReferSipResponseCode": "202"}),
 }
@@ -259,6 +303,39 @@ def test_a_call_of_an_older_release_goes_on_behind_what_it_tried(deploy: Any, be
     assert answer.verbs == ["Dial"]
     assert answer.find("Dial/Number").text == "+15550100008"
     assert bench.query(answer.action)["release"] == functions.bundle.fingerprint
+
+
+OLDER_SENDS: dict[str, tuple[dict[str, object], str]] = {
+    "a value that names it": ({"by": {"from": "transferVariables.route"}}, "support"),
+    "the default of a value that names none": (
+        {"by": {"from": "transferVariables.nothing"}, "default": "support"},
+        "support",
+    ),
+    "the default of a map": (
+        {"by": {"from": "outcome.currentTaskName"}, "map": {"Other": "flex"}, "default": "support"},
+        "support",
+    ),
+    "a value that names another by now": ({"by": {"from": "transferVariables.other"}}, "support"),
+}
+
+
+@pytest.mark.parametrize(("send", "tried"), OLDER_SENDS.values(), ids=OLDER_SENDS)
+def test_a_call_of_an_older_release_does_not_dial_the_same_busy_destination_again(
+    deploy: Any, asapp: Any, bench: Any, send: dict[str, object], tried: str
+) -> None:
+    functions = deploy(agent({"say": "Hold."}, {"say": "Still."}, {"send": send}, {"send": "fixed"}))
+    asapp.transfer = [bench.completed("AGENT", transferVariables={"route": "support", "other": "direct"})]
+    answer = functions.post(
+        complete(bench, release="0ldc0de1", outcome="agent", step="1", to=tried), DialCallStatus="busy"
+    )
+    assert answer.find("Dial/Number").text == "+15550100008"
+
+
+def test_of_two_steps_that_may_lead_there_the_one_that_did_counts(deploy: Any, asapp: Any, bench: Any) -> None:
+    by_task = {"by": {"from": "outcome.currentTaskName"}, "map": {"Billing": "direct"}, "default": "support"}
+    functions = deploy(agent({"send": by_task}, {"send": "support"}, {"send": "fixed"}))
+    url = complete(bench, release="0ldc0de1", outcome="agent", step="9", to="support")
+    assert functions.post(url, DialCallStatus="busy").find("Dial/Number").text == "+15550100008"
 
 
 def test_a_call_of_an_older_release_whose_destination_is_gone_gets_the_first_one(deploy: Any, bench: Any) -> None:

@@ -16,6 +16,9 @@ from tests.functions.conftest import VOCABULARY
 if TYPE_CHECKING:
     from pathlib import Path
 
+# The package that the platform has by default is older than this noun (Twilio docs: Recording), which we write as a
+# plain element.
+UNKNOWN = {"Recording"}
 # The class of an element where its name is not that of the element.
 CLASSES = {"Response": "VoiceResponse"}
 
@@ -38,7 +41,7 @@ def bodies(text: str, head: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("element", [name for name in VOCABULARY if name not in {"Response", "Hangup"}])
+@pytest.mark.parametrize("element", [name for name in VOCABULARY if name not in {"Response", "Hangup", *UNKNOWN}])
 def test_twilio_knows_every_attribute(described: str, element: str) -> None:
     known = bodies(described, f"interface {element}Attributes")
     assert known, element
@@ -50,4 +53,4 @@ def test_twilio_knows_every_attribute(described: str, element: str) -> None:
 def test_twilio_knows_every_child(described: str, element: str) -> None:
     known = bodies(described, f"class {CLASSES.get(element, element)}")
     methods = {name for body in known for name in re.findall(r"^\s*(\w+)\(", body, re.MULTILINE)}
-    assert {child.lower() for child in VOCABULARY[element][1]} <= methods
+    assert {child.lower() for child in VOCABULARY[element][1] - UNKNOWN} <= methods
