@@ -376,10 +376,12 @@ class Deployment:
         }
         self._host = host
         self._loop = loop
+        self._domain = DOMAIN
 
     def set(self, **variables: str | None) -> None:
         """Change environment variables; None removes one."""
         present = {name: value for name, value in {**self.variables, **variables}.items() if value is not None}
+        self._domain = present.get("DOMAIN_NAME", DOMAIN)
         self._host.set_context({"DOMAIN_NAME": DOMAIN, **present})
 
     def clock(self, *, now: str = "", pace: float = 0.1) -> None:
@@ -406,7 +408,7 @@ class Deployment:
         }
         form = {name: value for name, value in {**usual, **fields}.items() if value is not None}
         body = urlencode(form).encode()
-        signature = sign(TOKEN, f"https://{DOMAIN}{url}", parse_qs(body.decode(), keep_blank_values=True))
+        signature = sign(TOKEN, f"https://{self._domain}{url}", parse_qs(body.decode(), keep_blank_values=True))
         headers = [("Content-Type", "application/x-www-form-urlencoded"), ("X-Twilio-Signature", signature)]
         return self._judge(self._run(HttpCall("POST", parts.path, parts.query, headers, body)), judged=judged)
 

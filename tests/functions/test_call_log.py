@@ -36,18 +36,18 @@ def test_a_call_is_told_from_document_to_document(deploy: Any, asapp: Any, bench
 def test_waiting_and_later_streams_are_told(deploy: Any, asapp: Any, bench: Any) -> None:
     functions = deploy()
     asapp.transfer = [bench.ongoing]
-    functions.clock(now="2026-03-02T12:00:00Z", speed=5)
+    functions.clock(now="2026-03-02T12:00:00Z")
     engaged = functions.post("/engage")
-    functions.clock(now="2026-03-02T12:01:00Z", speed=5)
+    functions.clock(now="2026-03-02T12:01:00Z")
     pending = functions.post(engaged.action)
     assert told(pending)["outcome"] == "pending"
-    functions.clock(now="2026-03-02T12:01:20Z", speed=5)
+    functions.clock(now="2026-03-02T12:01:20Z")
     again = functions.post(pending.action)
     event = told(again)
     assert (event["outcome"], event["legs"]) == ("engaged", 2)
     assert event["transferId"] == again.parameters["asapp_callTransferId"]
     assert event["waited"] >= 20
-    functions.clock(now="2026-03-02T12:05:00Z", speed=5)
+    functions.clock(now="2026-03-02T12:05:00Z")
     asapp.transfer = [bench.completed("AGENT")]
     last = told(functions.post(again.action))
     assert (last["outcome"], last["legs"], last["tried"]) == ("agent", 2, "billing")

@@ -49,7 +49,8 @@ def test_calls_at_once_do_not_meet(bench: Any, asapp: Any, fault_server: Any, pa
         files[function.path[1:]] = {"path": str(path)}
     asapp.stream = [bench.reply(body={"streamingUrl": bench.stream_url}, delay=0.2)]
     asapp.transfer = [bench.completed("SYSTEM")]
-    context = {"ASAPP_API_HOST": fault_server.url, "ASAPP_API_ID": "i", "ASAPP_API_SECRET": "s"}
+    access = {"ASAPP_API_HOST": fault_server.url, "ASAPP_API_ID": "i", "ASAPP_API_SECRET": "s"}
+    context = {"DOMAIN_NAME": "ga-1234.twil.io", **access}
     done = subprocess.run(
         [str(find_node()), "-e", HOST, str(CALLS)],
         input=json.dumps([files, context]),

@@ -44,7 +44,6 @@ def test_a_result_that_is_awaited(
     deploy: Any, asapp: Any, bench: Any, transfer: str, wait: str, verbs: list[str]
 ) -> None:
     functions = deploy({"asapp": {"reconnect": 0}})
-    functions.clock(speed=5)
     asapp.transfer = [bench.missing]
     answer = functions.post(f"/call-complete?transfer={transfer}&{OLD_RELEASE}&{wait}")
     assert answer.verbs == verbs
@@ -72,7 +71,6 @@ def test_a_destination_that_was_tried_by_a_release_with_the_same_settings(
 
 def test_the_second_stream_of_a_call(deploy: Any, asapp: Any, bench: Any, transfer: str) -> None:
     functions = deploy({"waiting": {"max_seconds": 0}})
-    functions.clock(speed=5)
     asapp.transfer = [bench.ongoing]
     answer = functions.post(f"/call-complete?transfer={transfer}-2&{OLD_RELEASE}")
     assert bench.query(answer.action)["outcome"] == "dropped"
@@ -86,7 +84,6 @@ def test_the_status_of_a_stream(functions: Any, transfer: str) -> None:
 
 def test_a_flow_that_counts_its_questions(deploy: Any, asapp: Any, bench: Any, transfer: str) -> None:
     functions = deploy({"flow": {"enabled": True}, "asapp": {"reconnect": 0}})
-    functions.clock(speed=5)
     asapp.transfer = [bench.missing]
     fields = {"transfer": transfer, "q.campaign": "summer"}
     pending = functions.post("/flow/call-transfer", judged=False, attempt="2", seen="o", **fields).json
