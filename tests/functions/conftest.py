@@ -187,11 +187,12 @@ class Seen:
 
 @dataclass
 class Script:
-    """What comes next on each of ASAPP's URLs and at the web hook; the last reply is repeated."""
+    """What comes next on each of ASAPP's URLs, at Twilio's and at the web hook; the last reply is repeated."""
 
     stream: list[Reply] = field(default_factory=list)
     transfer: list[Reply] = field(default_factory=list)
     state: list[Reply] = field(default_factory=list)
+    messages: list[Reply] = field(default_factory=list)
     notify: list[Reply] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
@@ -202,7 +203,7 @@ class Script:
 
 def kind_of(path: str) -> str:
     """Return which list of the script answers a request."""
-    marks = {"stream-url": "stream", "call-transfers": "transfer", "/v1/state": "state"}
+    marks = {"stream-url": "stream", "call-transfers": "transfer", "/v1/state": "state", "Messages.json": "messages"}
     return next((kind for mark, kind in marks.items() if mark in path), "notify")
 
 
@@ -594,7 +595,7 @@ def load_bundle(config: Mapping[str, Any], folder: Path, asapp_url: str) -> Bund
     return render(load_config(path, local=stand_in, environ=environ))
 
 
-def host_of(bundle: Bundle, packages: Path) -> FunctionHost:
+def host_of(bundle: Bundle, packages: Path, twilio_api: str = "") -> FunctionHost:
     functions = [(one.path, one.visibility, one.content) for one in bundle.functions]
     functions += [("/test-clock", "public", CLOCK), ("/test-reset", "public", RESET)]
     handlers = [Handler(path, seen, text, f"ZN{at:032x}") for at, (path, seen, text) in enumerate(functions)]
@@ -604,6 +605,7 @@ def host_of(bundle: Bundle, packages: Path) -> FunctionHost:
         context={"DOMAIN_NAME": DOMAIN},
         account_sid=ACCOUNT,
         auth_token=TOKEN,
+        twilio_api=twilio_api,
     )
 
 
@@ -628,7 +630,7 @@ def hosts(
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_text(text, encoding="utf-8")
             bundle = load_bundle(wanted["config"], folder, fault_server.url)
-            host = host_of(bundle, packages)
+            host = host_of(bundle, packages, fault_server.url)
             asyncio.run_coroutine_threadsafe(host.start(), loop).result(300)
             made[content] = (bundle, host)
             if len(made) > MOST_HOSTS:
