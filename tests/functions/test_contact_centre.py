@@ -1,4 +1,4 @@
-"""What every contact centre asks for: recording, hours, machines, voicemail, queues, text messages, typed attributes."""
+"""What every contact centre asks for: recording, hours, machines, voicemail, queues, messages, typed attributes."""
 
 from __future__ import annotations
 
