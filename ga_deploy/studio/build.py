@@ -171,8 +171,8 @@ def _transfer(config: Config, target: FlowTarget, decide: str | None, lost: str 
         "transfer": f"{{{{widgets.{ENGAGE}.transferId}}}}",
         "outcome": f"{{{{widgets.{ENGAGE}.outcome}}}}",
         "profile": f"{{{{widgets.{ENGAGE}.profile}}}}",
-        # Only there while the result is pending: a second conversation of the same call starts counting anew.
-        "attempt": f"{{{{{TRANSFER_RESULT}.attempt}}}}",
+        # Only there while the result is pending: a second conversation of the same call starts waiting anew.
+        "since": f"{{{{{TRANSFER_RESULT}.since}}}}",
         "seen": f"{{{{{TRANSFER_RESULT}.seen}}}}",
         **query_parameters(config),
     }

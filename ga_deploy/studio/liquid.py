@@ -87,12 +87,12 @@ def engage_query(config: Config) -> str:
 
 def carried_query(config: Config) -> list[str]:
     """Return the pairs that hand the flow's variables to a function as the query it would have had without a flow."""
-    return [f"q.{name}={{{{{_query_variable(name)} | url_encode}}}}" for name in query_names(config)]
+    return [f"query.{name}={{{{{_query_variable(name)} | url_encode}}}}" for name in query_names(config)]
 
 
 def query_parameters(config: Config) -> dict[str, str]:
     """Return the same as parameters of a Run Function widget."""
-    return {f"q.{name}": f"{{{{{_query_variable(name)}}}}}" for name in query_names(config)}
+    return {f"query.{name}": f"{{{{{_query_variable(name)}}}}}" for name in query_names(config)}
 
 
 def query_names(config: Config) -> list[str]:
@@ -106,7 +106,7 @@ def transfer_fields(config: Config) -> list[str]:
     values = [value for queue in queues for value in lookups_in(queue.enqueue.attributes)]
     named = {value.key for value in values if value.root == "call" and _NAME.fullmatch(value.key)}
     usual = ("CallSid", "From", "To", "Direction")
-    return [*usual, *sorted(named - {*usual, "transfer", "outcome", "profile", "attempt", "seen"})]
+    return [*usual, *sorted(named - {*usual, "transfer", "outcome", "profile", "since", "seen"})]
 
 
 def _lookups(config: Config) -> Iterator[From]:

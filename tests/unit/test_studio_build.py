@@ -258,11 +258,11 @@ destinations:
 outcomes: {agent: [{send: flex}], dropped: [{send: flex}]}
 """)
     assert (
-        "&q.campaign={{flow.variables.campaign | default: trigger.call.campaign | url_encode}}"
+        "&query.campaign={{flow.variables.campaign | default: trigger.call.campaign | url_encode}}"
         in states(flow)["ga_engage"]["properties"]["url"]
     )
     passed = {one["key"]: one["value"] for one in states(flow)["ga_transfer"]["properties"]["parameters"]}
-    assert passed["q.campaign"] == "{{flow.variables.campaign | default: trigger.call.campaign}}"
+    assert passed["query.campaign"] == "{{flow.variables.campaign | default: trigger.call.campaign}}"
     assert passed["FromCity"] == "{{trigger.call.FromCity}}"
 
 

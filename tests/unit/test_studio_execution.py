@@ -467,7 +467,7 @@ def test_every_outcome_reaches_its_branch(outcome: str) -> None:
 def test_a_pending_result_is_asked_for_again_with_what_was_told_and_afresh_in_a_second_conversation() -> None:
     flows = published()
     flows.ring()
-    answers = [{"outcome": "pending", "attempt": 1, "seen": "o"}, {"outcome": "reconnect", "reconnect": "T1-2"}]
+    answers = [{"outcome": "pending", "since": "1764291003123.1", "seen": "ongoing"}, {"outcome": "reconnect", "reconnect": "T1-2"}]
 
     async def answer(request: StudioRequest) -> StudioAnswer:
         return StudioAnswer(200, "application/json", json.dumps(answers.pop(0)).encode())
@@ -477,12 +477,12 @@ def test_a_pending_result_is_asked_for_again_with_what_was_told_and_afresh_in_a_
     assert (spoken.tag, spoken.text) == ("Say", "One moment, please.")
     (again,) = verbs(flows.come_back("audioComplete"))
     asked = [request.form or {} for request in flows.requests]
-    assert [(form["attempt"], form["seen"]) for form in asked] == [("", ""), ("1", "o")]
+    assert [(form["since"], form["seen"]) for form in asked] == [("", ""), ("1764291003123.1", "ongoing")]
     assert str(again.text).endswith("&transfer=T1-2")
     answers += [{"outcome": "agent"}]
     verbs(flows.come_back("return", {"transferId": "T1-2"}))
     last = flows.requests[-1].form or {}
-    assert (last["transfer"], last["attempt"], last["seen"]) == ("T1-2", "", "")
+    assert (last["transfer"], last["since"], last["seen"]) == ("T1-2", "", "")
 
 
 def test_a_function_that_fails_does_not_lose_the_caller() -> None:
