@@ -467,7 +467,10 @@ def test_every_outcome_reaches_its_branch(outcome: str) -> None:
 def test_a_pending_result_is_asked_for_again_with_what_was_told_and_afresh_in_a_second_conversation() -> None:
     flows = published()
     flows.ring()
-    answers = [{"outcome": "pending", "since": "1764291003123.1", "seen": "ongoing"}, {"outcome": "reconnect", "reconnect": "T1-2"}]
+    answers = [
+        {"outcome": "pending", "since": "1764291003123.1", "seen": "ongoing"},
+        {"outcome": "reconnect", "reconnect": "T1-2"},
+    ]
 
     async def answer(request: StudioRequest) -> StudioAnswer:
         return StudioAnswer(200, "application/json", json.dumps(answers.pop(0)).encode())
