@@ -1,4 +1,7 @@
-"""What every contact centre asks for: recording, hours, machines, voicemail, queues, messages, typed attributes."""
+"""What every contact centre asks for: recording, hours, machines, voicemail, queues, messages, typed attributes.
+
+Long, since each key of the config is shown once, with its table of cases.
+"""
 
 from __future__ import annotations
 

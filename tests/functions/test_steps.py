@@ -1,4 +1,7 @@
-"""Steps: say, play, pause, notify, send and hangup, and what happens when a destination does not take the call."""
+"""Steps: say, play, pause, notify, send and hangup, and what happens when a destination does not take the call.
+
+Long, since the destinations of one call are tried one after the other: their tables of cases belong beside each other.
+"""
 
 from __future__ import annotations
 
