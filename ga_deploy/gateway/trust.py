@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,22 @@ if TYPE_CHECKING:
 # Each may name a PEM file or an OpenSSL directory of hashed names; SSL_CERT_DIR several, separated as PATH is.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
+# Their authorities are in no file that OpenSSL could read. Elsewhere truststore would read a file, as we do, but anew
+# for each connection, which takes some 40 ms.
+_OWN_STORES = ("darwin", "win32")
+_SYSTEM_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+
 
 def open_tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """Return a verifying TLS context: what the CA variables name, all of them together, else the public authorities.
+    """Return a verifying TLS context: what the CA variables name, all of them together.
+
+    Without any, what this system trusts (where companies put authorities of their own) and the public authorities.
 
     Raises DeployError (exit 3) if a variable names something that is missing or holds no certificate.
     """
@@ -36,10 +50,10 @@ def open_tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
 
 @lru_cache(maxsize=16)
 def _trust(sources: tuple[tuple[str, Path, int], ...]) -> ssl.SSLContext:
+    if not sources:
+        return trust_system()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not sources:
-        context.load_verify_locations(cafile=certifi.where())
     for variable, path, _ in sources:
         try:
             if path.is_dir():
@@ -54,6 +68,25 @@ def _trust(sources: tuple[tuple[str, Path, int], ...]) -> ssl.SSLContext:
                 fix=f"correct or unset {variable}",
                 exit_code=ExitCode.INVALID,
             ) from None
+    return context
+
+
+def trust_system(platform: str = sys.platform) -> ssl.SSLContext:
+    """Return a verifying TLS context that trusts what this system does, and the public authorities."""
+    if platform in _OWN_STORES:
+        import truststore
+
+        context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.set_default_verify_paths()
+        if not context.get_ca_certs() and not ssl.get_default_verify_paths().capath:
+            # A Python that brings its own OpenSSL looks where that was built.
+            found = next(filter(os.path.isfile, _SYSTEM_FILES), None)
+            if found:
+                context.load_verify_locations(cafile=found)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cafile=certifi.where())
     return context
 
 

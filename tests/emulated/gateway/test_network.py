@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import certifi
 import pytest
 
 from ga_deploy.errors import DeployError, ExitCode, Unreachable
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries
-from ga_deploy.gateway.trust import choose_proxies
+from ga_deploy.gateway.trust import choose_proxies, trust_system
 from ga_deploy.model import FunctionFile
 from ga_deploy.redact import Secret
 from tests.emulated.proxy import TWILIO_HOSTS, ConnectProxy, PrivateCa
@@ -190,6 +193,29 @@ def test_only_the_named_authorities_are_trusted_and_all_of_them(
         open_gateway().find_service("None")
     monkeypatch.setenv("CURL_CA_BUNDLE", str(ca.file))
     assert open_gateway().find_service("None") is None
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_what_the_system_trusts_is_trusted_beside_the_public_authorities(
+    start_twilio: Callable[..., Twilio], ca: PrivateCa, platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL takes the file of this variable for the system's; so does truststore where it knows no other store."""
+    twilio = start_twilio(certificate=ca.issue(*TWILIO_HOSTS))
+    target = ("127.0.0.1", urlsplit(twilio.base_url).port)
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca.file))
+    context = trust_system(platform)
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    with (
+        socket.create_connection(target) as plain,
+        context.wrap_socket(plain, server_hostname="serverless.twilio.com") as secured,
+    ):
+        assert secured.version() in {"TLSv1.2", "TLSv1.3"}
+    with socket.create_connection(target) as plain, pytest.raises(ssl.SSLCertVerificationError):
+        context.wrap_socket(plain, server_hostname="elsewhere.example.com")
+    if platform == "linux":
+        public = ssl.create_default_context(cafile=certifi.where()).get_ca_certs()
+        assert len(context.get_ca_certs()) == len(public) + 1
 
 
 def test_a_folder_of_authorities_is_trusted(
