@@ -70,13 +70,14 @@ class FlowDoor:
             now=time.time,
         )
         self._logs: list[str] = []
+        self._ahead = 0.0
 
     async def __call__(self, request: WebRequest) -> WebReply:
         """Return the answer of the flow, or of the function, that the request is for."""
         parts = urlsplit(request.url)
         if parts.hostname != WEBHOOKS:
             return await self._fetch(request)
-        self._logs = []
+        self._logs, self._ahead = [], request.ahead
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         answer = await self._calls.handle(self._account_sid, parts.path.rpartition("/")[2], query, dict(request.form))
         logs = tuple([*self._logs, f"error: {answer.problem}"] if answer.problem else self._logs)
@@ -89,7 +90,7 @@ class FlowDoor:
             raise ConnectionError(f"{host} is not asked in a simulation")
         form = tuple(parse_qsl(request.body.decode(), keep_blank_values=True))
         try:
-            reply = await self._fetch(WebRequest(request.method, request.url, form, request.headers))
+            reply = await self._fetch(WebRequest(request.method, request.url, form, request.headers, self._ahead))
         except WebError as problem:
             raise ConnectionError(problem.reason) from problem
         self._logs += reply.logs

@@ -435,7 +435,7 @@ def _fetch_from(host: FunctionHost) -> Any:
         parts = urlsplit(request.url)
         headers = [*request.headers.items(), ("host", DOMAIN)]
         body = urlencode(request.form).encode() if request.method == "POST" else b""
-        answer = await host.handle(HttpCall(request.method, parts.path, parts.query, headers, body))
+        answer = await host.handle(HttpCall(request.method, parts.path, parts.query, headers, body, request.ahead))
         return WebReply(
             answer.status,
             {name.lower(): value for name, value in answer.headers},

@@ -56,13 +56,17 @@ class Asset:
 
 @dataclass(frozen=True)
 class HttpCall:
-    """A request as it came over the wire: `path` and `query` still percent-encoded, `query` without its `?`."""
+    """A request as it came over the wire: `path` and `query` still percent-encoded, `query` without its `?`.
+
+    `ahead`: seconds by which the function's clock is to be ahead, for a client that leaves out waiting.
+    """
 
     method: str
     path: str
     query: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
+    ahead: float = 0.0
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, whatever its case."""

@@ -193,6 +193,7 @@ class FunctionHost:
             "headers": call.headers,
             "body": base64.b64encode(call.body).decode(),
             "context": self._context,
+            "ahead": call.ahead,
         }
         try:
             answered = await run(request, self._time_limit)

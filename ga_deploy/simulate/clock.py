@@ -20,6 +20,10 @@ class Clock(Protocol):
     async def spend(self, seconds: float) -> None:
         """Let `seconds` of the call go by."""
 
+    @property
+    def ahead(self) -> float:
+        """By how many seconds the call is further on than the machine's own clock."""
+
 
 class RealClock:
     """Every second of the call takes a second."""
@@ -31,6 +35,11 @@ class RealClock:
     async def spend(self, seconds: float) -> None:
         """Sleep."""
         await asyncio.sleep(max(0.0, seconds))
+
+    @property
+    def ahead(self) -> float:
+        """Never."""
+        return 0.0
 
 
 class FastClock:
@@ -47,3 +56,8 @@ class FastClock:
         """Count `seconds` without waiting; other tasks get their turn."""
         self._skipped += max(0.0, seconds)
         await asyncio.sleep(0)
+
+    @property
+    def ahead(self) -> float:
+        """Return all that was left out: functions that wait by the clock have to see that it went by."""
+        return self._skipped

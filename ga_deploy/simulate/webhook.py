@@ -151,7 +151,7 @@ class WebhookClient:
             headers["content-type"] = "application/x-www-form-urlencoded; charset=UTF-8"
         if self._world.token:
             headers["x-twilio-signature"] = sign(self._world.token, url, sent)
-        return WebRequest(method, url, sent, headers)
+        return WebRequest(method, url, sent, headers, self._clock.ahead)
 
     def _keep_cookies(self, url: str, reply: WebReply) -> None:
         jar = self._cookies.setdefault(urlsplit(url).hostname or "", {})

@@ -28,13 +28,15 @@ class WebError(Exception):
 class WebRequest:
     """A request as Twilio sends it.
 
-    `form` is the body of a POST and empty for GET, whose parameters are in the URL.
+    `form` is the body of a POST and empty for GET, whose parameters are in the URL. `ahead`: seconds by which the call
+    is further on than the machine's clock, since waiting was left out; for who answers by the clock.
     """
 
     method: str
     url: str
     form: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    ahead: float = 0.0
 
 
 @dataclass(frozen=True)
