@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import hashlib
 import json
 import time
@@ -120,6 +121,11 @@ FUNCTIONS = {
     "/forks": "require('child_process').execFileSync('true')",
     "/hungry": "const all = []; for (;;) all.push(new Array(100000).fill(Math.random()))",
 }
+
+
+FUNCTIONS["/time"] = (
+    "cb(null, { now: Date.now(), date: new Date(), fixed: new Date(0), is: new Date() instanceof Date });"
+)
 
 
 def write_handlers() -> list[Handler]:
@@ -367,6 +373,18 @@ def test_variables_are_live_and_nothing_of_this_machine_is_there(site: Site, mon
 def test_a_warm_container_keeps_its_state(site: Site) -> None:
     first, second = (json.loads(site.get("/state").body) for _ in range(2))
     assert second == {"count": first["count"] + 1, "pid": first["pid"]}
+
+
+def test_a_client_that_leaves_out_waiting_meets_a_clock_that_is_ahead(site: Site) -> None:
+    def ask(ahead: float) -> dict[str, Any]:
+        return dict(json.loads(site.runner.run(site.host.handle(HttpCall("GET", "/time", ahead=ahead))).body))
+
+    before = time.time()
+    usual, later, after = ask(0), ask(600), ask(0)
+    assert before * 1000 - 1 <= usual["now"] <= after["now"] <= time.time() * 1000 + 1
+    assert usual["now"] <= later["now"] - 600_000 <= after["now"]
+    assert dt.datetime.fromisoformat(later["date"]).timestamp() >= before + 599
+    assert (later["fixed"], later["is"]) == ("1970-01-01T00:00:00.000Z", True)
 
 
 def test_twilio_is_loaded_only_when_used(npm_cache: Path) -> None:
