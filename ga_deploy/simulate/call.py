@@ -32,7 +32,7 @@ from ga_deploy.simulate.twiml import (
 from ga_deploy.simulate.webhook import Exchange, WebhookClient
 from ga_deploy.simulate.whisper import whisper
 from ga_deploy.simulate.world import StreamOrder, WebError, WebReply
-from ga_deploy.twilio_rules.check import find_breaks
+from ga_deploy.twilio_rules.check import find_breaks, find_value_fault
 from ga_deploy.twilio_rules.speech import estimate_seconds
 
 if TYPE_CHECKING:
@@ -191,8 +191,6 @@ class _Call:
         for one in broken:
             if one.row.refused and one.element is not verb:
                 continue  # whoever carries out the element tells
-            if one.row.attribute == "statusCallback" and one.element.name == "Stream":
-                continue  # held to the rule as soon as the functions are
             self._note("error" if one.row.breaks else "warning", str(one), {"line": one.element.line})
         if any(one.element is verb and one.row.refused for one in broken):
             return None
@@ -325,7 +323,7 @@ class _Call:
         self._enter("stream")
         began = self._now()
         number = len(self._streams) + 1
-        leg = await self._open_stream(stream, base, number)
+        leg = await self._open_stream(stream, number)
         label = f"media stream {number}: " + (leg.reason or f"ended by the {leg.ended_by}")
         # A stream may run faster than the clock on the wall: what it took counts, not what it cost.
         await self._clock.spend(leg.seconds - (self._now() - began))
@@ -349,11 +347,11 @@ class _Call:
             return None
         return _Goto(url, method) if action else None
 
-    async def _open_stream(self, stream: Element, base: str, number: int) -> StreamLeg:
+    async def _open_stream(self, stream: Element, number: int) -> StreamLeg:
         stream_sid = _sid("MZ")
         url = stream.get("url")
         parameters = {noun.get("name"): noun.get("value") for noun in stream.children if noun.name == "Parameter"}
-        callback = _StreamCallback(self.call_back, self._plan, stream, base, stream_sid)
+        callback = _StreamCallback(self.call_back, self._plan, stream, stream_sid)
         refusal = next((one.text for one in find_breaks((stream,), ("Connect",)) if one.row.refused), "")
         if refusal:
             leg = StreamLeg(opened=False, seconds=0.0, ended_by="error", error=31920, reason=refusal)
@@ -732,13 +730,12 @@ class _StreamCallback:
     call_back: Callable[[str, str, Mapping[str, str]], None]
     plan: CallPlan
     stream: Element
-    base: str
     stream_sid: str
 
     def send(self, event: str, error: str = "") -> None:
         """Report `stream-started`, `stream-stopped` or `stream-error`, to an absolute URL; no other is ever asked."""
         url = self.stream.get("statusCallback")
-        if not url:
+        if not url or find_value_fault("Stream", "statusCallback", url):
             return
         parameters = {
             "AccountSid": self.plan.account_sid,
@@ -750,7 +747,7 @@ class _StreamCallback:
             **({"StreamError": error} if error else {}),
         }
         method = self.stream.get("statusCallbackMethod", "POST").upper()
-        self.call_back(resolve(self.base, url), method, parameters)
+        self.call_back(url, method, parameters)
 
 
 def _rings_on(verb: Element) -> bool:
@@ -832,7 +829,10 @@ def _interpret(exchange: Exchange) -> Answer:
 
 def _outline(answer: Answer) -> tuple[tuple[str, str], ...]:
     """Return what a document does, without what may differ between two answers that mean the same."""
-    return tuple((element.name, element.text) for element in walk(answer.verbs)) or ((answer.kind, answer.speech),)
+    said = (
+        (one.name, one.text.partition("?")[0] if one.name == "Redirect" else one.text) for one in walk(answer.verbs)
+    )
+    return tuple(said) or ((answer.kind, answer.speech),)
 
 
 def _page_reply(page: Page) -> WebReply:

@@ -82,4 +82,7 @@ def world(site: Site, streams: Streams | None = None, token: object = None) -> W
     return World(site.fetch, streams or Streams(), token)  # type: ignore[arg-type]
 
 
-STREAM = '<Connect action="/done"><Stream url="wss://asapp.example.com/media/abc" statusCallback="/status"/></Connect>'
+STATUS = f"{DOMAIN}/status"
+STREAM = (
+    f'<Connect action="/done"><Stream url="wss://asapp.example.com/media/abc" statusCallback="{STATUS}"/></Connect>'
+)

@@ -21,7 +21,7 @@ from ga_deploy.simulate.report import write_report
 from ga_deploy.simulate.scenario_file import ENDINGS, PHASES
 from ga_deploy.simulate.world import WebReply, WebRequest, World
 from ga_deploy.twilio_rules.elements import NOUNS, VERBS
-from tests.unit.simulate.scripted import DOMAIN, STREAM, Site, Streams, plan, talk, world, xml
+from tests.unit.simulate.scripted import DOMAIN, STATUS, STREAM, Site, Streams, plan, talk, world, xml
 
 
 def ring(site, streams=None, token=None, **changes):
@@ -220,7 +220,7 @@ def test_an_error_in_the_middle_of_a_call_has_the_fallback_too():
 def test_a_stream_that_twilio_would_not_open(url, reason):
     streams = Streams()
     site = Site(
-        engage=f'<Connect action="/done"><Stream url="{url}" statusCallback="/status"/></Connect>',
+        engage=f'<Connect action="/done"><Stream url="{url}" statusCallback="{STATUS}"/></Connect>',
         done="<Say>Sorry.</Say>",
         status="",
     )
@@ -379,6 +379,14 @@ def test_a_refused_stream_leads_to_the_same_document_by_its_action_or_what_stand
     assert [path for path, _ in site.seen] == ["/engage", "/done"]
     assert record.said == ("Sorry.",)
     assert not [event for event in record.of("webhook") if event.detail.get("unreachable")]
+
+
+def test_a_relative_status_callback_fails_the_call():
+    stream = '<Connect action="/done"><Stream url="wss://asapp.example.com/m" statusCallback="/status"/></Connect>'
+    site = Site(engage=stream, done="", status="")
+    record = ring(site)
+    assert any("statusCallback" in event.label and "absolute" in event.label for event in record.of("error"))
+    assert not [path for path, _ in site.seen if path == "/status"], "Twilio asks no relative URL"
 
 
 def test_a_caller_without_a_number_is_dialled_on_only_with_a_caller_id():
