@@ -62,7 +62,7 @@ def open_stack(state_dir: Path) -> Iterator[LocalStack]:
 
 def require_node(state_dir: Path) -> None:
     """Raise `DeployError` if the emulator that `open_stack` would give has no Node. Makes and starts nothing."""
-    from ga_deploy.emulator.npm import NodeTools
+    from ga_deploy.emulator.functions.npm import NodeTools
 
     running = _find_running(state_dir)
     if running is None:
@@ -113,7 +113,7 @@ def running_stack(state_dir: Path, port: int | None) -> Iterator[LocalStack]:
     """Start emulator and mock in a thread of this process. `port` None: the one this folder had, if it is free."""
     try:
         from ga_deploy.asapp_mock.server import MockAsapp
-        from ga_deploy.emulator.accounts import Account
+        from ga_deploy.emulator.core.accounts import Account
         from ga_deploy.emulator.server import Emulator, EmulatorThread
     except ModuleNotFoundError as error:
         raise DeployError(

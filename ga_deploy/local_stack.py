@@ -87,7 +87,7 @@ class LocalStack:
 
 def find_stack(base_url: str) -> LocalStack:
     """Return the stack at a URL on loopback, with the token of its run if this user may know it."""
-    from ga_deploy.emulator.run_token import find_token
+    from ga_deploy.emulator.control.run_token import find_token
 
     return LocalStack(base_url, find_token(urlsplit(base_url).port or 0))
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ga_deploy.emulator.accounts import Account
+from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN
 

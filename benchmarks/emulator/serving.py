@@ -14,8 +14,8 @@ import resource
 import subprocess
 import sys
 
-from ga_deploy.emulator.accounts import Account
-from ga_deploy.emulator.rules import Rules
+from ga_deploy.emulator.core.accounts import Account
+from ga_deploy.emulator.core.rules import Rules
 from ga_deploy.emulator.server import Emulator
 
 ACCOUNT = Account("AC" + "a" * 32, "token", numbers=[f"+1555{number:07}" for number in range(1000)])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(ctx: Context, port: int) -> ExitCode:
     """Serve until a signal ends it, with the state kept: 130 after Ctrl-C, 143 after SIGTERM, as every command."""
-    from ga_deploy.emulator.run_token import token_file
+    from ga_deploy.emulator.control.run_token import token_file
     from ga_deploy.errors import Terminated
     from ga_deploy.local import serve_stack
     from ga_deploy.local_stack import ACCOUNT_SID, AUTH_TOKEN

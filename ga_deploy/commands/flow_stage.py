@@ -9,15 +9,15 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from ga_deploy.emulator.studio_execution import Revision, StudioCalls
-from ga_deploy.emulator.studio_widgets import StudioAnswer
+from ga_deploy.emulator.studio.execution import Revision, StudioCalls
+from ga_deploy.emulator.studio.widgets import StudioAnswer
 from ga_deploy.simulate.world import WebError, WebReply, WebRequest
 from ga_deploy.studio import FlowTarget, build_flow, read_base
 
 if TYPE_CHECKING:
     from ga_deploy.config.schema import Config
-    from ga_deploy.emulator.studio_execution import Step
-    from ga_deploy.emulator.studio_widgets import StudioRequest
+    from ga_deploy.emulator.studio.execution import Step
+    from ga_deploy.emulator.studio.widgets import StudioRequest
     from ga_deploy.simulate.world import Fetch
 
 FLOW_SID = "FW51511a7ed51511a7ed51511a7ed51511"

@@ -27,8 +27,8 @@ from ga_deploy.commands.describe import describe
 from ga_deploy.commands.flow_stage import FlowDoor, enable_flow, flow_url, list_widgets_elsewhere
 from ga_deploy.config.hours import Hours
 from ga_deploy.config.steps import Notify, Send
-from ga_deploy.emulator.npm import NodePackages
-from ga_deploy.emulator.runtime import FunctionHost, Handler, HttpCall
+from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpCall
+from ga_deploy.emulator.functions.npm import NodePackages
 from ga_deploy.errors import ConfigInvalid, DeployError, Finding, Place
 from ga_deploy.loopback_server import refuse_web_pages
 from ga_deploy.redact import Secret

@@ -6,39 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ga_deploy.emulator import (
-    builds,
-    containers,
-    deployments,
-    environments,
-    logs,
-    numbers,
-    serverless,
-    studio,
-    sync,
-    sync_documents,
-    sync_maps,
-    variables,
-)
 from ga_deploy.loopback_server import is_loopback_name
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from ga_deploy.emulator.wire import Routes
-
-# Importing a module registers its paths; these add theirs to the routes of another module.
-_REGISTERED_ELSEWHERE = (builds, containers, deployments, environments, logs, sync_documents, sync_maps, variables)
-
-PRODUCTS: dict[str, Routes] = {
-    routes.product: routes
-    for routes in (serverless.routes, containers.upload_routes, numbers.routes, studio.routes, sync.routes)
-}
-
 # serverless.twilio.com, and regional forms such as serverless.dublin.ie1.twilio.com.
 _PRODUCT_HOST = re.compile(
     r"(serverless|serverless-upload|api|studio|sync|webhooks)((?:\.[a-z0-9-]+){0,2})\.twilio\.com"
 )
+_PRODUCTS = ("serverless", "serverless-upload", "api", "studio", "sync", "webhooks")
 _SITE_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+){0,2}\.twil\.io")
 
 
@@ -46,8 +23,8 @@ _SITE_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+){0,2}\.twil\.io")
 class Place:
     """Where a request belongs.
 
-    `product` is one of `PRODUCTS`, `webhooks` (flows), `site` (deployed functions) or `control`; `path` and `query`
-    are as they came over the wire; `base` is what links start with.
+    `product` is an API (`assembly.PRODUCTS`), `webhooks` (flows), `site` (deployed functions) or `control`. `path` and
+    `query` are as they came over the wire. `base` is what links start with.
     """
 
     product: str
@@ -95,6 +72,6 @@ def find_place(request: web.Request) -> Place | None:
     if product == "2010-04-01":
         # Links of the 2010 API are relative to the host and so lose the prefix.
         product, rest = "api", path[1:]
-    if product not in PRODUCTS and product != "webhooks":
+    if product not in _PRODUCTS:
         return None
     return Place(product, f"/{rest}", query, f"{request.scheme}://{request.host}/{product}", host)

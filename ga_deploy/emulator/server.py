@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from aiohttp import web
 
-from ga_deploy.emulator import control
-from ga_deploy.emulator.faults import Fault, FaultPlan
-from ga_deploy.emulator.front_door import Exchange, FrontDoor
-from ga_deploy.emulator.journal import Journal
-from ga_deploy.emulator.npm import NodePackages
+from ga_deploy.emulator.assembly import assemble
+from ga_deploy.emulator.control.control import ControlPlane
+from ga_deploy.emulator.control.faults import Fault, FaultPlan
+from ga_deploy.emulator.control.journal import Journal
+from ga_deploy.emulator.control.run_token import RunToken
+from ga_deploy.emulator.core.api import unknown
+from ga_deploy.emulator.core.rules import Rules
+from ga_deploy.emulator.dispatch import Dispatcher, Exchange
+from ga_deploy.emulator.functions.npm import NodePackages
 from ga_deploy.emulator.routing import answers_to, find_place
-from ga_deploy.emulator.rules import Rules
-from ga_deploy.emulator.run_token import RunToken
-from ga_deploy.emulator.wire import unknown
-from ga_deploy.emulator.world import World
 from ga_deploy.errors import DeployError
 from ga_deploy.loopback_server import refuse_web_pages
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from ga_deploy.emulator.accounts import Account
+    from ga_deploy.emulator.core.accounts import Account
+    from ga_deploy.emulator.core.backend import Backend
     from ga_deploy.redact import Secret
 
 T = TypeVar("T")
@@ -78,9 +79,9 @@ class Emulator:
         self._on_exchange = on_exchange
         self._asapp = asapp
         self._certificate = certificate
-        self._world: World | None = None
+        self._backend: Backend | None = None
         self._runner: web.AppRunner | None = None
-        self._front_door: FrontDoor | None = None
+        self._dispatcher: Dispatcher | None = None
         self._token = RunToken()
 
     @property
@@ -89,19 +90,19 @@ class Emulator:
         return self._token.secret
 
     @property
-    def world(self) -> World:
+    def backend(self) -> Backend:
         """State and rules, while the emulator runs."""
-        if self._world is None:
+        if self._backend is None:
             raise RuntimeError("the emulator is not running")
-        return self._world
+        return self._backend
 
     async def start(self, port: int = 0) -> str:
         """Listen on 127.0.0.1 (port 0: a free one) and return the base URL, without a trailing slash.
 
         Raises DeployError when the port is in use or the state cannot be used.
         """
-        self._world = World(self._state, self._accounts, self._rules, self._packages)
-        self._front_door = FrontDoor(self._world, self.faults, self.journal, self._on_exchange)
+        self._backend = assemble(self._state, self._accounts, self._rules, self._packages)
+        self._dispatcher = Dispatcher(self._backend, self.faults, self.journal, self._on_exchange)
         application = web.Application(client_max_size=LARGEST_BODY, middlewares=[refuse_web_pages(answers_to)])
         if self._asapp is not None:
             application.add_subapp("/asapp", self._asapp.application())
@@ -115,10 +116,10 @@ class Emulator:
             await self.stop()
             raise _cannot_listen(port, problem) from problem
         bound = self._runner.addresses[0][1]
-        self.world.base_url = f"{'https' if self._certificate else 'http'}://127.0.0.1:{bound}"
+        self.backend.base_url = f"{'https' if self._certificate else 'http'}://127.0.0.1:{bound}"
         self._token.publish(bound)
-        self.world.builds.resume()
-        return self.world.base_url
+        self.backend.builds.resume()
+        return self.backend.base_url
 
     def _tls(self) -> ssl.SSLContext | None:
         if self._certificate is None:
@@ -138,18 +139,19 @@ class Emulator:
                 if transport is not None:
                     transport.abort()  # TLS would wait for the other side's goodbye, longer than this loop lives
             await asyncio.sleep(0)
-        world, self._world = self._world, None
-        if world is not None:
-            await world.stop()
+        backend, self._backend = self._backend, None
+        if backend is not None:
+            await backend.stop()
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         place = find_place(request)
         if place is None:
             return web.json_response(unknown(request.path).body(), status=404)
         if place.product == "control":
-            return await control.answer(self, request, place.path)
-        assert self._front_door is not None, "nothing is taken before `start`"
-        return await self._front_door.take(request, place)
+            plane = ControlPlane(self.backend, self.faults, self.journal, self.control_token)
+            return await plane.answer(request, place.path)
+        assert self._dispatcher is not None, "nothing is taken before `start`"
+        return await self._dispatcher.take(request, place)
 
 
 def _cannot_listen(port: int, problem: OSError) -> DeployError:
@@ -182,7 +184,7 @@ class EmulatorThread:
             raise
 
     def run(self, work: Callable[[], T]) -> T:
-        """Do something with the emulator's world in its own thread, where nothing else happens meanwhile."""
+        """Do something with the emulator's state in its own thread, where nothing else happens meanwhile."""
         if self._loop is None:
             raise RuntimeError("the emulator is not running")
 

@@ -27,7 +27,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import jsonschema
 
-from ga_deploy.emulator.npm import NodeTools
+from ga_deploy.emulator.functions.npm import NodeTools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

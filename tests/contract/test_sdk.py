@@ -9,7 +9,7 @@ import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 
-from ga_deploy.emulator.routing import PRODUCTS
+from ga_deploy.emulator.assembly import PRODUCTS
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from tests.contract.conftest import ACCOUNT, sdk_for
 from tests.contract.openapi import Contract

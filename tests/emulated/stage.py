@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ga_deploy import cli
-from ga_deploy.emulator.accounts import Account
+from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.gateway import Credentials, Endpoints, Gateway
 from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.emulator.accounts import Account
-from ga_deploy.emulator.faults import Fault
-from ga_deploy.emulator.foreign import deploy
+from ga_deploy.emulator.control.faults import Fault
+from ga_deploy.emulator.control.other_deployer import deploy
+from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.engine.binding_steps import Outcome
 from ga_deploy.engine.numbers import bind, unbind
@@ -74,7 +74,7 @@ class Lab:
         return Gateway(credentials, endpoints=Endpoints.local(self.url))
 
     def settings(self, number: str) -> dict[str, Any]:
-        row = self.emulator.world.store.one("numbers", phone_number=number)
+        row = self.emulator.backend.store.one("numbers", phone_number=number)
         assert row is not None
         names = ("voice_url", "voice_method", "voice_fallback_url", "voice_fallback_method", "trunk_sid")
         shown = json.loads(row["settings"])
@@ -88,7 +88,7 @@ class Lab:
         change = {"functions": {"/engage": "exports.handler = (c, e, done) => done(null, '');"}, **change}
         return str(
             deploy(
-                self.emulator.world,
+                self.emulator.backend,
                 {"account": ACCOUNT_SID, "service": "GenerativeAgentService", "environment": "ui", **change},
             )["domain_name"]
         )
@@ -215,7 +215,7 @@ def test_a_failure_is_told_for_its_number_and_repeated_safely(
     lab: Lab, tmp_path: Path, golden: Callable[[str, str], None]
 ) -> None:
     lab.deploy()
-    row = lab.emulator.world.store.one("numbers", phone_number="+15550100002")
+    row = lab.emulator.backend.store.one("numbers", phone_number="+15550100002")
     assert row is not None
     refusal = json.dumps({"code": 21402, "message": "VoiceUrl is not valid", "status": 400})
     lab.emulator.faults.add(Fault("status", "POST", str(row["sid"]), status=400, body=refusal))
@@ -268,7 +268,7 @@ def test_a_thousand_numbers_cost_a_request_each_and_little_more(tmp_path: Path) 
     events: list[Event] = []
     with EmulatorThread(emulator) as url:
         change = {"functions": {"/engage": "exports.handler = (c, e, done) => done(null, '');"}}
-        deploy(emulator.world, {"service": "GenerativeAgentService", "environment": "ui", **change})
+        deploy(emulator.backend, {"service": "GenerativeAgentService", "environment": "ui", **change})
         credentials = Credentials(ACCOUNT_SID, ACCOUNT_SID, Secret(AUTH_TOKEN))
         with Gateway(credentials, endpoints=Endpoints.local(url), retries=Retries(first=0.01)) as gateway:
             session = open_session(

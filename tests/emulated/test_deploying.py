@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.emulator.control import dump
-from ga_deploy.emulator.faults import Fault
-from ga_deploy.emulator.foreign import deploy as foreign_deploy
+from ga_deploy.emulator.control.control import dump
+from ga_deploy.emulator.control.faults import Fault
+from ga_deploy.emulator.control.other_deployer import deploy as foreign_deploy
 from ga_deploy.engine.holder import Holder, this_process
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE
 from ga_deploy.engine.release_items import pack_release, unpack_release
@@ -78,7 +78,7 @@ class Deployer(Stage):
         )
 
     def state(self) -> dict[str, Any]:
-        return dump(self.emulator.world, ACCOUNT_SID)
+        return dump(self.emulator.backend, ACCOUNT_SID)
 
     def live(self) -> dict[str, Any]:
         return self.state()["services"][SERVICE]["environments"]["ui"]
@@ -104,7 +104,7 @@ def adopt(stage: Deployer, **more: Any) -> None:
         "dependencies": {"lodash": "4.17.21"},
         "variables": {"THEIR_KEY": "theirs"},
     }
-    foreign_deploy(stage.emulator.world, {**change, **more})
+    foreign_deploy(stage.emulator.backend, {**change, **more})
 
 
 def test_first_deployment_and_nothing_to_do_after_it(stage: Deployer) -> None:
@@ -142,7 +142,7 @@ def test_first_deployment_with_a_local_record(stage: Deployer) -> None:
 def test_round_trips(stage: Deployer, state: str, first: int) -> None:
     """Counted in a chain of requests of which each began after the one before was answered; slow, so that it shows."""
     stage.configure(state=state)
-    stage.emulator.world.change_rules({"latency_ms": 400})
+    stage.emulator.backend.change_rules({"latency_ms": 400})
     stage.emulator.journal.reset()
     stage.ok("up")
     assert stage.report()["depth"] <= first
@@ -194,7 +194,7 @@ def test_what_is_in_the_way_needs_consent(stage: Deployer) -> None:
 
 
 def test_build_that_does_not_tell_its_dependencies_is_built_once(stage: Deployer) -> None:
-    stage.emulator.world.change_rules({"tells_dependencies": False})
+    stage.emulator.backend.change_rules({"tells_dependencies": False})
     adopt(stage)
     refused = stage.run("up")
     assert refused.code == 1
@@ -217,7 +217,7 @@ def test_the_oldest_releases_leave_the_record_on_sync(stage: Deployer) -> None:
     assert stage.ok("up", "--json").json["release"] == "v60"
     kept = sorted(key for key in stage.state()["maps"][RECORD] if key.startswith("release."))
     assert kept == [f"release.{number:06d}" for number in range(11, 61)]
-    stage.emulator.world.change_rules({"latency_ms": 100})
+    stage.emulator.backend.change_rules({"latency_ms": 100})
     stage.emulator.journal.reset()
     assert not stage.ok("up", "--json").json["changed"]
     asked = stage.report()
@@ -372,7 +372,7 @@ def test_lapsed_lock_of_another_machine_is_taken_over(stage: Deployer) -> None:
     holder = Holder(**{**this_process().to_json(), "id": "another", "host": "elsewhere", "kernel": "other"})
     stage.hold_lock(holder)
     assert stage.run("up", "--lock-timeout", "0s").code == 5
-    stage.emulator.world.advance(61)
+    stage.emulator.backend.advance(61)
     stage.ok("up", "--lock-timeout", "0s")
 
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from ga_deploy.asapp_mock.script import Ending, Report, Say, Script
 from ga_deploy.asapp_mock.server import MockAsapp
-from ga_deploy.emulator.egress import describe_egress
-from ga_deploy.emulator.runtime import FunctionHost, Handler, HttpCall
+from ga_deploy.emulator.functions.egress import describe_egress
+from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpCall
 from tests.emulated.proxy import ConnectProxy, PrivateCa
 
 if TYPE_CHECKING:

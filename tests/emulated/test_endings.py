@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ga_deploy.emulator.faults import Fault
+from ga_deploy.emulator.control.faults import Fault
 from tests.emulated.test_deploying import NUMBER, Deployer, set_up
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def locks(stage: Deployer) -> list[str]:
-    rows = stage.emulator.world.store.rows("documents")
+    rows = stage.emulator.backend.store.rows("documents")
     return [row["unique_name"] for row in rows if "lock" in (row["unique_name"] or "")]
 
 

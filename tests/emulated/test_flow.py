@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.emulator.control import dump
-from ga_deploy.emulator.faults import Fault
+from ga_deploy.emulator.control.control import dump
+from ga_deploy.emulator.control.faults import Fault
 from ga_deploy.local import ACCOUNT_SID
 from tests.emulated.stage import Stage, set_up
 
@@ -107,7 +107,7 @@ def test_up_publishes_the_flow_before_a_number_points_at_it(stage: FlowStage) ->
     assert (flow.friendly_name, flow.status, flow.revision) == ("GenerativeAgent", "published", 1)
     assert stage.voice_url() == flow.webhook_url
     assert flow.webhook_url.startswith(f"https://webhooks.twilio.com/v1/Accounts/{ACCOUNT_SID}/Flows/FW")
-    live = dump(stage.emulator.world, ACCOUNT_SID)["services"]["GenerativeAgentService"]["environments"]["ui"]
+    live = dump(stage.emulator.backend, ACCOUNT_SID)["services"]["GenerativeAgentService"]["environments"]["ui"]
     assert "GA_FLOW_SID" in live["variables"]
     assert {"/flow/engage", "/flow/call-transfer"} <= set(live["paths"])
     function = states(flow)["ga_transfer"]["properties"]
@@ -203,7 +203,7 @@ def test_a_lost_answer_does_not_make_a_second_flow(stage: FlowStage, action: Any
 
 @pytest.mark.slow
 def test_a_stale_read_right_after_a_write_is_no_change(stage: FlowStage) -> None:
-    stage.emulator.world.change_rules({"studio_lag_ms": 1500})
+    stage.emulator.backend.change_rules({"studio_lag_ms": 1500})
     stage.ok("up")
     assert stage.flow().revision == 1
     assert not stage.ok("up", "--json").json["changed"]
@@ -269,15 +269,15 @@ def test_what_somebody_else_saves_meanwhile_is_not_overwritten(stage: FlowStage)
 
     def intrude(exchange: Any) -> None:
         if exchange.url.endswith("/Flows/Validate"):
-            store = stage.emulator.world.store
+            store = stage.emulator.backend.store
             row = store.one("revisions", flow=sid)
             store.insert("revisions", {**{k: v for k, v in row.items() if k != "seq"}, "revision": row["revision"] + 1})
 
-    stage.emulator._front_door._on_exchange = intrude
+    stage.emulator._dispatcher._on_exchange = intrude
     refused = stage.run("flow", "attach")
     assert refused.code == 1
     assert "changed since it was read" in refused.err
-    stage.emulator._front_door._on_exchange = None
+    stage.emulator._dispatcher._on_exchange = None
     assert stage.gateway.find_flow(sid).revision == 3
     assert stage.ok("flow", "attach", "--json").json["flow"]["revision"] == 4
 
@@ -418,7 +418,7 @@ def test_a_flow_that_is_no_longer_in_the_config_answers_on_until_destroy(stage: 
         assert (changes[f"flow:{sid}"]["action"], changes[f"flow:{sid}"]["reason"]) == ("keep", "removed")
         assert changes["function:/flow/call-transfer"]["reason"] == "kept_for_flow"
         stage.ok("up")
-    live = dump(stage.emulator.world, ACCOUNT_SID)["services"]["GenerativeAgentService"]["environments"]["ui"]
+    live = dump(stage.emulator.backend, ACCOUNT_SID)["services"]["GenerativeAgentService"]["environments"]["ui"]
     assert {"/flow/engage", "/flow/call-transfer"} <= set(live["paths"]), "callers may still reach the flow"
     assert not stage.ok("up", "--json").json["changed"]
     assert stage.ok("destroy", "--yes", "--json").json["flows"] == [sid]
@@ -436,8 +436,8 @@ def test_widgets_in_a_flow_that_is_no_longer_in_the_config_are_removed(
     switch_off(stage)
     stage.ok("up")
     if not keeps_the_variable:
-        [variable] = (v for v in stage.emulator.world.store.rows("variables") if v["key"] == "GA_FLOW_SID")
-        stage.emulator.world.store.delete("variables", sid=variable["sid"])
+        [variable] = (v for v in stage.emulator.backend.store.rows("variables") if v["key"] == "GA_FLOW_SID")
+        stage.emulator.backend.store.delete("variables", sid=variable["sid"])
     answer = stage.ok("plan")
     assert "our widgets are still in it" in answer.out
     assert stage.ok("destroy", "--yes", "--json").json["flows"] == [sid]

@@ -42,7 +42,7 @@ def test_a_local_record_that_cannot_be_read_stops_every_command(stage: Deployer)
 
 
 def point(stage: Deployer, number: str, url: str) -> None:
-    store = stage.emulator.world.store
+    store = stage.emulator.backend.store
     row = store.one("numbers", phone_number=number)
     assert row is not None
     settings = {**json.loads(row["settings"]), "voice_url": url}

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ga_deploy.emulator.accounts import Account
-from ga_deploy.emulator.run_token import find_token
+from ga_deploy.emulator.control.run_token import find_token
+from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.engine.holder import Holder
 from ga_deploy.engine.lock import hold_lock

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ga_deploy.emulator.accounts import Account
+from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from tests.emulated.proxy import TWILIO_HOSTS, ConnectProxy, PrivateCa
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ga_deploy.emulator.front_door import Exchange
+    from ga_deploy.emulator.dispatch import Exchange
     from tests.contract.openapi import Contract
 
     Run = Callable[..., subprocess.CompletedProcess[str]]

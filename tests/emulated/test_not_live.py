@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ga_deploy.emulator.faults import Fault
+from ga_deploy.emulator.control.faults import Fault
 from tests.emulated.test_deploying import NUMBER, Deployer, set_up
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def bound(stage: Deployer) -> str:
-    row = stage.emulator.world.store.one("numbers", phone_number=NUMBER)
+    row = stage.emulator.backend.store.one("numbers", phone_number=NUMBER)
     assert row is not None
     return str(json.loads(row["settings"])["voice_url"] or "")
 

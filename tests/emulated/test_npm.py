@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from ga_deploy.emulator.npm import NodePackages, NodeTools, NpmFailed, explain_npm_failure
-from ga_deploy.emulator.npm_environment import npm_environment
+from ga_deploy.emulator.functions.npm import NodePackages, NodeTools, NpmFailed, explain_npm_failure
+from ga_deploy.emulator.functions.npm_environment import npm_environment
 from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:

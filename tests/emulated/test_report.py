@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ga_deploy.emulator.npm import NodePackages, NodeTools
+from ga_deploy.emulator.functions.npm import NodePackages, NodeTools
 from ga_deploy.redact import Secret
 from ga_deploy.simulate.audio import wav_bytes
 from ga_deploy.simulate.judge import Failing, Verdict, measure

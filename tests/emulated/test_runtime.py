@@ -16,8 +16,8 @@ from aiohttp import BasicAuth, web
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
-from ga_deploy.emulator.npm import NodePackages
-from ga_deploy.emulator.runtime import Asset, FunctionHost, Handler, HttpAnswer, HttpCall, LogLine
+from ga_deploy.emulator.functions.host import Asset, FunctionHost, Handler, HttpAnswer, HttpCall, LogLine
+from ga_deploy.emulator.functions.npm import NodePackages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

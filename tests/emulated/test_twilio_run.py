@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ga_deploy.emulator.accounts import Account
-from ga_deploy.emulator.dump import dump
-from ga_deploy.emulator.npm import NodePackages, NodeTools
+from ga_deploy.emulator.control.dump import dump
+from ga_deploy.emulator.core.accounts import Account
+from ga_deploy.emulator.functions.npm import NodePackages, NodeTools
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from tests.emulated.proxy import TWILIO_HOSTS, ConnectProxy, PrivateCa
 
@@ -80,7 +80,7 @@ class Office:
         return answer
 
     def live(self, environment: str, service: str = "SharedService") -> dict[str, Any]:
-        state = self._thread.run(lambda: dump(self._thread.emulator.world, ACCOUNT.sid))
+        state = self._thread.run(lambda: dump(self._thread.emulator.backend, ACCOUNT.sid))
         live: dict[str, Any] = state["services"][service]["environments"][environment]
         return live
 

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.emulator.accounts import Account
 from ga_deploy.emulator.control import dump
-from ga_deploy.emulator.faults import Fault
+from ga_deploy.emulator.control.faults import Fault
+from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN
 
@@ -93,7 +93,7 @@ def two_machines(folder: Path, *, fresh: bool) -> Iterator[tuple[Emulator, Machi
 
 
 def end_state(emulator: Emulator) -> dict[str, Any]:
-    state: dict[str, Any] = json.loads(json.dumps(dump(emulator.world, ACCOUNT_SID)))
+    state: dict[str, Any] = json.loads(json.dumps(dump(emulator.backend, ACCOUNT_SID)))
     return state
 
 
@@ -116,7 +116,7 @@ def sleep_at(folder: Path, fault: Fault, *, fresh: bool) -> str:
                 asleep_since = time.monotonic()
                 had_lock = LOCK in end_state(emulator)["documents"]
                 emulator.faults.clear()
-                emulator.world.advance(LEASE + 1)
+                emulator.backend.advance(LEASE + 1)
                 theirs.up()
                 before = end_state(emulator)
                 time.sleep(max(0.0, LEASE + 0.2 - (time.monotonic() - asleep_since)))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ga_deploy.emulator.accounts import Account
-from ga_deploy.emulator.faults import Fault
-from ga_deploy.emulator.foreign import deploy
+from ga_deploy.emulator.control.faults import Fault
+from ga_deploy.emulator.control.other_deployer import deploy
+from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.engine.number_settings import SETTING_NAMES
 from ga_deploy.engine.numbers import bind, unbind
@@ -70,9 +70,9 @@ class Hasty:
 
 def settings_of(emulator: Emulator) -> dict[str, dict[str, str]]:
     """What a call to each number reaches; the domain, which differs from emulator to emulator, by a word."""
-    [environment] = emulator.world.store.rows("environments")
+    [environment] = emulator.backend.store.rows("environments")
     numbers: dict[str, dict[str, str]] = {}
-    for row in emulator.world.store.rows("numbers"):
+    for row in emulator.backend.store.rows("numbers"):
         settings = json.loads(row["settings"])
         shown = {name: settings[name] or "" for name in SETTING_NAMES}
         numbers[row["phone_number"]] = {k: v.replace(environment["domain_name"], "DOMAIN") for k, v in shown.items()}
@@ -106,7 +106,7 @@ def live_service() -> Iterator[tuple[Emulator, str]]:
     emulator = Emulator(accounts=[ACCOUNT])
     with EmulatorThread(emulator) as url:
         source = {"/engage": "exports.handler = (c, e, done) => done(null, '');"}
-        deploy(emulator.world, {"service": "GenerativeAgentService", "environment": "ui", "functions": source})
+        deploy(emulator.backend, {"service": "GenerativeAgentService", "environment": "ui", "functions": source})
         yield emulator, url
 
 
@@ -138,7 +138,7 @@ def test_whatever_goes_wrong_the_next_run_sets_it_right(tmp_path: Path, action: 
                 run(url, tmp_path, action)
             emulator.faults.clear()
             # The lease of a run that could not give it back lapses.
-            emulator.world.advance(120)
+            emulator.backend.advance(120)
             run(url, tmp_path, action)
             assert settings_of(emulator) == (bound if action == "bind" else before), f"after request {nth}"
             run(url, tmp_path, "unbind")

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from ga_deploy.emulator.accounts import Account
-from ga_deploy.emulator.control import dump
-from ga_deploy.emulator.faults import Fault
-from ga_deploy.emulator.foreign import deploy as foreign_deploy
+from ga_deploy.emulator.control.control import dump
+from ga_deploy.emulator.control.faults import Fault
+from ga_deploy.emulator.control.other_deployer import deploy as foreign_deploy
+from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.errors import DeployError
 
@@ -48,8 +48,8 @@ def play(is_adopted: bool, fault: Fault | None) -> tuple[dict[str, Any], int]:
     emulator = Emulator(None, accounts=[Account(one_up.ACCOUNT, one_up.TOKEN, numbers=[one_up.NUMBER])])
     with EmulatorThread(emulator) as base_url, TemporaryDirectory() as name:
         if is_adopted:
-            foreign_deploy(emulator.world, FOREIGN)
-        before = dump(emulator.world, one_up.ACCOUNT)
+            foreign_deploy(emulator.backend, FOREIGN)
+        before = dump(emulator.backend, one_up.ACCOUNT)
         one_up.up(base_url, Path(name), "first")
         emulator.journal.reset()
         if fault:
@@ -63,8 +63,8 @@ def play(is_adopted: bool, fault: Fault | None) -> tuple[dict[str, Any], int]:
             emulator.faults.clear()
         one_up.destroy(base_url, Path(name), "first")
         count = emulator.journal.report()["count"]
-        emulator.world.advance(61)
-        state = dump(emulator.world, one_up.ACCOUNT)
+        emulator.backend.advance(61)
+        state = dump(emulator.backend, one_up.ACCOUNT)
         for service in (*state["services"].values(), *before["services"].values()):
             del service["spare"]
             # Containers that a spare build still holds, Twilio cleans up.

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.emulator.accounts import Account
-from ga_deploy.emulator.control import dump
-from ga_deploy.emulator.faults import Fault
-from ga_deploy.emulator.foreign import deploy as foreign_deploy
-from ga_deploy.emulator.rules import Rules
+from ga_deploy.emulator.control.control import dump
+from ga_deploy.emulator.control.faults import Fault
+from ga_deploy.emulator.control.other_deployer import deploy as foreign_deploy
+from ga_deploy.emulator.core.accounts import Account
+from ga_deploy.emulator.core.rules import Rules
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.engine.lock import LEASE_SECONDS
 from ga_deploy.errors import DeployError
@@ -86,7 +86,7 @@ def arranged(scenario: str) -> Iterator[tuple[Emulator, str, Path, str]]:
         with TemporaryDirectory() as name:
             folder = Path(name)
             if scenario != "fresh":
-                foreign_deploy(emulator.world, FOREIGN)
+                foreign_deploy(emulator.backend, FOREIGN)
             if scenario == "update":
                 one_up.up(base_url, folder, "first")
             emulator.journal.reset()
@@ -96,7 +96,7 @@ def arranged(scenario: str) -> Iterator[tuple[Emulator, str, Path, str]]:
 
 
 def end_state(emulator: Emulator) -> dict[str, Any]:
-    state = json.loads(json.dumps(dump(emulator.world, one_up.ACCOUNT)))
+    state = json.loads(json.dumps(dump(emulator.backend, one_up.ACCOUNT)))
     for service in state["services"].values():
         del service["spare"]
     for items in state["maps"].values():
@@ -124,7 +124,7 @@ def check_recovery(emulator: Emulator, base_url: str, folder: Path, wish: str, s
     emulator.faults.clear()
     one_up.up(base_url, folder, wish)
     # A run that was killed with nothing left to do but to unlock: its lock lapses, for a next run takes none.
-    emulator.world.advance(LEASE_SECONDS + 1)
+    emulator.backend.advance(LEASE_SECONDS + 1)
     assert end_state(emulator) == undisturbed(scenario)[0]
     emulator.journal.reset()
     assert one_up.up(base_url, folder, wish).outcome is None

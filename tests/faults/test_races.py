@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.emulator.accounts import Account
-from ga_deploy.emulator.control import dump
+from ga_deploy.emulator.control.control import dump
+from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.engine.builds import BuildTiming
 from ga_deploy.engine.deployment import deploy
@@ -97,7 +97,7 @@ def race(base_url: str, folder: Path, content: str, head_start: float) -> dict[s
 
 
 def live(emulator: Emulator) -> dict[str, Any]:
-    return dump(emulator.world, ACCOUNT)["services"]["ga"]["environments"]["ui"]
+    return dump(emulator.backend, ACCOUNT)["services"]["ga"]["environments"]["ui"]
 
 
 def check_live(emulator: Emulator, function_set: str, content: str) -> None:
@@ -165,7 +165,7 @@ def deploy_first(folder: Path, head_start: float, state: str) -> None:
             head_start,
         )
         assert ended == [None, None, None]
-        there = dump(emulator.world, ACCOUNT)
+        there = dump(emulator.backend, ACCOUNT)
         [service] = there["services"].values()
         assert service["functions"] == dict.fromkeys(["/call-complete", "/engage", "/lib/settings"], 1), "nothing twice"
         for name in names:
@@ -203,7 +203,7 @@ def run_beside_a_removal(folder: Path, head_start: float) -> None:
             # Its first look, which no lock protects, fell into the moment in which the service went.
             assert isinstance(stopped, NotFound)
             assert up(base_url, folder, make_wish_for("dev"), "sync") is None
-        [service] = dump(emulator.world, ACCOUNT)["services"].values()
+        [service] = dump(emulator.backend, ACCOUNT)["services"].values()
         assert service["environments"].keys() == {"dev"}
         assert service["environments"]["dev"]["paths"].keys() == make_wish_for("dev").paths
 

@@ -26,8 +26,8 @@ import pytest
 import yaml
 
 from ga_deploy.config.load import LocalStandIn, load_config
-from ga_deploy.emulator.npm import NodePackages
-from ga_deploy.emulator.runtime import FunctionHost, Handler, HttpAnswer, HttpCall, sign
+from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpAnswer, HttpCall, sign
+from ga_deploy.emulator.functions.npm import NodePackages
 from ga_deploy.redact import Secret
 from ga_deploy.render import render
 

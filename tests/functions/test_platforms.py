@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.emulator.npm import NodePackages
+from ga_deploy.emulator.functions.npm import NodePackages
 from ga_deploy.lint import find_node
 
 if TYPE_CHECKING:

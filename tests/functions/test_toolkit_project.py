@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.emulator.npm import NodeTools
+from ga_deploy.emulator.functions.npm import NodeTools
 from ga_deploy.render import write_project
 
 if TYPE_CHECKING:

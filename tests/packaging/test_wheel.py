@@ -35,7 +35,7 @@ def test_templates_travel_in_the_wheel(wheel: Path) -> None:
     prefix = "ga_deploy/_templates/"
     shipped = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
     assert shipped == tree | {"config.example.yaml"}
-    assert "ga_deploy/emulator/node/host.js" in names
+    assert "ga_deploy/emulator/functions/host.js" in names
     assert "ga_deploy/py.typed" in names
     assert [name for name in names if name.startswith("ga_deploy/simulate/scenarios/")]
 

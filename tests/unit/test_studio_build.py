@@ -12,7 +12,7 @@ import yaml
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from ga_deploy.emulator.studio_definition import check_definition
+from ga_deploy.emulator.studio.definition import check_definition
 from ga_deploy.studio import build_flow, build_fragment, draw_mermaid, dump_definition, fingerprint
 from tests.unit import widget_tables
 from tests.unit.studio_configs import TARGET, config_of

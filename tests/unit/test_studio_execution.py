@@ -10,10 +10,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from twilio.request_validator import RequestValidator
 
-from ga_deploy.emulator.liquid import LiquidError, render
-from ga_deploy.emulator.studio_conditions import CONDITION_TYPES, holds
-from ga_deploy.emulator.studio_execution import FlowAnswer, Revision, StudioCalls
-from ga_deploy.emulator.studio_widgets import StudioAnswer, StudioRequest
+from ga_deploy.emulator.studio.conditions import CONDITION_TYPES, holds
+from ga_deploy.emulator.studio.execution import FlowAnswer, Revision, StudioCalls
+from ga_deploy.emulator.studio.liquid import LiquidError, render
+from ga_deploy.emulator.studio.widgets import StudioAnswer, StudioRequest
 from ga_deploy.studio import build_flow
 from tests.unit.studio_configs import TARGET, config_of
 

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from ga_deploy.emulator.accounts import Account, ApiKey
-from ga_deploy.emulator.run_token import find_token
+from ga_deploy.emulator.control.run_token import find_token
+from ga_deploy.emulator.core.accounts import Account, ApiKey
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 
 if TYPE_CHECKING:

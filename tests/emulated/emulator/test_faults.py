@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from ga_deploy.emulator.faults import Fault, FaultPlan, read_fault
+from ga_deploy.emulator.control.faults import Fault, FaultPlan, read_fault
 from tests.emulated.emulator.conftest import Api, Place
 
 CREATE = {"method": "POST", "path": r"^/serverless/v1/Services$"}

@@ -14,12 +14,11 @@ from typing import Any
 from hypothesis import settings, strategies
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from ga_deploy.emulator.accounts import Account
-from ga_deploy.emulator.problems import ApiError
-from ga_deploy.emulator.routing import PRODUCTS
-from ga_deploy.emulator.rules import Rules
-from ga_deploy.emulator.wire import Answer, Call, Upload
-from ga_deploy.emulator.world import World
+from ga_deploy.emulator.assembly import PRODUCTS, assemble
+from ga_deploy.emulator.core.accounts import Account
+from ga_deploy.emulator.core.api import ApiRequest, ApiResponse, Upload
+from ga_deploy.emulator.core.problems import ApiError
+from ga_deploy.emulator.core.rules import Rules
 
 ACCOUNT = Account("AC" + "a" * 32, "token")
 PATHS = strategies.sampled_from(["/a", "/b", "/c/d"])
@@ -35,7 +34,7 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.world = World(None, [ACCOUNT], Rules(build_polls=0), None)
+        self.backend = assemble(None, [ACCOUNT], Rules(build_polls=0), None)
         self.functions: dict[str, str] = {}  # path -> ZH
         self.sources: dict[str, tuple[str, str]] = {}  # ZN -> path, source
         self.contents: dict[str, frozenset[str]] = {}  # ZB -> ZN…
@@ -44,21 +43,23 @@ class Histories(RuleBasedStateMachine):
         self.variables: dict[str, dict[str, str]] = {}  # ZE -> key -> value
 
     def teardown(self) -> None:
-        self.loop.run_until_complete(self.world.stop())
+        self.loop.run_until_complete(self.backend.stop())
         self.loop.close()
 
-    def ask(self, method: str, path: str, form: Any = None, files: Any = None, product: str = "serverless") -> Answer:
+    def ask(
+        self, method: str, path: str, form: Any = None, files: Any = None, product: str = "serverless"
+    ) -> ApiResponse:
         """Answer as the emulator would, refusals included."""
         path, _, query = path.partition("?")
         fields = {name: value if isinstance(value, list) else [value] for name, value in (form or {}).items()}
         asked = {name: [value] for name, _, value in (pair.partition("=") for pair in query.split("&") if pair)}
 
-        async def answer() -> Answer:
+        async def answer() -> ApiResponse:
             handler, at = PRODUCTS[product].find(method, path)
             base = "https://serverless.twilio.com"
-            call = Call(product, method, path, base, ACCOUNT, asked, fields, files or {}, at=at)
-            found = handler(self.world, call)
-            found = found if isinstance(found, Answer) else await found
+            call = ApiRequest(product, method, path, base, ACCOUNT, asked, fields, files or {}, at=at)
+            found = handler(self.backend, call)
+            found = found if isinstance(found, ApiResponse) else await found
             # Lets a build that was begun come to its end.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
@@ -67,7 +68,7 @@ class Histories(RuleBasedStateMachine):
         try:
             return self.loop.run_until_complete(answer())
         except ApiError as refusal:
-            return Answer(refusal.status, refusal.body())
+            return ApiResponse(refusal.status, refusal.body())
 
     def listed(self, path: str, key: str, size: int = 2) -> list[dict[str, Any]]:
         """Walk a list page by page."""
@@ -188,7 +189,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def a_week_goes_by(self) -> None:
-        self.world.advance(8 * 86_400)
+        self.backend.advance(8 * 86_400)
         live = {build for build in self.live.values() if build}
         self.contents = {sid: content for sid, content in self.contents.items() if sid in live}
         kept = set().union(*self.contents.values()) if self.contents else set()
@@ -234,27 +235,29 @@ class Locks(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(None, [ACCOUNT], Rules(), None)
+        self.backend = assemble(None, [ACCOUNT], Rules(), None)
         self.beliefs: dict[str, tuple[str, str, float]] = {}  # holder -> SID, revision, until when
 
     def teardown(self) -> None:
-        asyncio.run(self.world.stop())
+        asyncio.run(self.backend.stop())
 
-    def ask(self, method: str, path: str, form: Any = None, if_match: str | None = None) -> Answer:
+    def ask(self, method: str, path: str, form: Any = None, if_match: str | None = None) -> ApiResponse:
         handler, at = PRODUCTS["sync"].find(method, path)
         fields = {name: [value] for name, value in (form or {}).items()}
-        call = Call("sync", method, path, "https://sync.twilio.com", ACCOUNT, {}, fields, at=at, if_match=if_match)
+        call = ApiRequest(
+            "sync", method, path, "https://sync.twilio.com", ACCOUNT, {}, fields, at=at, if_match=if_match
+        )
         try:
-            found = handler(self.world, call)
+            found = handler(self.backend, call)
         except ApiError as refusal:
-            return Answer(refusal.status, refusal.body())
-        assert isinstance(found, Answer)
+            return ApiResponse(refusal.status, refusal.body())
+        assert isinstance(found, ApiResponse)
         return found
 
-    def believe(self, holder: str, answer: Answer) -> None:
+    def believe(self, holder: str, answer: ApiResponse) -> None:
         document = answer.body or {}
         assert answer.headers["ETag"] == document["revision"]
-        self.beliefs[holder] = document["sid"], document["revision"], self.world.store.now() + 60
+        self.beliefs[holder] = document["sid"], document["revision"], self.backend.store.now() + 60
 
     @rule(holder=strategies.sampled_from("abc"))
     def take(self, holder: str) -> None:
@@ -263,7 +266,7 @@ class Locks(RuleBasedStateMachine):
         if answer.status == 409:
             assert (answer.body or {})["code"] == 54301
             seen = self.ask("GET", "/v1/Services/default/Documents/lock").body or {}
-            if self.world.store.now() < self.world.store.rows("documents")[0]["expires"]:
+            if self.backend.store.now() < self.backend.store.rows("documents")[0]["expires"]:
                 return
             # Expired but lingering: taken over from the revision that was seen.
             answer = self.ask("POST", f"/v1/Services/default/Documents/{seen['sid']}", form, if_match=seen["revision"])
@@ -282,22 +285,22 @@ class Locks(RuleBasedStateMachine):
         else:
             assert answer.status in {404, 412}
             # Only a lease that has run out can have been lost.
-            assert self.world.store.now() >= until
+            assert self.backend.store.now() >= until
             del self.beliefs[holder]
 
     @rule(holder=strategies.sampled_from("abc"))
     def give_back(self, holder: str) -> None:
-        if holder in self.beliefs and self.world.store.now() < self.beliefs[holder][2]:
+        if holder in self.beliefs and self.backend.store.now() < self.beliefs[holder][2]:
             sid, _, _ = self.beliefs.pop(holder)
             assert self.ask("DELETE", f"/v1/Services/default/Documents/{sid}").status == 204
 
     @rule(seconds=strategies.sampled_from([1, 30, 59, 61, 63, 300]))
     def time_passes(self, seconds: int) -> None:
-        self.world.advance(seconds)
+        self.backend.advance(seconds)
 
     @invariant()
     def one_holder_at_most(self) -> None:
-        now = self.world.store.now()
+        now = self.backend.store.now()
         assert sum(now < until for _, _, until in self.beliefs.values()) <= 1
 
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests.models import RequestEncodingMixin
 
-from ga_deploy.emulator.builds import read_dependencies
-from ga_deploy.emulator.journal import Entry, Journal
-from ga_deploy.emulator.multipart import read_multipart
-from ga_deploy.emulator.problems import ApiError
-from ga_deploy.emulator.store import Store, Window
+from ga_deploy.emulator.control.journal import Entry, Journal
+from ga_deploy.emulator.core.multipart import read_multipart
+from ga_deploy.emulator.core.problems import ApiError
+from ga_deploy.emulator.core.store import Store, Window
+from ga_deploy.emulator.serverless.builds import read_dependencies
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ SOURCE = "exports.handler = (context, event, callback) => callback();"
 RUN = """
 import asyncio, sys
 from pathlib import Path
-from ga_deploy.emulator.accounts import Account
+from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator
 
 async def main():

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from ga_deploy.asapp_mock.server import MockAsapp
-from ga_deploy.emulator.run_token import find_token
+from ga_deploy.emulator.control.run_token import find_token
 from ga_deploy.strict_json import read_json
 from tests.emulated.emulator.conftest import ACCOUNT, Api
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ga_deploy.emulator.accounts import Account, ApiKey
-from ga_deploy.emulator.faults import Fault
+from ga_deploy.emulator.control.faults import Fault
+from ga_deploy.emulator.core.accounts import Account, ApiKey
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries, Timeouts
 from ga_deploy.redact import Secret

@@ -212,7 +212,7 @@ def test_an_empty_build_is_never_sent(gateway: Gateway, twilio: Twilio) -> None:
 def test_a_foreign_function_of_the_same_name_is_not_taken_for_a_lost_one(twilio: Twilio, gateway: Gateway) -> None:
     service = gateway.create_service("Names").sid
     old = gateway.create_function(service, "/engage")
-    twilio.emulator.world.advance(3600)
+    twilio.emulator.backend.advance(3600)
     gateway.list_functions(service)
     twilio.fault("drop", "POST", "/Functions$", processed=False)
     assert gateway.create_function(service, "/engage").sid != old.sid

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ga_deploy.emulator.rules import Rules
+from ga_deploy.emulator.core.rules import Rules
 from ga_deploy.gateway import Gateway
 from ga_deploy.model import NumberSettings, NumberSid
 

@@ -38,9 +38,9 @@ def test_an_update_whose_answer_was_lost_is_known_again(twilio: Twilio, gateway:
 
 def test_expiry_is_judged_by_twilios_clock(twilio: Twilio, gateway: Gateway) -> None:
     gateway.create_document("lock", {}, ttl=60)
-    twilio.emulator.world.advance(59)
+    twilio.emulator.backend.advance(59)
     fresh = gateway.get_document("lock")
-    twilio.emulator.world.advance(2)
+    twilio.emulator.backend.advance(2)
     stale = gateway.get_document("lock")
     assert fresh is not None
     assert not fresh.expired
@@ -107,7 +107,7 @@ def test_names_are_quoted(gateway: Gateway, name: str) -> None:
 
 
 def test_a_key_without_sync_is_denied(start_twilio: Callable[..., Twilio]) -> None:
-    from ga_deploy.emulator.accounts import Account, ApiKey
+    from ga_deploy.emulator.core.accounts import Account, ApiKey
     from ga_deploy.emulator.server import Emulator, EmulatorThread
     from ga_deploy.gateway import Credentials, Endpoints, Gateway
     from ga_deploy.redact import Secret

@@ -1,0 +1,1 @@
+"""The 2010 API: incoming phone numbers and accounts."""

@@ -1,0 +1,1 @@
+"""What tests and the command line set and see: faults, journal, state, other deployers."""

@@ -1,0 +1,1 @@
+"""What every emulated product uses. Imports nothing above it."""

@@ -1,0 +1,1 @@
+"""Serverless v1: services, environments, functions, builds, deployments, variables, logs, sites."""

@@ -1,0 +1,1 @@
+"""Studio v2: flows, their validation, and the calls that run through them."""

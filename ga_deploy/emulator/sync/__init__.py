@@ -1,0 +1,1 @@
+"""Sync v1: documents and maps."""
