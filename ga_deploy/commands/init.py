@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ga_deploy.e164 import PATTERN as E164
 from ga_deploy.errors import DeployError, ExitCode, Usage
 from ga_deploy.installation import find_installation
 from ga_deploy.plain_file import read_plain_text
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 # Reserved for examples, so that nobody is called before a real number stands there.
 PLACEHOLDER = "+15550100001"
 _ACCOUNT = r"AC[0-9a-fA-F]{32}"
-_NUMBER = r"\+[1-9]\d{6,14}"
 _TRIES = 3
 
 
@@ -128,8 +128,8 @@ def _own_templates() -> dict[Path, str]:
 def _ask(ui: Ui) -> dict[str, str]:
     """Ask on a terminal; take defaults without one."""
     account = _ask_for(ui, "Twilio account SID, empty to take it from the environment", _ACCOUNT)
-    number = _ask_for(ui, "Your Twilio number, e.g. +15550100000, empty for none yet", _NUMBER)
-    transfer = _ask_for(ui, "Number of the people callers are passed on to, empty for a placeholder", _NUMBER)
+    number = _ask_for(ui, "Your Twilio number, e.g. +15550100000, empty for none yet", E164)
+    transfer = _ask_for(ui, "Number of the people callers are passed on to, empty for a placeholder", E164)
     return {
         "account_sid": account or "${TWILIO_ACCOUNT_SID}",
         "number": number,

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from ga_deploy.e164 import is_e164
 from ga_deploy.errors import ConfigInvalid, Finding, Place, Usage
 from ga_deploy.model import NumberWish
 from ga_deploy.plain_file import read_plain_file
@@ -23,19 +24,18 @@ COLUMNS = ("number", "to", "profile", "fallback_url")
 # Far above any account's numbers; a file that is larger is not a list of numbers.
 LARGEST_FILE = 16 * 2**20
 
-_E164 = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
 _EXAMPLE = "+15550100000"
 
 
 def judge_number(text: str) -> tuple[str, str] | None:
     """Return why a text is no E.164 number and how to write it instead; None if it is one."""
-    if _E164.match(text):
+    if is_e164(text):
         return None
     if re.fullmatch(r"\d(?:[.,]\d+)?[eE]\+?\d+", text):
         return ("a spreadsheet has turned it into a floating-point number", "format the column as text and save again")
     digits = re.sub(r"[^0-9]", "", text)
     suggestion = f"+{digits.removeprefix('00')}"
-    if re.fullmatch(r"\+?[0-9\s().\-/]+", text) and _E164.match(suggestion):
+    if re.fullmatch(r"\+?[0-9\s().\-/]+", text) and is_e164(suggestion):
         if digits.startswith("00"):
             return ("it has 00 in place of the plus sign", f"write {suggestion}")
         if text.strip().startswith("+"):

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
 from ga_deploy.config.scalars import digest, finding, is_made_up, require_text, show
+from ga_deploy.e164 import PATTERN as E164
+from ga_deploy.e164 import is_e164
 
 if TYPE_CHECKING:
     from pydantic_core import PydanticCustomError
@@ -25,7 +27,7 @@ def check_phone_number(value: Any) -> str:
             f'write "+{value}", in quotes',
         )
     require_text(value)
-    if re.fullmatch(r"\+[1-9][0-9]{6,14}", value):
+    if is_e164(value):
         return str(value)
     if is_made_up(value):
         return "+1500555" + str(int(digest(value, 8), 16) % 10_000).zfill(4)
@@ -37,7 +39,7 @@ def check_phone_number(value: Any) -> str:
 
 
 PhoneNumber = Annotated[
-    str, BeforeValidator(check_phone_number), WithJsonSchema({"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$"})
+    str, BeforeValidator(check_phone_number), WithJsonSchema({"type": "string", "pattern": f"^{E164}$"})
 ]
 
 

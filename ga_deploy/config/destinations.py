@@ -19,6 +19,7 @@ from ga_deploy.config.references import Referenced
 from ga_deploy.config.scalars import Choice, SecretText, Text, Truth, Whole, check_each, finding, kind_of, show
 from ga_deploy.config.steps import Notify
 from ga_deploy.config.values import Strict, Value
+from ga_deploy.e164 import PATTERN as E164
 
 
 def _caller_id(value: Any) -> Any:
@@ -37,7 +38,7 @@ def _caller_id(value: Any) -> Any:
 CallerId = Annotated[
     str,
     BeforeValidator(_caller_id),
-    WithJsonSchema({"type": "string", "pattern": r"^(called|caller|\+[1-9][0-9]{6,14})$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^(called|caller|{E164})$"}),
 ]
 
 

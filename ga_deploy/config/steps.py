@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema,
 from ga_deploy.config.addresses import HttpsUrl, check_phone_number
 from ga_deploy.config.scalars import SecretText, Text, Whole, finding, is_made_up, kind_of, pattern, show
 from ga_deploy.config.values import From, Strict
+from ga_deploy.e164 import PATTERN as E164
 
 
 class Say(Strict):
@@ -116,7 +117,7 @@ class Sms(Strict):
     sender: Annotated[
         str,
         BeforeValidator(_sms_sender),
-        WithJsonSchema({"type": "string", "pattern": r"^(called|\+[1-9][0-9]{6,14})$"}),
+        WithJsonSchema({"type": "string", "pattern": f"^(called|{E164})$"}),
     ] = Field("called", alias="from", description='`called` (the number that was called), or a number "+1..."')
 
     @model_validator(mode="before")

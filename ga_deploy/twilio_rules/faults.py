@@ -7,13 +7,13 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+from ga_deploy.e164 import is_e164
 from ga_deploy.twilio_rules import speech
 
 if TYPE_CHECKING:
     from ga_deploy.twilio_rules.rows import Element
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 SIP_HEADERS = frozenset({"user-to-user", "remote-party-id", "p-preferred-identity", "p-called-party-id"})
 SIP_HEADERS_LENGTH = 1024
 SIP_ADDRESS_LENGTH = 254
@@ -59,7 +59,7 @@ def strip_number(text: str) -> str:
 
 def find_number_fault(noun: Element) -> str:
     """Return why the text of a Number cannot be dialled."""
-    return "" if E164.fullmatch(strip_number(noun.text)) else f"Dial: invalid phone number `{noun.text}`"
+    return "" if is_e164(strip_number(noun.text)) else f"Dial: invalid phone number `{noun.text}`"
 
 
 def find_premium_fault(noun: Element) -> str:
