@@ -57,13 +57,32 @@ class FunctionFile:
 
 
 @dataclass(frozen=True)
+class AssetFile:
+    """A public static document as it is to be deployed: `path` with its leading slash and its extension."""
+
+    path: str
+    content: str
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the content, UTF-8."""
+        return hashlib.sha256(self.content.encode()).hexdigest()
+
+    @property
+    def file_name(self) -> str:
+        """Where a Serverless Toolkit project keeps it, e.g. `assets/fallback-12345678.xml`."""
+        return f"assets{self.path}"
+
+
+@dataclass(frozen=True)
 class Bundle:
     """The rendered functions and what they need to run.
 
     `functions` is sorted by path; no file holds a secret. `variables` is every environment variable that the functions
     read, `DOMAIN_NAME` and the ones that only `ga-deploy traffic` writes excepted; a value that came out of a `${…}`
     reference is a `Secret`. `fingerprint` identifies the settings module and stands in the URLs they make.
-    `sources` tells for each function path the file it came from, for messages.
+    `sources` tells for each function path the file it came from, for messages. `assets` are public documents: the
+    fallback, where the config has one.
     """
 
     functions: tuple[FunctionFile, ...]
@@ -72,6 +91,7 @@ class Bundle:
     fingerprint: str
     engage_path: str
     sources: dict[str, str] = field(default_factory=dict)
+    assets: tuple[AssetFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,7 +161,7 @@ class FunctionVersion:
 
 @dataclass(frozen=True)
 class AssetVersion:
-    """An asset's version as it stands in a build; ga-deploy only ever carries these over."""
+    """An asset's version as it stands in a build."""
 
     sid: VersionSid
     asset_sid: FunctionSid
@@ -318,6 +338,7 @@ class Desired:
     runtime: str | None = None
     include_credentials: bool | None = None
     ui_editable: bool | None = None
+    assets: tuple[AssetFile, ...] = ()
 
     @property
     def paths(self) -> frozenset[str]:
@@ -352,6 +373,14 @@ class ReleasedFunction:
     version: VersionSid
     sha256: str
     visibility: Visibility
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class ReleasedAsset:
+    """An asset of ours as a release had it; `kept`: only carried along because an earlier release had it."""
+
+    version: VersionSid
     kept: bool = False
 
 
@@ -392,6 +421,7 @@ class Release:
     containers: tuple[str, ...] = ()  # paths whose function resource ga-deploy created
     flows: Mapping[str, str] = field(default_factory=dict)  # Studio flows by SID: `made` by us, or `attached` to
     salt: str = ""
+    assets: Mapping[str, ReleasedAsset] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -443,6 +473,7 @@ class Observed:
     called_paths: frozenset[str] = frozenset()  # no longer in the config, and a number of the account leads there
     left_flows: tuple[OurFlow, ...] = ()  # no longer in the config, and something of ours is in them
     flow_paths: frozenset[str] = frozenset()  # what those flows call
+    our_assets: frozenset[VersionSid] = frozenset()  # asset versions of the live build that are ours
 
     @property
     def place(self) -> ServiceEnvironment | None:
@@ -581,6 +612,7 @@ class BuildRecipe:
     assets: tuple[VersionSid, ...]
     dependencies: Mapping[str, str]
     runtime: str | None
+    upload_assets: tuple[AssetFile, ...] = ()
 
 
 @dataclass(frozen=True)

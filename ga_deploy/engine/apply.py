@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.assets import our_live_assets, release_assets, upload_assets
 from ga_deploy.engine.binder import refuse_failures
 from ga_deploy.engine.builds import (
     choose_resources,
@@ -98,6 +99,7 @@ class Deployer:
     keeper: FlowKeeper | None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _domain_refused: bool = field(default=False, init=False)
+    _documents: dict[str, VersionSid] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.platform, self.report = self.session.platform, self.session.report
@@ -194,6 +196,8 @@ class Deployer:
     def _deploy(self, place: ServiceEnvironment, recipe: BuildRecipe, resources: Mapping[str, FunctionSid]) -> Live:
         naming = self.pool.start(lambda: self._set_domain_variable(place))
         uploaded = upload_all(self.platform, self.pool, place.service_sid, recipe.upload, resources, self.report)
+        self._documents = upload_assets(self.platform, self.pool, place.service_sid, recipe.upload_assets, self.report)
+        recipe = self._with_documents(recipe)
         # Beside the request for the build: what that holds, nobody can delete.
         giving_back = self.pool.start(self.session.guard.lease.give_back_service)
         versions = {**recipe.reuse, **uploaded}
@@ -241,7 +245,9 @@ class Deployer:
             functions[path] = ReleasedFunction(
                 function.version.sid, function.sha256 or "", function.version.visibility, kept=True
             )
-        return Live(build.sid, functions, dict(sent), recipe.runtime)
+        assets = {**our_live_assets(self.observed), **self._documents}
+        live = {path: sid for path, sid in assets.items() if sid in recipe.assets}
+        return Live(build.sid, functions, dict(sent), recipe.runtime, release_assets(self.desired, live))
 
     def _activate(self, place: ServiceEnvironment, build: BuildSid) -> Deployment:
         self.report(StepStarted("deployment", f"Activating on {place.domain_name}"))
@@ -289,7 +295,8 @@ class Deployer:
         """Whether what is live now holds ours and all that others deployed around it, as when they built upon ours."""
         others = read_others(self.platform, self.pool, place.service_sid, intruders)
         live = others.newest if intruders.after else build
-        return is_complete(self.desired, live, join_builds(self.desired, base.build, others, build), versions)
+        joined = join_builds(self.desired, base.build, others, build)
+        return is_complete(self.desired, live, joined, {**versions, **self._our_documents()})
 
     def _list_deployments(self, place: ServiceEnvironment) -> list[Deployment]:
         return self.platform.list_deployments(place.service_sid, place.environment_sid, _LATEST_DEPLOYMENTS)
@@ -301,6 +308,7 @@ class Deployer:
             place.domain_name,
             {path: self.desired.visibility_of(path) for path in self.desired.public_paths},
             self.report,
+            documents=self.desired.assets,
             within=self.session.check_within,
             is_pointless=is_pointless,
         )
@@ -325,7 +333,17 @@ class Deployer:
                 fix="nothing to do; to avoid it, deploy one after the other",
             )
         )
-        return seen, merged
+        return seen, self._with_documents(merged)
+
+    def _our_documents(self) -> dict[str, VersionSid]:
+        """Return the versions of the documents of the config, those that this run uploaded and those that were live."""
+        known = {**our_live_assets(self.observed), **self._documents}
+        return {file.path: known[file.path] for file in self.desired.assets if file.path in known}
+
+    def _with_documents(self, recipe: BuildRecipe) -> BuildRecipe:
+        """Return the recipe with all documents of the config among the assets of the build."""
+        assets = {*recipe.assets, *self._our_documents().values()}
+        return replace(recipe, assets=tuple(sorted(assets)), upload_assets=())
 
     def _set_variables(self, place: ServiceEnvironment) -> None:
         """Create and update variables: right before activation, since each is live the moment it is written."""
@@ -382,7 +400,7 @@ class Deployer:
         return bool(self.plan.of("number", Action.CREATE, Action.UPDATE))
 
     def _find_number_target(self, place: ServiceEnvironment, flow: Flow | None) -> NumberTarget:
-        planned = self.snapshot.plan_number_target(self.desired.engage_path, with_flow=self.keeper is not None)
+        planned = self.snapshot.plan_number_target(self.desired, with_flow=self.keeper is not None)
         flow_url = flow.webhook_url if flow else planned.flow_url
         return replace(planned, domain_name=place.domain_name, flow_url=flow_url)
 

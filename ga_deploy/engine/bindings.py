@@ -94,7 +94,7 @@ def _plan_binding(
     now = number.settings
     is_ours = reaches(now, target, recorded)
     remembered = recorded.before if recorded is not None and is_ours else None
-    wanted = _choose_fallback(wish, now, None if is_ours else now, remembered)
+    wanted = _choose_fallback(wish, now, None if is_ours else now, remembered, target)
     wanted = replace(wanted, voice_url=url, voice_method="POST", voice_application_sid="", trunk_sid="")
     fields = differing(now, wanted)
     in_use = not is_ours and is_real(now.voice_url) and not now.trunk_sid and not now.voice_application_sid
@@ -210,20 +210,37 @@ def to_changes(bindings: Iterable[Binding]) -> tuple[Change, ...]:
 
 
 def _choose_fallback(
-    wish: NumberWish, now: NumberSettings, foreign: NumberSettings | None, remembered: NumberSettings | None
+    wish: NumberWish,
+    now: NumberSettings,
+    foreign: NumberSettings | None,
+    remembered: NumberSettings | None,
+    target: NumberTarget,
 ) -> NumberSettings:
-    """Return `now` with the fallback that the config asks for, by default the URL the number had before us.
+    """Return `now` with its fallback, the first that there is of four.
 
-    What it had before us is what it has now (`foreign`) or, once it is ours, what is remembered.
+    The one that the config names for the number; the URL that the number had before us; the fallback that it had; the
+    static document of the config. What it had before us is what it has now (`foreign`) or, once it is ours, what is
+    remembered.
     """
     if wish.fallback_url:
         return replace(now, voice_fallback_url=wish.fallback_url, voice_fallback_method=wish.fallback_method)
+    ours = replace(now, voice_fallback_url=target.fallback_url or "", voice_fallback_method="GET")
+    nothing = replace(now, voice_fallback_url="", voice_fallback_method="POST")
     earlier = foreign or remembered
     if earlier is None:
-        return now
+        if is_real(now.voice_fallback_url) and not target.is_our_fallback(now.voice_fallback_url):
+            return now
+        if target.fallback_url:
+            return ours
+        return nothing if target.is_our_fallback(now.voice_fallback_url) else now
     in_effect = not earlier.trunk_sid and not earlier.voice_application_sid
     if in_effect and is_real(earlier.voice_url):
         return replace(now, voice_fallback_url=earlier.voice_url, voice_fallback_method=earlier.voice_method)
+    is_dead = target.is_our_fallback(earlier.voice_fallback_url)  # an earlier document of ours, which may be gone
+    if target.fallback_url and (is_dead or not is_real(earlier.voice_fallback_url)):
+        return ours
+    if is_dead:
+        return nothing
     return replace(
         now,
         voice_fallback_url=earlier.voice_fallback_url,

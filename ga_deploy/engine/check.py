@@ -7,16 +7,17 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.assets import is_served
 from ga_deploy.errors import DeployError, EmulatorGone, Unreachable
 from ga_deploy.events import Report, StepDone, StepProgress, StepStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
     from ga_deploy.gateway import SiteAnswer
-    from ga_deploy.model import Flow, Visibility
+    from ga_deploy.model import AssetFile, Flow, Visibility
 
 # A freshly deployed path was seen to answer 404 or old content for up to 45 s.
 CUT_OVER_SECONDS = 60.0
@@ -31,6 +32,7 @@ def check_paths(
     paths: Mapping[str, Visibility],
     report: Report,
     *,
+    documents: Sequence[AssetFile] = (),
     within: float = CUT_OVER_SECONDS,
     is_pointless: Callable[[], bool] = lambda: False,
 ) -> bool:
@@ -38,17 +40,24 @@ def check_paths(
 
     `is_pointless` is asked after a round in which a path did not answer; if it says so, False is returned at once.
 
-    `paths` name the visibility of each function. What counts as an answer is `why_not_live`'s to say.
+    `paths` name the visibility of each function. What counts as an answer is `why_not_live`'s to say; each of
+    `documents` has to be served as it is.
     """
+    served = {file.path: file for file in documents}
     report(StepStarted("check", f"Checking that https://{domain} answers"))
     deadline = time.monotonic() + within
     pause = 1.0
-    missing = list(paths)
+    missing = [*paths, *served]
     while True:
-        answers = pool.gather(partial(_ask, platform, f"https://{domain}{path}", paths[path]) for path in missing)
+        answers = pool.gather(
+            partial(_ask_for_document, platform, domain, served[path])
+            if path in served
+            else partial(_ask, platform, f"https://{domain}{path}", paths[path])
+            for path in missing
+        )
         failing = {path: why for path, why in zip(missing, answers, strict=True) if why}
         if not failing:
-            report(StepDone("check", f"https://{domain} answers", f"{len(paths)} paths"))
+            report(StepDone("check", f"https://{domain} answers", f"{len(paths) + len(served)} paths"))
             return True
         if is_pointless():
             return False
@@ -61,7 +70,8 @@ def check_paths(
                 fix="look at `ga-deploy logs`, then run `ga-deploy up` again",
             )
         missing = sorted(failing)
-        report(StepProgress("check", len(paths) - len(missing), len(paths), f"not yet: {', '.join(missing)}"))
+        count = len(paths) + len(served)
+        report(StepProgress("check", count - len(missing), count, f"not yet: {', '.join(missing)}"))
         time.sleep(min(left, pause))
         pause = min(pause * 1.7, 10.0)
 
@@ -111,6 +121,10 @@ def _ask(platform: Platform, url: str, visibility: Visibility) -> str:
         raise
     except Unreachable as problem:
         return problem.what
+
+
+def _ask_for_document(platform: Platform, domain: str, file: AssetFile) -> str:
+    return "" if is_served(platform, domain, file) else "not served as it was uploaded"
 
 
 def check_flow(platform: Platform, flow: Flow) -> None:

@@ -150,7 +150,7 @@ def _compare(session: Session, pool: Pool, scope: Scope | None = None, *, earlie
     binder = make_binder(session, snapshot)
     check_room(desired, observed, with_flow=keeper is not None)
     decision = keeper.decide_for(observed) if keeper else None
-    target = snapshot.plan_number_target(desired.engage_path, with_flow=keeper is not None)
+    target = snapshot.plan_number_target(desired, with_flow=keeper is not None)
     plan = diff(desired, observed, numbers=binder.changes(target), flow=decision, region=session.region)
     return _Compared(snapshot, plan, binder, keeper)
 
@@ -160,7 +160,7 @@ def _makes_shared(seen: _Compared) -> bool:
     observed, recipe = seen.observed, seen.plan.recipe
     if observed.place is None:
         return True
-    return bool(recipe and find_missing(observed, recipe.upload))
+    return bool(recipe and (recipe.upload_assets or find_missing(observed, recipe.upload)))
 
 
 def _refresh_local_record(session: Session, seen: _Compared) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.assets import carry_assets, diff_assets, missing_assets, our_live_assets
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, SWITCHES, Ownership
 from ga_deploy.engine.releases import digest_variables
 from ga_deploy.model import Action, BuildRecipe, Change, Plan, Reason
@@ -36,15 +37,17 @@ def diff(
     functions = _diff_functions(desired, observed, owner)
     dependencies = _diff_dependencies(desired, owner)
     runtime = _diff_runtime(desired, observed)
-    content = [*functions, *dependencies, *runtime]
+    assets = diff_assets(desired, observed)
+    content = [*functions, *assets, *dependencies, *runtime]
     builds = observed.build is None or any(change.is_write for change in content)
     if builds:
         functions = [_leave_with_build(change) for change in functions]
+        assets = [_leave_with_build(change) for change in assets]
     changes = [
         *_diff_service(desired, observed, owner),
         *_diff_environment(desired, observed),
         *functions,
-        *_diff_assets(observed),
+        *assets,
         *dependencies,
         *runtime,
         _diff_build(observed, builds, owner),
@@ -96,9 +99,10 @@ def compose_build(desired: Desired, observed: Observed) -> BuildRecipe:
         reuse={path: live[path].version.sid for path in sorted(desired.paths - uploaded)},
         kept=dict(sorted(kept.items())),
         foreign=dict(sorted(foreign.items())),
-        assets=tuple(sorted(version.sid for version in build.asset_versions)) if build else (),
+        assets=carry_assets(desired, observed),
         dependencies={**carried, **desired.dependencies},
         runtime=desired.runtime or (build.runtime if build else None) or DEFAULT_RUNTIME,
+        upload_assets=missing_assets(desired, observed),
     )
 
 
@@ -112,6 +116,7 @@ def digest_wish(desired: Desired, flow_mark: str | None = None) -> str:
         "flow": flow_mark,
         "numbers": [[n.number, n.to, n.profile, n.fallback_url, n.fallback_method] for n in desired.numbers],
         "settings": [desired.runtime, desired.include_credentials, desired.ui_editable],
+        **({"assets": [[one.path, one.sha256] for one in desired.assets]} if desired.assets else {}),
     }
     return fingerprint(json.dumps(wish, sort_keys=True))
 
@@ -252,20 +257,6 @@ def _show_live(function: LiveFunction) -> dict[str, object]:
     return {"visibility": function.version.visibility, "sha256": function.sha256, "version": function.version.sid}
 
 
-def _diff_assets(observed: Observed) -> list[Change]:
-    versions = observed.build.asset_versions if observed.build else ()
-    return [
-        Change(
-            f"asset:{version.path}",
-            Action.KEEP,
-            Reason.FOREIGN,
-            before={"visibility": version.visibility, "version": version.sid},
-            after={"visibility": version.visibility, "version": version.sid},
-        )
-        for version in sorted(versions, key=lambda version: version.path)
-    ]
-
-
 def _diff_dependencies(desired: Desired, owner: Ownership) -> list[Change]:
     changes = []
     live = owner.live_dependencies
@@ -400,6 +391,8 @@ def is_recorded(desired: Desired, observed: Observed, owner: Ownership | None = 
         return False
     ours = {f.version.path: f.version.sid for f in observed.live if owner.is_our_function(f)}
     if ours != {path: function.version for path, function in latest.functions.items()}:
+        return False
+    if our_live_assets(observed) != {path: asset.version for path, asset in latest.assets.items()}:
         return False
     if latest.variables_digest != digest_variables(desired.variables, latest.salt):
         return False

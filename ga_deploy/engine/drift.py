@@ -40,6 +40,7 @@ def find_drift(
     return (
         *_drift_of_environment(observed, latest),
         *_drift_of_functions(desired, observed, latest),
+        *_drift_of_assets(observed, latest),
         *_drift_of_dependencies(observed, latest, desired),
         *_drift_of_variables(observed, latest),
         *_drift_of_numbers(desired, observed, latest, owned, recorded),
@@ -71,6 +72,17 @@ def _drift_of_functions(desired: Desired, observed: Observed, latest: Release) -
             whose = "another version of it is live" if owner.is_our_function(function) else "somebody replaced it"
             drift.append(Drift(f"function:{path}", whose))
     return drift
+
+
+def _drift_of_assets(observed: Observed, latest: Release) -> list[Drift]:
+    if observed.build is None:
+        return []
+    live = {version.path: version.sid for version in observed.build.asset_versions}
+    return [
+        Drift(f"asset:{path}", "somebody replaced it" if path in live else "somebody removed it from the live build")
+        for path, released in sorted(latest.assets.items())
+        if live.get(path) != released.version and not (path not in live and released.kept)
+    ]
 
 
 def _drift_of_dependencies(observed: Observed, latest: Release, desired: Desired) -> list[Drift]:

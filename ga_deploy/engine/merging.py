@@ -219,7 +219,10 @@ def join_builds(desired: Desired, base: Build | None, others: Others, ours: Buil
             *(version for version in newest.function_versions if version.path in desired.paths),
             *(part for (kind, _), part in parts.items() if kind == "function"),
         ),
-        asset_versions=tuple(part for (kind, _), part in parts.items() if kind == "asset"),
+        asset_versions=(
+            *(asset for asset in newest.asset_versions if asset.path in {file.path for file in desired.assets}),
+            *(part for (kind, _), part in parts.items() if kind == "asset"),
+        ),
         dependencies={
             **{name: version for name, version in newest.dependencies.items() if name in desired.dependencies},
             **{name: part for (kind, name), part in parts.items() if kind == "dependency"},
@@ -235,7 +238,8 @@ def _list_parts(desired: Desired, build: Build | None) -> dict[tuple[str, str], 
     parts: dict[tuple[str, str], Any] = {
         ("function", version.path): version for version in build.function_versions if version.path not in desired.paths
     }
-    parts |= {("asset", asset.path): asset for asset in build.asset_versions}
+    ours = {file.path for file in desired.assets}
+    parts |= {("asset", asset.path): asset for asset in build.asset_versions if asset.path not in ours}
     parts |= {
         ("dependency", name): version
         for name, version in build.dependencies.items()
@@ -260,8 +264,9 @@ def is_complete(desired: Desired, live: Build, joined: Build, versions: Mapping[
 
 
 def has_ours(build: Build, versions: Mapping[str, VersionSid]) -> bool:
-    """Whether a build holds every one of our versions."""
+    """Whether a build holds every one of our versions, of functions and of assets."""
     there = {version.path: version.sid for version in build.function_versions}
+    there |= {version.path: version.sid for version in build.asset_versions}
     return all(there.get(path) == sid for path, sid in versions.items())
 
 

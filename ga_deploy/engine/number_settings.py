@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from ga_deploy.engine.fallback_path import digits_of
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -28,11 +30,25 @@ SETTING_NAMES: tuple[SettingName, ...] = (
 
 @dataclass(frozen=True)
 class NumberTarget:
-    """Where the numbers of an environment may point: the domain that is live, our paths there, the flow's webhook."""
+    """Where the numbers of an environment may point: the domain that is live, our paths there, the flow's webhook.
+
+    `fallback_path` is the path of our static fallback, if it is live or about to be.
+    """
 
     domain_name: str
     engage_path: str
     flow_url: str | None = None
+    fallback_path: str | None = None
+
+    @property
+    def fallback_url(self) -> str | None:
+        """The URL of the static document that callers get when the functions are dead; None if there is none."""
+        return f"https://{self.domain_name}{self.fallback_path}" if self.fallback_path else None
+
+    def is_our_fallback(self, url: str) -> bool:
+        """Tell whether a fallback URL is a static document of ours, of now or of an earlier config."""
+        host, path = host_and_path(url)
+        return host == self.domain_name.lower() and bool(digits_of(path, self.engage_path.rpartition("/")[0] + "/"))
 
     def url_for(self, wish: NumberWish) -> str:
         """Return the voice URL for a wish. Raises ValueError for a flow that is not there."""

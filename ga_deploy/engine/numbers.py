@@ -5,9 +5,10 @@ Nothing is written before everything is known to be allowed; what matters is rea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.assets import is_served
 from ga_deploy.engine.binding_steps import NumberResult, Outcome, bind_numbers, restore_numbers
 from ga_deploy.engine.bindings import Binding, Verdict, plan_bindings, plan_restorations, refuse
 from ga_deploy.engine.check import ask_patiently, check_flow
@@ -109,7 +110,8 @@ def _require_target(session: Session, snapshot: Snapshot, *, wants_flow: bool) -
         )
     if snapshot.flow:
         check_flow(session.platform, snapshot.flow)
-    return target
+    live = [file.path for file in desired.assets if is_served(session.platform, target.domain_name, file)]
+    return replace(target, fallback_path=live[0]) if live else target
 
 
 def _require_answer(session: Session, target: NumberTarget) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.assets import find_our_assets
 from ga_deploy.engine.number_settings import host_and_path
 from ga_deploy.errors import DeployError, NotFound
 from ga_deploy.model import Environment, LiveFunction, Observed, read_marker
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ga_deploy.engine.platform import Platform
     from ga_deploy.engine.session import Session
     from ga_deploy.model import (
+        AssetVersion,
         Build,
         Desired,
         FunctionResource,
@@ -71,12 +73,14 @@ def observe(
     session.records.announce()
     live: tuple[LiveFunction, ...] = ()
     resources: tuple[FunctionResource, ...] = ()
+    ours: tuple[AssetVersion, ...] = ()
     if service and contents:
         needs_names = inventory or build is None or not desired.paths <= {v.path for v in build.function_versions}
         names_read = pool.start(partial(platform.list_functions, service.sid)) if needs_names else None
         if build:
             known = _known_functions(earlier)
             live = read_live(platform, pool, service.sid, build, desired, record, known, with_sources=sources)
+            ours = find_our_assets(platform, pool, desired, environment, build, record) if environment else ()
         resources = tuple(names_read.result()) if names_read else ()
     return Observed(
         service=service,
@@ -88,12 +92,18 @@ def observe(
         assets=tuple(assets_read.result()) if assets_read else (),
         variables=tuple(sorted(found, key=lambda variable: variable.key)),
         record=record,
-        called_paths=_find_called_paths(platform, desired, environment, live, record),
+        called_paths=_find_called_paths(platform, desired, environment, live, record, ours),
+        our_assets=frozenset(version.sid for version in ours),
     )
 
 
 def _find_called_paths(
-    platform: Platform, desired: Desired, environment: Environment | None, live: Iterable[LiveFunction], record: Record
+    platform: Platform,
+    desired: Desired,
+    environment: Environment | None,
+    live: Iterable[LiveFunction],
+    record: Record,
+    assets: Iterable[AssetVersion],
 ) -> frozenset[str]:
     """Return which paths that are about to leave the build a number of the account still points at.
 
@@ -107,6 +117,7 @@ def _find_called_paths(
         and function.version.visibility != "private"
         and (function.marked_set == desired.function_set if kept is None else function.version.path in kept)
     }
+    leaving |= {version.path for version in assets} - {file.path for file in desired.assets}
     if not leaving or environment is None:
         return frozenset()
     called = set()

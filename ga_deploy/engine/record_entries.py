@@ -5,10 +5,11 @@ The record is how a later run, on any machine, knows ours from foreign: so every
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ga_deploy import __version__
+from ga_deploy.engine.assets import our_live_assets, release_assets
 from ga_deploy.engine.builds import find_missing
 from ga_deploy.engine.holder import name_deployer
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, Ownership
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from ga_deploy.model import BuildSid, Desired, Observed, OurFlow, Plan, ServiceEnvironment
+    from ga_deploy.model import BuildSid, Desired, Observed, OurFlow, Plan, ReleasedAsset, ServiceEnvironment
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Live:
     functions: Mapping[str, ReleasedFunction]
     sent_dependencies: Mapping[str, str]
     runtime: str | None
+    assets: Mapping[str, ReleasedAsset] = field(default_factory=dict)
 
 
 def read_live_now(desired: Desired, observed: Observed) -> Live:
@@ -48,7 +50,8 @@ def read_live_now(desired: Desired, observed: Observed) -> Live:
         for function in observed.live
         if owner.is_our_function(function)
     }
-    return Live(build.sid, functions, dict(owner.sent_dependencies), build.runtime)
+    assets = release_assets(desired, our_live_assets(observed))
+    return Live(build.sid, functions, dict(owner.sent_dependencies), build.runtime, assets)
 
 
 def compose_intent(desired: Desired, observed: Observed, plan: Plan) -> Intent | None:
@@ -116,6 +119,7 @@ def compose_release(
         build_sid=live.build_sid,
         fingerprint=desired.fingerprint,
         functions=live.functions,
+        assets=live.assets,
         dependencies=dependencies,
         sent_dependencies=live.sent_dependencies,
         variables=variables,

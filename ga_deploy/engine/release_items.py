@@ -16,6 +16,7 @@ from ga_deploy.model import (
     EnvironmentSid,
     Intent,
     Release,
+    ReleasedAsset,
     ReleasedFunction,
     ReleasedVariable,
     ServiceSid,
@@ -118,6 +119,14 @@ def _pack(release: Release, numbers: Mapping[str, Mapping[str, object]]) -> dict
         "containers": sorted(release.containers),
         **({"flows": dict(sorted(release.flows.items()))} if release.flows else {}),
         **({"salt": release.salt} if release.salt else {}),
+        **({"assets": _pack_assets(release.assets)} if release.assets else {}),
+    }
+
+
+def _pack_assets(assets: Mapping[str, ReleasedAsset]) -> dict[str, object]:
+    return {
+        path: {"version": asset.version, **({"kept": True} if asset.kept else {})}
+        for path, asset in sorted(assets.items())
     }
 
 
@@ -160,6 +169,7 @@ def unpack_release(item: SyncItem) -> Release:
         containers=tuple(_lengthen(path, root) for path in _texts(stored.get("containers", []))),
         flows=_text_mapping(stored.get("flows", {})),
         salt=_text(stored.get("salt", "")),
+        assets={path: _unpack_asset(entry) for path, entry in _mapping(stored.get("assets", {})).items()},
     )
 
 
@@ -246,6 +256,11 @@ def _unpack_function(entry: object) -> ReleasedFunction:
         visibility=cast("Literal['public', 'protected', 'private']", visibility),
         kept=bool(stored.get("kept", False)),
     )
+
+
+def _unpack_asset(entry: object) -> ReleasedAsset:
+    stored = _mapping(entry)
+    return ReleasedAsset(VersionSid(_text(stored["version"])), kept=bool(stored.get("kept", False)))
 
 
 def _unpack_variable(entry: object) -> ReleasedVariable:

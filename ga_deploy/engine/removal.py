@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.assets import our_live_assets
 from ga_deploy.engine.binding_steps import restore_numbers
 from ga_deploy.engine.bindings import Binding, Verdict, plan_restorations
 from ga_deploy.engine.builds import make_build
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         BuildSid,
         Desired,
         FunctionResource,
+        FunctionSid,
         IncomingNumber,
         Observed,
         OurFlow,
@@ -70,6 +72,8 @@ class Removal:
     functions: tuple[str, ...]
     variables: tuple[Variable, ...]
     resources: tuple[FunctionResource, ...]
+    assets: tuple[str, ...]
+    documents: tuple[FunctionResource, ...]
     old_builds: tuple[BuildSid, ...]
     recipe: BuildRecipe | None
     goes_offline: bool
@@ -87,6 +91,8 @@ class Removal:
             or self.functions
             or self.variables
             or self.resources
+            or self.assets
+            or self.documents
             or self.deletes_environment
             or self.flows
             or self.clears_record
@@ -98,6 +104,7 @@ class Removal:
             "numbers": [binding.number for binding in self.restorations],
             "numbers_left": [binding.number for binding in self.left_numbers],
             "functions": list(self.functions),
+            "assets": list(self.assets),
             "variables": [variable.key for variable in self.variables],
             "flow": self.flows[0].flow.sid if self.flows else None,
             "flows": [ours.flow.sid for ours in self.flows],
@@ -129,13 +136,15 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
         if resource.sid not in held_elsewhere and resource.friendly_name in containers
     )
     made_by_us = _made_by_us(observed)
-    assets = observed.build.asset_versions if observed.build else ()
+    assets = [v for v in (observed.build.asset_versions if observed.build else ()) if v.sid not in observed.our_assets]
+    our_assets = our_live_assets(observed)
+    documents = _our_documents(desired, observed, around, {asset.asset_sid for asset in assets})
     stays = [f"function {function.version.path}" for function in others]
     stays += [f"asset {asset.path}" for asset in assets]
     stays += [f"variable {variable.key}" for variable in foreign_variables]
     deletes_environment = environment is not None and made_by_us and not stays
     foreign_resources = [r.friendly_name for r in observed.resources if r not in resources]
-    foreign_resources += [asset.friendly_name for asset in observed.assets]
+    foreign_resources += [asset.friendly_name for asset in observed.assets if asset not in documents]
     other_environments = [
         e.unique_name for e in observed.environments if environment is None or e.sid != environment.sid
     ]
@@ -149,8 +158,11 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
     number_target = NumberTarget(environment.domain_name, desired.engage_path, flow_url) if environment else None
     restorations, left = _decide_numbers(around, number_target)
     builds = {r.build_sid for r in around.releases if r.function_set == desired.function_set}
-    recipe = _compose_without_us(desired, observed) if ours and shows_foreign and not deletes_environment else None
-    goes_offline = bool(ours) and not shows_foreign and not deletes_environment
+    shows_ours = bool(ours) or bool(our_assets)
+    recipe = (
+        _compose_without_us(desired, observed) if shows_ours and shows_foreign and not deletes_environment else None
+    )
+    goes_offline = shows_ours and not shows_foreign and not deletes_environment
     if observed.build_sid and (goes_offline or deletes_environment):
         builds.add(observed.build_sid)
     elif observed.build_sid and recipe is None:
@@ -163,6 +175,8 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
         functions=tuple(sorted(function.version.path for function in ours)),
         variables=variables,
         resources=resources,
+        assets=tuple(sorted(our_assets)),
+        documents=documents,
         old_builds=tuple(sorted(sid for sid in builds if sid is not None)),
         recipe=recipe,
         goes_offline=goes_offline,
@@ -253,6 +267,16 @@ def _our_containers(desired: Desired, around: Surroundings, owner: Ownership) ->
     return containers
 
 
+def _our_documents(
+    desired: Desired, observed: Observed, around: Surroundings, foreign: set[FunctionSid]
+) -> tuple[FunctionResource, ...]:
+    """Return the asset resources that only ever held documents of ours."""
+    named = {*our_live_assets(observed), *(file.path for file in desired.assets)} if _made_by_us(observed) else set()
+    for release in around.releases:
+        named |= set(release.assets) if release.function_set == desired.function_set else set()
+    return tuple(one for one in observed.assets if one.friendly_name in named and one.sid not in foreign)
+
+
 def _decide_numbers(
     around: Surroundings, target: NumberTarget | None
 ) -> tuple[tuple[Binding, ...], tuple[Binding, ...]]:
@@ -281,8 +305,9 @@ def _find_stranded(around: Surroundings, target: NumberTarget | None) -> tuple[s
 
 def _compose_without_us(desired: Desired, observed: Observed) -> BuildRecipe:
     """Return the live build without our functions and without the dependencies that only we brought in."""
-    recipe = compose_build(replace(desired, functions=(), dependencies={}), observed)
-    return replace(recipe, upload=(), reuse={}, kept={})
+    recipe = compose_build(replace(desired, functions=(), dependencies={}, assets=()), observed)
+    foreign = tuple(sid for sid in recipe.assets if sid not in observed.our_assets)
+    return replace(recipe, upload=(), reuse={}, kept={}, assets=foreign, upload_assets=())
 
 
 def _give_back_numbers(session: Session, removal: Removal) -> None:
@@ -354,6 +379,10 @@ def _delete_spares(session: Session, pool: Pool, removal: Removal) -> None:
     gone = pool.gather(
         partial(_if_allowed, partial(session.platform.delete_function, service, resource.sid))
         for resource in removal.resources
+    )
+    pool.gather(
+        partial(_if_allowed, partial(session.platform.delete_asset, service, document.sid))
+        for document in removal.documents
     )
     if removal.resources:
         session.report(StepDone("functions", f"Removed {sum(gone)} of {len(removal.resources)} functions"))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ga_deploy.engine.number_records import RememberedNumber
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.session import Session
-    from ga_deploy.model import Flow, IncomingNumber, Observed
+    from ga_deploy.model import Desired, Flow, IncomingNumber, Observed
 
 # Stands in a plan for a domain that Twilio has yet to make up.
 DOMAIN_TO_COME = "<new domain>"
@@ -65,12 +65,13 @@ class Snapshot:
             return None
         return NumberTarget(environment.domain_name, engage_path, self.flow.webhook_url if self.flow else None)
 
-    def plan_number_target(self, engage_path: str, *, with_flow: bool) -> NumberTarget:
+    def plan_number_target(self, desired: Desired, *, with_flow: bool) -> NumberTarget:
         """Return where numbers will point after a deployment; what Twilio has yet to make up is a placeholder."""
         environment = self.observed.environment
         domain = environment.domain_name if environment else DOMAIN_TO_COME
         flow_url = (self.flow.webhook_url if self.flow else FLOW_TO_COME) if with_flow else None
-        return NumberTarget(domain, engage_path, flow_url)
+        fallback = next((file.path for file in desired.assets), None)
+        return NumberTarget(domain, desired.engage_path, flow_url, fallback)
 
 
 def take_snapshot(

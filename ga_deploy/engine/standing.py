@@ -42,7 +42,7 @@ def look_closely(session: Session) -> Standing:
     decision, pending = None, None
     try:
         decision = keeper.decide_for(observed) if keeper else None
-        target = snapshot.plan_number_target(desired.engage_path, with_flow=keeper is not None)
+        target = snapshot.plan_number_target(desired, with_flow=keeper is not None)
         numbers = make_binder(session, snapshot).changes(target)
         pending = diff(desired, observed, numbers=numbers, flow=decision, region=session.region)
     except DeployError:

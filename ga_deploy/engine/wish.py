@@ -41,4 +41,5 @@ def make_desired(config: Config, bundle: Bundle) -> Desired:
         runtime=service.runtime,
         include_credentials=service.include_credentials if "include_credentials" in said else None,
         ui_editable=service.ui_editable if "ui_editable" in said else None,
+        assets=bundle.assets,
     )

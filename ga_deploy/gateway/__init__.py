@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from ga_deploy.gateway.assets import AssetCalls
 from ga_deploy.gateway.builds import BuildCalls
 from ga_deploy.gateway.credentials import Credentials
 from ga_deploy.gateway.endpoints import Endpoints, Product
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 
-class Gateway(ServerlessCalls, BuildCalls, NumberCalls, StudioCalls, SyncCalls, SiteCalls):
+class Gateway(ServerlessCalls, AssetCalls, BuildCalls, NumberCalls, StudioCalls, SyncCalls, SiteCalls):
     """Everything that ga-deploy asks of one Twilio account. Opened once a command, thread-safe; close it at the end.
 
     `on_call` hears of every request as it ends, from whatever thread it ran in. `concurrency` is how many requests

@@ -134,11 +134,6 @@ class ServerlessCalls:
         answers = self._http.list(Product.SERVERLESS, f"/Services/{service}/Functions", "functions", PAGE)
         return [read_function(answer) for answer in answers]
 
-    def list_assets(self, service: ServiceSid) -> list[FunctionResource]:
-        """Return all assets of a service."""
-        answers = self._http.list(Product.SERVERLESS, f"/Services/{service}/Assets", "assets", PAGE)
-        return [read_function(answer) for answer in answers]
-
     def create_function(self, service: ServiceSid, friendly_name: str) -> FunctionResource:
         """Create a function without versions. After a lost answer the newest of that name made since is taken."""
         started = self._http.transport.server_now() - DATE_MARGIN

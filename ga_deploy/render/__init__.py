@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ga_deploy.errors import ConfigInvalid, Finding, Place
 from ga_deploy.model import MARKER, Bundle, FunctionFile, Visibility
 from ga_deploy.plain_file import read_plain_text
+from ga_deploy.render.fallback import render_fallback
 from ga_deploy.render.javascript import to_literal
 from ga_deploy.render.project import write_project
 from ga_deploy.render.settings import read_settings
@@ -87,6 +88,7 @@ def render(config: Config) -> Bundle:
         fingerprint=fingerprint,
         engage_path=config.functions.engage.path,
         sources=origins,
+        assets=render_fallback(config, folder),
     )
 
 

@@ -96,6 +96,7 @@ def _project_files(bundle: Bundle, name: str, runtime: str) -> dict[str, bytes]:
         ".gitignore": _IGNORED,
         "README.md": _README,
         **{function.file_name: function.content for function in bundle.functions},
+        **{asset.file_name: asset.content for asset in bundle.assets},
     }
     return {path: text.encode() for path, text in texts.items()}
 

@@ -15,6 +15,7 @@ import yaml
 from ga_deploy.engine.diff import diff
 from ga_deploy.engine.releases import digest_variables
 from ga_deploy.model import (
+    AssetFile,
     AssetVersion,
     Build,
     Desired,
@@ -29,6 +30,7 @@ from ga_deploy.model import (
     Plan,
     Record,
     Release,
+    ReleasedAsset,
     ReleasedFunction,
     ReleasedVariable,
     Service,
@@ -67,6 +69,7 @@ def read_desired(case: dict[str, Any]) -> Desired:
         runtime=wanted.get("runtime"),
         include_credentials=wanted.get("include_credentials"),
         ui_editable=wanted.get("ui_editable"),
+        assets=tuple(AssetFile(path, content) for path, content in wanted.get("assets", {}).items()),
     )
 
 
@@ -114,6 +117,7 @@ def read_observed(case: dict[str, Any]) -> Observed:
         if "left_flow_calls" in there
         else (),
         flow_paths=frozenset(there.get("left_flow_calls", ())),
+        our_assets=frozenset(f"ZN{path}" for path in there.get("our_assets", ())),
     )
 
 
@@ -155,6 +159,9 @@ def read_record(case: dict[str, Any], build: Build | None) -> Record:
         variables_digest=digest_variables(read_desired(case).variables, "")
         if stored.get("variables_current", True)
         else "other",
+        assets={
+            path: ReleasedAsset(f"ZN{path}", kept=whose == "kept") for path, whose in stored.get("assets", {}).items()
+        },
     )
     return Record(where=stored.get("where", "sync"), latest=release, last_number=stored["number"], intent=noted)
 
@@ -185,9 +192,19 @@ def test_plan(file: Path) -> None:
         "kept": list(recipe.kept),
         "foreign": list(recipe.foreign),
         "assets": list(recipe.assets),
+        "upload_assets": [file.path for file in recipe.upload_assets],
         "dependencies": dict(recipe.dependencies),
         "runtime": recipe.runtime,
-    } == {"upload": [], "reuse": [], "kept": [], "foreign": [], "assets": [], "runtime": "node22", **expected}
+    } == {
+        "upload": [],
+        "reuse": [],
+        "kept": [],
+        "foreign": [],
+        "assets": [],
+        "upload_assets": [],
+        "runtime": "node22",
+        **expected,
+    }
 
 
 def test_every_reason_has_a_case_and_words() -> None:

@@ -305,3 +305,83 @@ def test_only_what_differs_is_sent(one: NumberSettings, other: NumberSettings) -
     assert replace(one, **{name: getattr(other, name) for name in fields}) == other
     assert not differing(one, one)
     assert describe(one)
+
+
+FALLBACK = "https://generativeagent-1234.twil.io/fallback-12345678.xml"
+OLD_FALLBACK = "https://generativeagent-1234.twil.io/fallback-87654321.xml"
+WITH_FALLBACK = replace(TARGET, fallback_path="/fallback-12345678.xml")
+
+
+@pytest.mark.parametrize(
+    ("wish", "settings", "before", "fallback"),
+    [
+        pytest.param(
+            NumberWish(NUMBER, fallback_url="https://own.example.com/"),
+            NumberSettings(voice_url=THEIRS),
+            None,
+            ("https://own.example.com/", "POST"),
+            id="its own",
+        ),
+        pytest.param(
+            NumberWish(NUMBER),
+            NumberSettings(voice_url=THEIRS, voice_method="GET", voice_fallback_url="https://old.example.com/"),
+            None,
+            (THEIRS, "GET"),
+            id="what it had",
+        ),
+        pytest.param(
+            NumberWish(NUMBER),
+            NumberSettings(voice_url=DEMO, voice_fallback_url="https://old.example.com/", voice_fallback_method="GET"),
+            None,
+            ("https://old.example.com/", "GET"),
+            id="the fallback that it had",
+        ),
+        pytest.param(NumberWish(NUMBER), NumberSettings(), None, (FALLBACK, "GET"), id="ours"),
+        pytest.param(
+            NumberWish(NUMBER),
+            NumberSettings(voice_url=DEMO, voice_fallback_url=DEMO),
+            None,
+            (FALLBACK, "GET"),
+            id="demo",
+        ),
+        pytest.param(
+            NumberWish(NUMBER), NumberSettings(voice_url=OURS), NumberSettings(), (FALLBACK, "GET"), id="bound before"
+        ),
+        pytest.param(
+            NumberWish(NUMBER),
+            NumberSettings(voice_url=OURS, voice_fallback_url=OLD_FALLBACK),
+            NumberSettings(),
+            (FALLBACK, "GET"),
+            id="an earlier one of ours",
+        ),
+        pytest.param(
+            NumberWish(NUMBER),
+            NumberSettings(voice_url=OURS, voice_fallback_url=OLD_FALLBACK),
+            None,
+            (FALLBACK, "GET"),
+            id="an earlier one of ours, without a record",
+        ),
+        pytest.param(
+            NumberWish(NUMBER),
+            NumberSettings(voice_url=OURS, voice_fallback_url="https://old.example.com/"),
+            None,
+            ("https://old.example.com/", "POST"),
+            id="somebody's, without a record",
+        ),
+    ],
+)
+def test_the_fallback_is_the_first_of_four(
+    wish: NumberWish, settings: NumberSettings, before: NumberSettings | None, fallback: tuple[str, str]
+) -> None:
+    recorded = {} if before is None else {NUMBER: RememberedNumber(SID, NUMBER, before, OURS)}
+    [binding] = plan_bindings([wish], {NUMBER: owned(settings)}, WITH_FALLBACK, recorded)
+    assert binding.wanted is not None
+    assert (binding.wanted.voice_fallback_url, binding.wanted.voice_fallback_method) == fallback
+
+
+@pytest.mark.parametrize("before", [None, NumberSettings()])
+def test_a_number_does_not_keep_a_fallback_that_the_config_has_dropped(before: NumberSettings | None) -> None:
+    settings = NumberSettings(voice_url=OURS, voice_fallback_url=OLD_FALLBACK, voice_fallback_method="GET")
+    binding = bind(settings, before=before)
+    assert binding.wanted is not None
+    assert (binding.wanted.voice_fallback_url, binding.verdict) == ("", Verdict.CHANGE)

@@ -1,0 +1,61 @@
+"""The fallback of a config as a static TwiML document. Everybody can read it, so nothing private may stand in it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from ga_deploy.config.schema import Hangup, NumberDestination, Pause, Play, Say, Send, SipDestination
+from ga_deploy.model import AssetFile
+from ga_deploy.render.settings import account_number
+
+if TYPE_CHECKING:
+    from ga_deploy.config.schema import Config
+
+
+def render_fallback(config: Config, folder: str) -> tuple[AssetFile, ...]:
+    """Return the document, or nothing where the config has no fallback.
+
+    `folder` is the directory of engage's path, ending in `/`. The path tells the content: `fallback-` and the first
+    eight digits of its SHA-256. Nothing is looked up in it: a call that is sent on shows the destination's own number,
+    or one that the account owns.
+    """
+    if not config.fallback:
+        return ()
+    document = ET.Element("Response")
+    for step in config.fallback:
+        match step:
+            case Say():
+                voice, language = step.voice or config.voice.name, step.language or config.voice.language
+                ET.SubElement(document, "Say", voice=voice, language=language).text = step.text
+            case Play():
+                ET.SubElement(document, "Play").text = step.url
+            case Pause():
+                ET.SubElement(document, "Pause", length=str(step.seconds))
+            case Send():
+                _add_dial(document, config, step)
+            case Hangup():
+                ET.SubElement(document, "Hangup")
+    content = f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(document, encoding="unicode")}\n'
+    digits = hashlib.sha256(content.encode()).hexdigest()[:8]
+    return (AssetFile(f"{folder}fallback-{digits}.xml", content),)
+
+
+def _add_dial(document: ET.Element, config: Config, step: Send) -> None:
+    to = config.destinations.get(step.to or "")
+    if not isinstance(to, (NumberDestination, SipDestination)):
+        raise TypeError(f"the fallback cannot send to {step.to}")
+    caller_id = to.caller_id if to.caller_id.startswith("+") else account_number(config)
+    attributes = {
+        "timeout": str(to.timeout),
+        **({"callerId": caller_id} if caller_id else {}),
+        **({"answerOnBridge": "true"} if to.answer_on_bridge else {}),
+        **({"timeLimit": str(to.time_limit)} if to.time_limit is not None else {}),
+        **({"record": to.record} if to.record != "do-not-record" else {}),
+    }
+    dial = ET.SubElement(document, "Dial", attributes)
+    if isinstance(to, NumberDestination):
+        ET.SubElement(dial, "Number").text = to.number
+    else:
+        ET.SubElement(dial, "Sip").text = to.sip
