@@ -22,19 +22,22 @@ _WORDS = {Outcome.UNCHANGED: "unchanged", Outcome.FAILED: "failed", Outcome.NOT_
 
 
 def open_number_session(ctx: Context, config: Config, command: str) -> Session:
-    """Return what changing numbers needs. Nothing is rendered for it: so broken templates do not matter."""
+    """Return what changing numbers needs. No template is rendered for it: so broken ones do not matter."""
     from ga_deploy.engine.session import open_session
+    from ga_deploy.render.fallback import render_fallback
 
     engage_path = config.functions.engage.path
+    function_set = engage_path.rpartition("/")[0] + "/"
     desired = Desired(
         account_sid=config.twilio.account_sid,
         service_name=config.service.name,
         environment=config.environment.name,
         domain_suffix=config.environment.domain_suffix or None,
         functions=(),
-        function_set=engage_path.rpartition("/")[0] + "/",
+        function_set=function_set,
         engage_path=engage_path,
         fingerprint="",
+        assets=render_fallback(config, function_set),
     )
     return open_session(
         ctx.gateway(config),

@@ -31,8 +31,9 @@ def fallbacks(stage: Deployer) -> list[str]:
 
 
 def fallback_of(stage: Deployer, number: str = NUMBER) -> tuple[str, str]:
-    settings = stage.state()["numbers"][number]
-    return settings["voice_fallback_url"], settings["voice_fallback_method"]
+    with stage.open_gateway() as gateway:
+        settings = gateway.list_numbers([number])[number].settings
+    return settings.voice_fallback_url, settings.voice_fallback_method
 
 
 def fetch(stage: Deployer, url: str) -> bytes:
