@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.fallback_path import digits_of
-from ga_deploy.errors import Unreachable
+from ga_deploy.errors import EmulatorGone, Unreachable
 from ga_deploy.events import Report, StepDone, StepStarted
 from ga_deploy.model import Action, Change, Reason, ReleasedAsset
 
@@ -66,6 +66,8 @@ def is_served(platform: Platform, domain: str, file: AssetFile) -> bool:
 def _fetch(platform: Platform, url: str) -> str | None:
     try:
         answer = platform.probe(url)
+    except EmulatorGone:
+        raise
     except Unreachable:
         return None
     return answer.body if answer.status == 200 else None
