@@ -43,37 +43,39 @@ def check_paths(
     `paths` name the visibility of each function. What counts as an answer is `why_not_live`'s to say; each of
     `documents` has to be served as it is.
     """
-    served = {file.path: file for file in documents}
+    questions: dict[str, Callable[[], str]] = {
+        **{path: partial(_ask, platform, f"https://{domain}{path}", visibility) for path, visibility in paths.items()},
+        **{file.path: partial(_ask_for_document, platform, domain, file) for file in documents},
+    }
     report(StepStarted("check", f"Checking that https://{domain} answers"))
     deadline = time.monotonic() + within
     pause = 1.0
-    missing = [*paths, *served]
+    missing = list(questions)
     while True:
-        answers = pool.gather(
-            partial(_ask_for_document, platform, domain, served[path])
-            if path in served
-            else partial(_ask, platform, f"https://{domain}{path}", paths[path])
-            for path in missing
-        )
+        answers = pool.gather(questions[path] for path in missing)
         failing = {path: why for path, why in zip(missing, answers, strict=True) if why}
         if not failing:
-            report(StepDone("check", f"https://{domain} answers", f"{len(paths) + len(served)} paths"))
+            report(StepDone("check", f"https://{domain} answers", f"{len(questions)} paths"))
             return True
         if is_pointless():
             return False
         left = deadline - time.monotonic()
         if left <= 0:
-            listed = ", ".join(f"{path} ({why})" for path, why in sorted(failing.items()))
-            raise DeployError(
-                "the new build is live but does not answer",
-                why=f"after {within:.0f} s: {listed}; no number was pointed at it",
-                fix="look at `ga-deploy logs`, then run `ga-deploy up` again",
-            )
+            raise _silent(failing, within)
         missing = sorted(failing)
-        count = len(paths) + len(served)
-        report(StepProgress("check", count - len(missing), count, f"not yet: {', '.join(missing)}"))
+        answered = len(questions) - len(missing)
+        report(StepProgress("check", answered, len(questions), f"not yet: {', '.join(missing)}"))
         time.sleep(min(left, pause))
         pause = min(pause * 1.7, 10.0)
+
+
+def _silent(failing: Mapping[str, str], within: float) -> DeployError:
+    listed = ", ".join(f"{path} ({why})" for path, why in sorted(failing.items()))
+    return DeployError(
+        "the new build is live but does not answer",
+        why=f"after {within:.0f} s: {listed}; no number was pointed at it",
+        fix="look at `ga-deploy logs`, then run `ga-deploy up` again",
+    )
 
 
 def ask_patiently(platform: Platform, url: str, visibility: Visibility, *, tries: int = 3) -> str:

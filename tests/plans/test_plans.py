@@ -159,11 +159,13 @@ def read_record(case: dict[str, Any], build: Build | None) -> Record:
         variables_digest=digest_variables(read_desired(case).variables, "")
         if stored.get("variables_current", True)
         else "other",
-        assets={
-            path: ReleasedAsset(f"ZN{path}", kept=whose == "kept") for path, whose in stored.get("assets", {}).items()
-        },
+        assets=read_released_assets(stored.get("assets", {})),
     )
     return Record(where=stored.get("where", "sync"), latest=release, last_number=stored["number"], intent=noted)
+
+
+def read_released_assets(stored: dict[str, str]) -> dict[str, ReleasedAsset]:
+    return {path: ReleasedAsset(f"ZN{path}", kept=whose == "kept") for path, whose in stored.items()}
 
 
 def show(plan: Plan) -> list[str]:
