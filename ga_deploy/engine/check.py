@@ -39,7 +39,6 @@ def check_paths(
     """Return True once every path answers; raise `DeployError` if one still does not after `within` seconds.
 
     `is_pointless` is asked after a round in which a path did not answer; if it says so, False is returned at once.
-
     `paths` name the visibility of each function. What counts as an answer is `why_not_live`'s to say; each of
     `documents` has to be served as it is.
     """
@@ -62,9 +61,8 @@ def check_paths(
         left = deadline - time.monotonic()
         if left <= 0:
             raise _silent(failing, within)
-        missing = sorted(failing)
-        answered = len(questions) - len(missing)
-        report(StepProgress("check", answered, len(questions), f"not yet: {', '.join(missing)}"))
+        missing, known = sorted(failing), len(questions)
+        report(StepProgress("check", known - len(missing), known, f"not yet: {', '.join(missing)}"))
         time.sleep(min(left, pause))
         pause = min(pause * 1.7, 10.0)
 

@@ -1,7 +1,7 @@
 """What to do when somebody else deploys at the same time.
 
 Twilio has no lock and no compare-and-set: the last deployment wins and silently drops what it did not know, so the
-look before and the look after are ours to take.
+look before and the look after are ours to take. Long because joining builds belongs beside what finds them.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def join_builds(desired: Desired, base: Build | None, others: Others, ours: Buil
             *(part for (kind, _), part in parts.items() if kind == "function"),
         ),
         asset_versions=(
-            *(asset for asset in newest.asset_versions if asset.path in {file.path for file in desired.assets}),
+            *(asset for asset in newest.asset_versions if asset.path in _documents(desired)),
             *(part for (kind, _), part in parts.items() if kind == "asset"),
         ),
         dependencies={
@@ -238,8 +238,7 @@ def _list_parts(desired: Desired, build: Build | None) -> dict[tuple[str, str], 
     parts: dict[tuple[str, str], Any] = {
         ("function", version.path): version for version in build.function_versions if version.path not in desired.paths
     }
-    ours = {file.path for file in desired.assets}
-    parts |= {("asset", asset.path): asset for asset in build.asset_versions if asset.path not in ours}
+    parts |= {("asset", one.path): one for one in build.asset_versions if one.path not in _documents(desired)}
     parts |= {
         ("dependency", name): version
         for name, version in build.dependencies.items()
@@ -248,6 +247,10 @@ def _list_parts(desired: Desired, build: Build | None) -> dict[tuple[str, str], 
     if desired.runtime is None and build.runtime is not None:
         parts["runtime", ""] = build.runtime
     return parts
+
+
+def _documents(desired: Desired) -> frozenset[str]:
+    return frozenset(file.path for file in desired.assets)
 
 
 def _changes(

@@ -144,7 +144,6 @@ def read_record(case: dict[str, Any], build: Build | None) -> Record:
         kept = words[0] == "kept"
         content = " ".join(words[2:])
         functions[path] = ReleasedFunction(f"ZN{path}", sha(content), words[1], kept=kept)
-    variables = stored.get("variables", {})
     release = Release(
         number=stored["number"],
         function_set="/",
@@ -155,7 +154,7 @@ def read_record(case: dict[str, Any], build: Build | None) -> Record:
         functions=functions,
         dependencies=stored.get("dependencies", {}),
         sent_dependencies=stored.get("sent", {}),
-        variables={name: ReleasedVariable(made=whose == "made") for name, whose in variables.items()},
+        variables={name: ReleasedVariable(made=whose == "made") for name, whose in stored.get("variables", {}).items()},
         variables_digest=digest_variables(read_desired(case).variables, "")
         if stored.get("variables_current", True)
         else "other",
