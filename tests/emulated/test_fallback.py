@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ga_deploy.emulator.foreign import deploy as foreign_deploy
+from ga_deploy.emulator.control.other_deployer import deploy as foreign_deploy
 from ga_deploy.simulate.twiml import parse_twiml
 from ga_deploy.twilio_rules.check import find_breaks
 from tests.emulated.stage import set_up
@@ -112,7 +112,7 @@ def test_what_somebody_else_put_there_is_replaced_with_consent_only(stage: Deplo
     stage.ok("up")
     [path] = fallbacks(stage)
     theirs = {"service": SERVICE, "environment": "ui", "assets": {path: "<Response><Reject/></Response>"}}
-    foreign_deploy(stage.emulator.world, theirs)
+    foreign_deploy(stage.emulator.backend, theirs)
     assert f"asset:{path}" in {drift["address"] for drift in stage.ok("status", "--json").json["drift"]}
     assert stage.run("up").code == 1
     stage.ok("up", "--yes")
