@@ -264,7 +264,6 @@ LONG_ALREADY = frozenset(
         "tests/functions/test_call_complete.py",
         "tests/functions/test_engage.py",
         "tests/functions/test_render.py",
-        "tests/functions/test_toolkit_project.py::test_twilio_run_serves_the_project_unchanged",
         "tests/plans/test_applying.py",
         "tests/plans/test_plans.py::read_observed",
         "tests/unit/config/test_load.py",
