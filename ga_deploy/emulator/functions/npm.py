@@ -44,6 +44,8 @@ _CHECK_REGISTRY = "check the connection to the npm registry, then try again"
 # What npm says of its requests with `--loglevel=http`: `npm http fetch GET URL attempt 1 failed with ECONNREFUSED`.
 _FETCH = re.compile(r"npm http fetch (.*)")
 _FAILED = re.compile(r"attempt ([0-9]+) failed with (\w+)")
+# npm 10 and npm 11.
+_NOT_THERE = re.compile(r"'(\S+)' (?:is not in this registry|could not be found)")
 _CERTIFICATE = re.compile(r"CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|ISSUER")
 
 
@@ -224,7 +226,7 @@ def explain_npm_failure(out: str, err: str) -> NpmFailed:
     if code == "ETARGET":
         return NpmFailed(reason, missing=tuple(re.findall(r"No matching version found for (\S+?)\.?(?:\s|$)", summary)))
     if code == "E404":
-        return NpmFailed(reason, missing=tuple(re.findall(r"'(\S+)' is not in this registry", f"{summary} {detail}")))
+        return NpmFailed(reason, missing=tuple(_NOT_THERE.findall(f"{summary} {detail}")))
     if code in _OFFLINE:
         return NpmFailed(reason, fix=_CHECK_NETWORK)
     if _CERTIFICATE.search(code):
