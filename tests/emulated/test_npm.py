@@ -139,7 +139,7 @@ def test_a_registry_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: p
             "published",
         ),
         (
-            '{"error": {"code": "E404", "summary": "Not Found", "detail": "Resource \'a@1.0.0\' could not be found or you"}}',
+            '{"error": {"code": "E404", "summary": "Not Found", "detail": "Resource \'a@1.0.0\' could not be found"}}',
             "",
             "Not Found (E404)",
             ("a@1.0.0",),
