@@ -37,9 +37,7 @@ def imported() -> set[str]:
 def test_what_is_imported_is_declared() -> None:
     distributions = packages_distributions()
     # What is for another system is not installed here, and then goes by its own name.
-    missing = {
-        name for name in imported() if not {one.lower() for one in distributions.get(name, [name])} & declared()
-    }
+    missing = {name for name in imported() if not {one.lower() for one in distributions.get(name, [name])} & declared()}
     assert not missing, "add them to pyproject.toml, and a line each to docs/adr/0006-dependencies.md"
 
 
