@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-
 from ga_deploy.emulator.npm import NodeTools
 from ga_deploy.emulator.sandbox import allow, find_permission_flags
 
