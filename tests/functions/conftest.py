@@ -30,6 +30,8 @@ from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpAnswer,
 from ga_deploy.emulator.functions.npm import NodePackages
 from ga_deploy.redact import Secret
 from ga_deploy.render import render
+from ga_deploy.simulate.twiml import parse_twiml
+from ga_deploy.twilio_rules.check import find_breaks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +87,7 @@ def check_twiml(text: str) -> ET.Element:
     assert len(text) < 64_000, "Twilio takes TwiML of at most 64 KB"
     root = ET.fromstring(text)
     assert root.tag == "Response"
+    assert [str(one) for one in find_breaks(parse_twiml(text.encode()).verbs)] == [], "the rule book"
     for element in root.iter():
         attributes, children, has_text = VOCABULARY[element.tag]
         assert set(element.attrib) <= attributes, f"<{element.tag}> has no {set(element.attrib) - attributes}"

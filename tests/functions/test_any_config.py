@@ -62,6 +62,11 @@ SPOKEN = st.one_of(
 
 def destination() -> st.SearchStrategy[dict[str, Any]]:
     hours = {"hours": HOURS}
+    dialled = {
+        "answer_on_bridge": st.booleans(),
+        "time_limit": st.integers(1, 86400),
+        "record": st.sampled_from(["do-not-record", "record-from-answer-dual"]),
+    }
     caller = st.one_of(st.sampled_from(["called", "caller"]), NUMBER)
     sip = {"username": TEXT, "password": st.just("${PBX}"), "caller_id": caller, "timeout": st.integers(5, 600)}
     headers = st.dictionaries(st.sampled_from(["X-Task", "X-A-B", "User-to-User"]), VALUE, max_size=3)
@@ -71,7 +76,11 @@ def destination() -> st.SearchStrategy[dict[str, Any]]:
     address = st.sampled_from(["sip:a@b.example", "sips:queue@[::1]:5061;transport=tls"])
     return st.one_of(
         st.fixed_dictionaries(
-            {"number": NUMBER}, optional={"caller_id": caller, "timeout": st.integers(5, 600), **hours}
+            {"number": NUMBER}, optional={"caller_id": caller, "timeout": st.integers(5, 600), **dialled, **hours}
+        ),
+        st.fixed_dictionaries({"enqueue": st.fixed_dictionaries({"queue": WORD}, optional={"wait_url": URL})}),
+        st.fixed_dictionaries(
+            {"voicemail": st.fixed_dictionaries({}, optional={"say": TEXT, "max_seconds": st.integers(2, 3600)})}
         ),
         st.fixed_dictionaries({"sip": address}, optional={**sip, "headers": headers, **hours}),
         st.fixed_dictionaries({"enqueue": queue}, optional=hours),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ga_deploy.twilio_rules.check import list_rows
+from ga_deploy.twilio_rules.values import OneOf
 from tests.functions.conftest import VOCABULARY
 
 if TYPE_CHECKING:
@@ -54,3 +56,27 @@ def test_twilio_knows_every_child(described: str, element: str) -> None:
     known = bodies(described, f"class {CLASSES.get(element, element)}")
     methods = {name for body in known for name in re.findall(r"^\s*(\w+)\(", body, re.MULTILINE)}
     assert {child.lower() for child in VOCABULARY[element][1] - UNKNOWN} <= methods
+
+
+# The lists of words in the rule book, and the type in Twilio's package that has them. `true` and `false` are old
+# spellings of Dial's record, which the types leave out; a stream under Connect takes one of the tracks.
+WORDS = {
+    ("Dial", "record"): "DialRecord",
+    ("Dial", "recordingTrack"): "DialRecordingTrack",
+    ("Dial", "trim"): "DialTrim",
+    ("Dial", "recordingStatusCallbackEvent"): "DialRecordingEvent",
+    ("Record", "trim"): "RecordTrim",
+    ("Record", "recordingStatusCallbackEvent"): "RecordRecordingEvent",
+    ("Start/Stream", "track"): "StreamTrack",
+    ("Gather", "input"): "GatherInput",
+    ("Reject", "reason"): "RejectReason",
+}
+
+
+@pytest.mark.parametrize(("element", "attribute"), WORDS)
+def test_twilios_types_have_the_words_of_the_rule_book(described: str, element: str, attribute: str) -> None:
+    found = re.search(rf"type {WORDS[element, attribute]} = (.+?);", described)
+    assert found
+    (row,) = list_rows(element, attribute)
+    assert isinstance(row.value, OneOf)
+    assert set(row.value.allowed) - {"true", "false"} == set(re.findall(r'"([^"]+)"', found[1]))
