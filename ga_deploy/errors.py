@@ -126,6 +126,10 @@ class Refused(DeployError):
         self.told = told
 
 
+class Outdated(DeployError):
+    """What was read is too old to write on: nothing was sent, and it has to be read again."""
+
+
 class Denied(DeployError):
     """Credentials are wrong, belong to another account, or lack a permission."""
 

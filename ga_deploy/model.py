@@ -239,6 +239,8 @@ class IncomingNumber:
     can_voice: bool
     receives: str  # voice | fax
     settings: NumberSettings
+    # When the answer that shows it came, by the gateway's clock; for `update_number(not_after=…)`.
+    read_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ def run(
         # Whoever tries this out without an account has no numbers that could be named.
         ctx.stack.own_numbers([wish.number for wish in wishes])
 
+    from ga_deploy.engine.number_writer import Outcome
     from ga_deploy.engine.numbers import bind
 
     def agree(in_use: Sequence[Binding]) -> None:
@@ -48,7 +49,9 @@ def run(
         ctx.ui.confirm(f"Point {noun} at GenerativeAgent instead?", why=why)
 
     results = bind(open_number_session(ctx, config, "bind-number"), wishes, force=force, agree=agree)
-    return tell(ctx, config, results, done="bound")
+    code = tell(ctx, config, results, done="bound")
+    was_left = any(result.outcome is Outcome.LEFT for result in results)
+    return ExitCode.FAILED if code is ExitCode.OK and was_left else code
 
 
 def collect_wishes(

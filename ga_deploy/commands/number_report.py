@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ga_deploy.commands.session import read_lease_seconds
-from ga_deploy.engine.binding_steps import NumberResult, Outcome
 from ga_deploy.engine.number_settings import describe, show_settings
+from ga_deploy.engine.number_writer import NumberResult, Outcome
 from ga_deploy.errors import Denied, ExitCode
 from ga_deploy.model import Desired
 
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from ga_deploy.engine.bindings import Binding
     from ga_deploy.engine.session import Session
 
-_WORDS = {Outcome.UNCHANGED: "unchanged", Outcome.FAILED: "failed", Outcome.NOT_TRIED: "not tried"}
+# Requests at a time; the gateway finds out if the account takes fewer.
+CONCURRENCY = 8
+
+_WORDS = {
+    Outcome.UNCHANGED: "unchanged",
+    Outcome.FAILED: "failed",
+    Outcome.NOT_TRIED: "not tried",
+    Outcome.LEFT: "left",
+}
 
 
 def open_number_session(ctx: Context, config: Config, command: str) -> Session:
@@ -40,7 +48,7 @@ def open_number_session(ctx: Context, config: Config, command: str) -> Session:
         assets=render_fallback(config, function_set),
     )
     return open_session(
-        ctx.gateway(config),
+        ctx.gateway(config, concurrency=CONCURRENCY),
         desired,
         state=config.state,
         folder=ctx.state_dir,

@@ -32,10 +32,12 @@ def run(ctx: Context, *, numbers: Sequence[str], every: bool, force: bool = Fals
     wanted = None if every else read_arguments(numbers)
     config = ctx.load()
 
+    from ga_deploy.engine.number_writer import Outcome
     from ga_deploy.engine.numbers import unbind
 
     restored = unbind(open_number_session(ctx, config, "unbind-number"), wanted, force=force)
     code = tell(ctx, config, restored.results, done="given back", left=restored.left)
-    if code is ExitCode.OK and restored.left and not every:
+    was_left = restored.left or any(result.outcome is Outcome.LEFT for result in restored.results)
+    if code is ExitCode.OK and was_left and not every:
         return ExitCode.FAILED
     return code

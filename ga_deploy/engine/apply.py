@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from ga_deploy.engine.binder import Binder
-    from ga_deploy.engine.binding_steps import NumberResult
     from ga_deploy.engine.flows import FlowKeeper
     from ga_deploy.engine.number_settings import NumberTarget
+    from ga_deploy.engine.number_writer import NumberResult
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.session import Session
     from ga_deploy.engine.snapshot import Snapshot

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.binding_steps import NumberResult, Outcome, bind_numbers
-from ga_deploy.engine.bindings import Binding, Verdict, plan_bindings, refuse, to_changes
+from ga_deploy.engine.binding_steps import bind_numbers
+from ga_deploy.engine.bindings import Binding, Verdict, plan_anew, plan_bindings, refuse, to_changes
 from ga_deploy.engine.number_records import RememberedNumber
+from ga_deploy.engine.number_writer import NumberResult, Outcome
 from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from ga_deploy.engine.binding_steps import Agree
     from ga_deploy.engine.number_records import NumberRecord
     from ga_deploy.engine.number_settings import NumberTarget
     from ga_deploy.engine.platform import Platform
@@ -32,6 +34,7 @@ class Binder:
     recorded: Mapping[str, RememberedNumber]
     memory: NumberRecord
     report: Report
+    agree: Agree
 
     def decide(self, target: NumberTarget) -> tuple[Binding, ...]:
         """Return what is to happen to each number; raises `DeployError` if one may not be bound."""
@@ -57,18 +60,39 @@ class Binder:
 
     def bind(self, target: NumberTarget) -> tuple[NumberResult, ...]:
         """Point the numbers; one that fails does not stop the others."""
-        return bind_numbers(self.platform, self.decide(target), self.memory, report=self.report)
+        return bind_numbers(
+            self.platform,
+            self.decide(target),
+            self.memory,
+            redecide=lambda binding, now: plan_anew(binding, now, target, self.recorded),
+            agree=self.agree,
+            report=self.report,
+        )
 
 
-def make_binder(session: Session, snapshot: Snapshot) -> Binder:
-    """Return what decides about the config's numbers, from one look."""
-    memory = _OnceRecord(session.numbers)
-    return Binder(session.platform, session.desired, snapshot.numbers, snapshot.recorded, memory, session.report)
+def _refuse_all(bindings: Sequence[Binding]) -> None:
+    raise DeployError("nobody was asked", why="the look was not made to bind anything", fix="run `ga-deploy up`")
+
+
+def make_binder(session: Session, snapshot: Snapshot, agree: Agree = _refuse_all) -> Binder:
+    """Return what decides about the config's numbers, from one look.
+
+    `agree` is asked for numbers that somebody has changed between the look and the write, and are in use now.
+    """
+    return Binder(
+        platform=session.platform,
+        desired=session.desired,
+        owned=snapshot.numbers,
+        recorded=snapshot.recorded,
+        memory=_OnceRecord(session.numbers),
+        report=session.report,
+        agree=agree,
+    )
 
 
 def refuse_failures(results: Iterable[NumberResult]) -> None:
     """Raise `DeployError` if a number could not be bound."""
-    failed = [result for result in results if result.outcome in {Outcome.FAILED, Outcome.NOT_TRIED}]
+    failed = [result for result in results if result.outcome in {Outcome.FAILED, Outcome.NOT_TRIED, Outcome.LEFT}]
     if not failed:
         return
     told = [

@@ -1,51 +1,41 @@
-"""Carrying out what `bindings` decided: remember, then change, a few numbers at a time, and say how each ended."""
+"""Carrying out what `bindings` decided: remember, read again, change, and say how each number ended."""
 
 from __future__ import annotations
 
-from concurrent.futures import as_completed
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.bindings import Binding, Verdict
 from ga_deploy.engine.number_records import RememberedNumber
-from ga_deploy.engine.number_settings import describe, differing
+from ga_deploy.engine.number_settings import describe
+from ga_deploy.engine.number_writer import NumberResult, NumberWriter, Outcome
 from ga_deploy.engine.parallel import open_pool
-from ga_deploy.errors import ApiProblem, Denied, DeployError, Locked
+from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepProgress, StepStarted, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from concurrent.futures import Future
 
     from ga_deploy.engine.number_records import NumberRecord
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import IncomingNumber, NumberSettings
+    from ga_deploy.model import IncomingNumber
 
 _KEY = "numbers"
 # A log without a terminal gets a line each time, so a thousand numbers make about twenty.
 _REPORTS = 20
+# How often a number may change under our hands before it is left alone.
+_ROUNDS = 3
 
 
-class Outcome(StrEnum):
-    """How one number ended."""
-
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-    FAILED = "failed"
-    NOT_TRIED = "not_tried"
+# What to do with a number that is not as it was at the decision any more; None: the account has it no longer.
+Redecide = Callable[[Binding, "IncomingNumber | None"], Binding]
+# Is given numbers that are in use by now and raises DeployError to leave them as they are.
+Agree = Callable[["Sequence[Binding]"], None]
 
 
-@dataclass(frozen=True)
-class NumberResult:
-    """One number: how it ended, what it had, what it has now (None where that is not known), and what went wrong."""
-
-    number: str
-    outcome: Outcome
-    before: NumberSettings | None
-    after: NumberSettings | None
-    problem: DeployError | None = None
+def _take_for_granted(_: Sequence[Binding]) -> None:
+    """Ask nobody: giving back asks nothing."""
 
 
 def bind_numbers(
@@ -53,16 +43,28 @@ def bind_numbers(
     bindings: Sequence[Binding],
     record: NumberRecord,
     *,
+    redecide: Redecide,
+    agree: Agree,
     report: Report = ignore,
 ) -> tuple[NumberResult, ...]:
     """Point numbers at us; what each had is recorded before the first is changed. One result a binding, in order.
 
-    A number that fails does not stop the others, but for credentials that are refused: then the rest is not tried.
+    A number that was changed since it was decided on is decided on anew with `redecide`, and asked for with `agree` if
+    it is in use; without consent it is left as it is. A number that fails does not stop the others, but for
+    credentials that are refused: then the rest is not tried.
     Raises if the record cannot be written; nothing is changed then.
     """
     _require_decided(bindings)
     remember_numbers(bindings, record)
-    return _change(platform, bindings, report, "Binding", "bound")
+    return _change(
+        platform,
+        bindings,
+        redecide,
+        report,
+        ("Binding", "bound"),
+        agree=agree,
+        remember=lambda moved: remember_numbers(moved, record),
+    )
 
 
 def remember_numbers(bindings: Sequence[Binding], record: NumberRecord) -> None:
@@ -90,75 +92,103 @@ def restore_numbers(
     bindings: Sequence[Binding],
     record: NumberRecord,
     *,
+    redecide: Redecide,
     report: Report = ignore,
 ) -> tuple[NumberResult, ...]:
-    """Give numbers back what they had; those that have it again are forgotten. One result a binding, in order."""
+    """Give numbers back what they had; those that have it again are forgotten. One result a binding, in order.
+
+    A number that was changed since it was decided on is decided on anew with `redecide`.
+    """
     _require_decided(bindings)
-    results = _change(platform, bindings, report, "Giving back", "given back")
+    results = _change(platform, bindings, redecide, report, ("Giving back", "given back"))
     record.forget([result.number for result in results if result.outcome in {Outcome.CHANGED, Outcome.UNCHANGED}])
     return results
 
 
 def _change(
-    platform: Platform, bindings: Sequence[Binding], report: Report, doing: str, done: str
+    platform: Platform,
+    bindings: Sequence[Binding],
+    redecide: Redecide,
+    report: Report,
+    words: tuple[str, str],
+    *,
+    agree: Agree = _take_for_granted,
+    remember: Callable[[Sequence[Binding]], None] = lambda bindings: None,
 ) -> tuple[NumberResult, ...]:
+    """Change what was decided, each number only while it is as it was at the decision.
+
+    What has changed since is decided on anew, asked for if need be, remembered, and read once more.
+    """
     results = {b.number: NumberResult(b.number, Outcome.UNCHANGED, b.before, b.before) for b in bindings}
     todo = [binding for binding in bindings if binding.verdict is Verdict.CHANGE]
     if not todo:
         return tuple(results.values())
-    noun = "number" if len(todo) == 1 else "numbers"
-    report(StepStarted(_KEY, f"{doing} {len(todo)} {noun}"))
+    doing, done = words
+    report(StepStarted(_KEY, f"{doing} {_count(len(todo))}"))
     with open_pool() as pool:
-        waiting = {pool.start(partial(_change_one, platform, binding)): binding for binding in todo}
-        for count, future in enumerate(as_completed(waiting), 1):
-            result = future.result() if not future.cancelled() else _not_tried(waiting[future])
-            results[result.number] = result
-            if isinstance(result.problem, Denied):
-                _cancel(waiting)
-            if len(todo) > 1 and (count * _REPORTS) // len(todo) != ((count - 1) * _REPORTS) // len(todo):
-                report(StepProgress(_KEY, count, len(todo)))
+        writer = NumberWriter(platform, pool, partial(_show_progress, report, len(todo)))
+        for _ in range(_ROUNDS):
+            for result in writer.write(todo):
+                results[result.number] = result
+            todo = []
+            for binding, now in writer.take_moved():
+                anew = redecide(binding, now)
+                if anew.verdict is Verdict.CHANGE:
+                    todo.append(anew)
+                else:
+                    results[binding.number] = _leave(anew) if anew.refusal else _found(anew)
+            unasked = [anew for anew in todo if anew.consent]
+            problem = _ask(unasked, agree)
+            if problem:
+                results |= {anew.number: _leave(anew, problem) for anew in unasked}
+                todo = [anew for anew in todo if not anew.consent]
+            if not todo:
+                break
+            remember(todo)
+        results |= {binding.number: _leave(binding) for binding in todo}
     changed = sum(result.outcome is Outcome.CHANGED for result in results.values())
     if changed:
-        report(StepDone(_KEY, f"{changed} {'number' if changed == 1 else 'numbers'} {done}"))
+        report(StepDone(_KEY, f"{_count(changed)} {done}"))
     return tuple(results.values())
 
 
-def _change_one(platform: Platform, binding: Binding) -> NumberResult:
-    if binding.owned is None or binding.wanted is None:
-        raise ValueError(f"undecided: {binding.number}")
-    try:
-        now = platform.update_number(binding.owned.sid, binding.wanted, binding.fields)
-    except Locked:
-        raise
-    except DeployError as problem:
-        return NumberResult(binding.number, Outcome.FAILED, binding.before, None, problem)
-    doubt = _judge(now, binding.wanted)
-    outcome = Outcome.FAILED if doubt else Outcome.CHANGED
-    return NumberResult(binding.number, outcome, binding.before, now.settings, doubt)
+def _count(count: int) -> str:
+    return f"{count} {'number' if count == 1 else 'numbers'}"
 
 
-def _judge(now: IncomingNumber, wanted: NumberSettings) -> DeployError | None:
-    """Return an error if Twilio took the change and yet shows another; its answer is the only proof there is."""
-    left = set(differing(now.settings, wanted))
-    if not wanted.voice_fallback_url:
-        # A method for no URL means nothing; Twilio may well reset it.
-        left.discard("voice_fallback_method")
-    if not left:
-        return None
-    return ApiProblem(
-        f"{now.number} does not have what it was given",
-        why=f"Twilio accepted the change but shows {describe(now.settings)} ({', '.join(sorted(left))})",
-        fix="run the command again, and look at the number in the Twilio Console",
+def _show_progress(report: Report, total: int, count: int) -> None:
+    if total > 1 and (count * _REPORTS) // total != ((count - 1) * _REPORTS) // total:
+        report(StepProgress(_KEY, count, total))
+
+
+def _ask(bindings: Sequence[Binding], agree: Agree) -> DeployError | None:
+    """Ask for consent to numbers that somebody has changed meanwhile; returns why it was not given."""
+    if bindings:
+        try:
+            agree(bindings)
+        except DeployError as problem:
+            return problem
+    return None
+
+
+def _found(binding: Binding) -> NumberResult:
+    return NumberResult(binding.number, Outcome.UNCHANGED, binding.before, binding.before)
+
+
+def _leave(binding: Binding, unasked: DeployError | None = None) -> NumberResult:
+    """Return that a number is left as somebody has made it meanwhile, and why."""
+    now = describe(binding.before) if binding.before else "nothing"
+    why = f"it has {now} now"
+    if binding.refusal:
+        why = binding.refusal.why
+    elif unasked:
+        why = f"{why}; {unasked.what}"
+    problem = DeployError(
+        f"{binding.number} was changed by somebody else meanwhile and is left as it is",
+        why=why,
+        fix="run the command again; `--yes` agrees to take over a number that is in use",
     )
-
-
-def _not_tried(binding: Binding) -> NumberResult:
-    return NumberResult(binding.number, Outcome.NOT_TRIED, binding.before, binding.before)
-
-
-def _cancel(futures: dict[Future[NumberResult], Binding]) -> None:
-    for future in futures:
-        future.cancel()
+    return NumberResult(binding.number, Outcome.LEFT, binding.before, binding.before, problem)
 
 
 def _require_decided(bindings: Sequence[Binding]) -> None:

@@ -7,12 +7,13 @@ the lock, for the first look may be minutes old by the time somebody has agreed.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.apply import Deployer, Outcome
 from ga_deploy.engine.binder import make_binder
+from ga_deploy.engine.bindings import to_changes
 from ga_deploy.engine.builds import find_missing
 from ga_deploy.engine.diff import diff, is_recorded
 from ga_deploy.engine.guard import Unleased
@@ -84,7 +85,10 @@ def deploy(session: Session, *, agree: Callable[[Plan], None], saved: Mapping[st
             return Deployed(second.plan, second.observed, None)
         if second.plan.to_json() != first.plan.to_json():
             agree(second.plan)
-        deployer = Deployer(session, pool, second.snapshot, second.plan, second.binder, second.keeper)
+        plan = second.plan
+        # Numbers that somebody changes during the build are asked for as a plan of their own.
+        binder = replace(second.binder, agree=lambda moved: agree(replace(plan, changes=to_changes(moved))))
+        deployer = Deployer(session, pool, second.snapshot, plan, binder, second.keeper)
         return Deployed(second.plan, second.observed, deployer.run())
 
 

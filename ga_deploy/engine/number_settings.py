@@ -95,6 +95,12 @@ def reaches(settings: NumberSettings, target: NumberTarget | None, recorded: Rem
     return target is not None and target.reaches_us(settings.voice_url)
 
 
+def reached(settings: NumberSettings) -> tuple[str, str, str, str]:
+    """Return what decides where a call to a number goes: trunk, application, URL and method."""
+    method = settings.voice_method if settings.voice_url else ""
+    return settings.trunk_sid, settings.voice_application_sid, settings.voice_url, method
+
+
 def describe(settings: NumberSettings) -> str:
     """Return in one phrase what a call to a number with these settings reaches."""
     if settings.trunk_sid:

@@ -6,13 +6,23 @@ Nothing is written before everything is known to be allowed; what matters is rea
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.assets import is_served
-from ga_deploy.engine.binding_steps import NumberResult, Outcome, bind_numbers, restore_numbers
-from ga_deploy.engine.bindings import Binding, Verdict, plan_bindings, plan_restorations, refuse
+from ga_deploy.engine.binding_steps import bind_numbers, restore_numbers
+from ga_deploy.engine.bindings import (
+    Binding,
+    Verdict,
+    plan_anew,
+    plan_bindings,
+    plan_restorations,
+    refuse,
+    restore_anew,
+)
 from ga_deploy.engine.check import ask_patiently, check_flow
 from ga_deploy.engine.locking import hold
+from ga_deploy.engine.number_writer import NumberResult, Outcome
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.snapshot import Scope, take_snapshot
 from ga_deploy.errors import DeployError
@@ -21,6 +31,7 @@ from ga_deploy.events import StepDone, StepStarted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ga_deploy.engine.binding_steps import Redecide
     from ga_deploy.engine.number_settings import NumberTarget
     from ga_deploy.engine.session import Session
     from ga_deploy.engine.snapshot import Snapshot
@@ -54,7 +65,14 @@ def bind(
             _require_answer(session, moved)
         decided = _decide_bindings(session, fresh, wishes, moved, force=force)
         _ask([binding for binding in decided if binding.consent not in agreed], agree)
-        return bind_numbers(session.platform, decided, session.numbers, report=session.report)
+        return bind_numbers(
+            session.platform,
+            decided,
+            session.numbers,
+            redecide=lambda binding, now: plan_anew(binding, now, moved, fresh.recorded, force=force),
+            agree=agree,
+            report=session.report,
+        )
 
 
 @dataclass(frozen=True)
@@ -71,15 +89,16 @@ def unbind(session: Session, numbers: Sequence[str] | None, *, force: bool) -> R
     Left as they are: numbers that were pointed elsewhere since (unless `force`), and those that the account no longer
     owns. Raises DeployError, nothing changed, if one of `numbers` is not recorded.
     """
-    decided = _decide_restorations(session, numbers, force=force)
+    decided, _ = _decide_restorations(session, numbers, force=force)
     if not any(binding.verdict is not Verdict.REFUSED for binding in decided):
         return Restored((), decided)
     with hold(session):
-        decided = _decide_restorations(session, numbers, force=force)
+        decided, redecide = _decide_restorations(session, numbers, force=force)
         results = restore_numbers(
             session.platform,
             [binding for binding in decided if binding.verdict is not Verdict.REFUSED],
             session.numbers,
+            redecide=redecide,
             report=session.report,
         )
     return Restored(results, tuple(binding for binding in decided if binding.verdict is Verdict.REFUSED))
@@ -141,14 +160,16 @@ def _decide_bindings(
     return decided
 
 
-def _decide_restorations(session: Session, numbers: Sequence[str] | None, *, force: bool) -> tuple[Binding, ...]:
+def _decide_restorations(
+    session: Session, numbers: Sequence[str] | None, *, force: bool
+) -> tuple[tuple[Binding, ...], Redecide]:
     snapshot = _look(session, numbers)
     recorded = snapshot.recorded
     asked = sorted(recorded) if numbers is None else list(numbers)
     target = snapshot.find_number_target(session.desired.engage_path)
     decided = plan_restorations(asked, snapshot.numbers, target, recorded, force=force)
     refuse([binding for binding in decided if binding.number not in recorded])
-    return decided
+    return decided, partial(restore_anew, target=target, recorded=recorded)
 
 
 def _ask(bindings: Sequence[Binding], agree: Callable[[Sequence[Binding]], None]) -> None:

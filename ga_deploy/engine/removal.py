@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.engine.assets import our_live_assets
 from ga_deploy.engine.binding_steps import restore_numbers
-from ga_deploy.engine.bindings import Binding, Verdict, plan_restorations
+from ga_deploy.engine.bindings import Binding, Verdict, plan_restorations, restore_anew
 from ga_deploy.engine.builds import make_build
 from ga_deploy.engine.diff import compose_build
 from ga_deploy.engine.number_settings import NumberTarget
+from ga_deploy.engine.number_writer import NumberResult, Outcome
 from ga_deploy.engine.our_flows import remove_flow
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, MADE_BY, SWITCHES, Ownership
 from ga_deploy.engine.parallel import open_pool
@@ -28,7 +29,6 @@ from ga_deploy.events import StepDone, StepStarted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ga_deploy.engine.binding_steps import NumberResult
     from ga_deploy.engine.number_records import RememberedNumber
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.session import Session
@@ -82,6 +82,7 @@ class Removal:
     clears_record: bool
     flows: tuple[OurFlow, ...]
     stays: tuple[str, ...]
+    number_target: NumberTarget | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -186,6 +187,7 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
         and all(release.function_set == desired.function_set for release in around.releases),
         flows=around.flows,
         stays=tuple(stays),
+        number_target=number_target,
     )
 
 
@@ -313,10 +315,15 @@ def _compose_without_us(desired: Desired, observed: Observed) -> BuildRecipe:
 def _give_back_numbers(session: Session, removal: Removal) -> None:
     if not removal.restorations:
         return
+    recorded = session.numbers.recall()
     results: tuple[NumberResult, ...] = restore_numbers(
-        session.platform, removal.restorations, session.numbers, report=session.report
+        session.platform,
+        removal.restorations,
+        session.numbers,
+        redecide=partial(restore_anew, target=removal.number_target, recorded=recorded),
+        report=session.report,
     )
-    failed = [result for result in results if result.problem is not None]
+    failed = [result for result in results if result.outcome in {Outcome.FAILED, Outcome.NOT_TRIED}]
     if failed:
         told = "\n".join(f"{result.number}: {result.problem.what if result.problem else ''}" for result in failed)
         raise DeployError(

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """One JSON object of an answer. `server_time` is the moment of the answer by Twilio's clock (epoch), if it said."""
+    """One JSON object of an answer. `server_time` is the moment of the answer by Twilio's clock (epoch), if it said.
+
+    `received` is that moment by the transport's own clock.
+    """
 
     fields: Mapping[str, object] = field(repr=False)
     request_id: str | None = None
     asked: str = ""
     server_time: float | None = None
+    received: float = 0.0
 
     def text(self, name: str) -> str:
         """Return a field that must be a text."""
@@ -64,7 +68,7 @@ class Answer:
         value = self.fields.get(name)
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise self.unreadable(name, "a list of objects", value)
-        return [Answer(item, self.request_id, self.asked, self.server_time) for item in value]
+        return [Answer(item, self.request_id, self.asked, self.server_time, self.received) for item in value]
 
     def moment(self, name: str) -> datetime | None:
         """Return an ISO 8601 field as an aware time; None when it is null, absent or not such a time."""

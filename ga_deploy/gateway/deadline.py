@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
 
+from ga_deploy.errors import Outdated
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
@@ -42,6 +44,27 @@ def checked_before_sending(check: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         _CHECK.reset(token)
+
+
+# The moment after which this thread sends nothing more, by the transport's clock.
+_NOT_AFTER: ContextVar[float | None] = ContextVar("not_after", default=None)
+
+
+@contextmanager
+def sent_before(moment: float | None) -> Iterator[None]:
+    """Let requests of this thread be refused with Outdated once `moment` is over, their repeats included."""
+    token = _NOT_AFTER.set(moment)
+    try:
+        yield
+    finally:
+        _NOT_AFTER.reset(token)
+
+
+def refuse_outdated(now: float) -> None:
+    """Raise Outdated if this thread's request comes too late."""
+    moment = _NOT_AFTER.get()
+    if moment is not None and now > moment:
+        raise Outdated("what was read is too old to write on", why="it was read too long ago", fix="read it again")
 
 
 @contextmanager

@@ -188,7 +188,9 @@ class TwilioHttp:
         if not isinstance(response, CheckedResponse):
             raise TypeError("an answer that did not come through the transport")
         reply = response.reply
-        answer = Answer(response.fields, reply.request_id, describe_request(method, path), reply.server_time)
+        answer = Answer(
+            response.fields, reply.request_id, describe_request(method, path), reply.server_time, reply.received
+        )
         for account_sid in _accounts_of(response.fields):
             if account_sid != self.account_sid:
                 raise self._other_account(account_sid, reply)

@@ -9,6 +9,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from ga_deploy.gateway.deadline import sent_before
 from ga_deploy.gateway.endpoints import Product
 from ga_deploy.model import IncomingNumber, NumberSettings, NumberSid, SettingName
 
@@ -70,16 +71,23 @@ class NumberCalls:
         return read_number(self._http.get(Product.API, self._number_path(sid)))
 
     def update_number(
-        self, sid: NumberSid, settings: NumberSettings, fields: Collection[SettingName]
+        self,
+        sid: NumberSid,
+        settings: NumberSettings,
+        fields: Collection[SettingName],
+        *,
+        not_after: float | None = None,
     ) -> IncomingNumber:
         """Set the named voice settings of a number, and only those; returns the number as Twilio now has it.
 
+        `not_after` (compare `IncomingNumber.read_at`): raises Outdated instead of sending, or repeating, it later.
         Raises ValueError for a SID that is not a number's, and without any field.
         """
         if not fields:
             raise ValueError("nothing to change")
         form = {_FORM_NAMES[name]: getattr(settings, name) for name in sorted(fields)}
-        return read_number(self._http.update(Product.API, self._number_path(sid), form))
+        with sent_before(not_after):
+            return read_number(self._http.update(Product.API, self._number_path(sid), form))
 
     def _list_all(self) -> list[IncomingNumber]:
         answers = self._http.list(Product.API, self._numbers_path(), "incoming_phone_numbers", {"PageSize": PAGE_SIZE})
@@ -104,6 +112,7 @@ def read_number(answer: Answer) -> IncomingNumber:
         friendly_name=answer.text_or("friendly_name"),
         can_voice=bool(capabilities.get("voice", capabilities.get("Voice", False))),
         receives=answer.text_or("voice_receive_mode") or "voice",
+        read_at=answer.received,
         settings=NumberSettings(
             voice_url=answer.text_or("voice_url"),
             voice_method=answer.text_or("voice_method") or "POST",

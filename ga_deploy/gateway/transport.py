@@ -21,7 +21,12 @@ import requests
 import urllib3
 
 from ga_deploy.events import ApiCall
-from ga_deploy.gateway.deadline import PunctualAdapter, checked_before_sending, whole_answer_within
+from ga_deploy.gateway.deadline import (
+    PunctualAdapter,
+    checked_before_sending,
+    refuse_outdated,
+    whole_answer_within,
+)
 from ga_deploy.gateway.failures import Failure, classify, give_up
 from ga_deploy.gateway.gate import Gate
 from ga_deploy.gateway.problems import read_request_id
@@ -70,6 +75,8 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    # When its headers had come, by the transport's clock.
+    received: float = 0.0
 
     @property
     def request_id(self) -> str | None:
@@ -238,8 +245,7 @@ class Transport:
             )
         )
         limit = until - self._clock.monotonic()
-        check = self._guard if request.guarded and request.method != "GET" else lambda: None
-        with checked_before_sending(check), whole_answer_within(lambda: until - self._clock.monotonic()):
+        with checked_before_sending(lambda: self._check(request)), whole_answer_within(lambda: until - self._clock.monotonic()):
             response = self._session.send(
                 prepared,
                 stream=True,
@@ -247,15 +253,22 @@ class Transport:
                 allow_redirects=False,
                 proxies=choose_proxies(prepared.url or request.url),
             )
+        received = self._clock.monotonic()
         try:
             body = self._read(response)
         finally:
             response.close()
         headers = {name.lower(): value for name, value in response.headers.items()}
-        reply = Reply(response.status_code, headers, body)
+        reply = Reply(response.status_code, headers, body, received)
         if reply.server_time is not None:
             self._ahead = reply.server_time - self._clock.wall()
         return reply
+
+    def _check(self, request: Request) -> None:
+        """Raise if the request must not be sent any more: without a lease, or on what was read too long ago."""
+        if request.guarded and request.method != "GET":
+            self._guard()
+        refuse_outdated(self._clock.monotonic())
 
     def _learn_tls(self) -> None:
         """Load whom to trust, once, and only if TLS is spoken: it takes longer than a whole command to the emulator."""
