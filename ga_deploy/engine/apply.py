@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         Environment,
         Flow,
         FunctionSid,
+        IncomingNumber,
         Observed,
         Plan,
         Service,
@@ -100,6 +101,7 @@ class Deployer:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _domain_refused: bool = field(default=False, init=False)
     _documents: dict[str, VersionSid] = field(default_factory=dict, init=False)
+    _readings: Future[dict[str, IncomingNumber] | None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.platform, self.report = self.session.platform, self.session.report
@@ -302,6 +304,9 @@ class Deployer:
         return self.platform.list_deployments(place.service_sid, place.environment_sid, _LATEST_DEPLOYMENTS)
 
     def _check(self, place: ServiceEnvironment, is_pointless: Callable[[], bool] = lambda: False) -> bool:
+        if self._binds:
+            # Beside the check; if that takes longer than a reading is fresh, they are read again.
+            self._readings = self.pool.start(self.binder.read)
         return check_paths(
             self.platform,
             self.pool,
@@ -413,4 +418,5 @@ class Deployer:
             return ()
         if flow and any(wish.to == "flow" for wish in self.desired.numbers):
             check_flow(self.platform, flow)
-        return self.binder.bind(self._find_number_target(place, flow))
+        readings = self._readings.result() if self._readings else None
+        return self.binder.bind(self._find_number_target(place, flow), readings)

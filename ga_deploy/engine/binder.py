@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.binding_steps import bind_numbers
-from ga_deploy.engine.bindings import Binding, Verdict, plan_anew, plan_bindings, refuse, to_changes
+from ga_deploy.engine.bindings import Binding, Verdict, plan_bindings, refuse, to_changes
+from ga_deploy.engine.bindings_anew import plan_anew
 from ga_deploy.engine.number_records import RememberedNumber
 from ga_deploy.engine.number_writer import NumberResult, Outcome
-from ga_deploy.errors import DeployError
+from ga_deploy.errors import ApiProblem, DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -58,8 +59,17 @@ class Binder:
             if binding.owned and binding.wanted and binding.verdict is Verdict.CHANGE and not binding.is_ours
         )
 
-    def bind(self, target: NumberTarget) -> tuple[NumberResult, ...]:
-        """Point the numbers; one that fails does not stop the others."""
+    def read(self) -> dict[str, IncomingNumber] | None:
+        """Read the numbers again; None if that fails, and nobody has to know: they are read once more then."""
+        try:
+            return self.platform.list_numbers([wish.number for wish in self.desired.numbers])
+        except ApiProblem:
+            return None
+
+    def bind(
+        self, target: NumberTarget, readings: Mapping[str, IncomingNumber] | None = None
+    ) -> tuple[NumberResult, ...]:
+        """Point the numbers; one that fails does not stop the others. `readings` is what `read` gave just now."""
         return bind_numbers(
             self.platform,
             self.decide(target),
@@ -67,6 +77,7 @@ class Binder:
             redecide=lambda binding, now: plan_anew(binding, now, target, self.recorded),
             agree=self.agree,
             report=self.report,
+            readings=readings,
         )
 
 

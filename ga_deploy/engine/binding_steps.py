@@ -15,7 +15,7 @@ from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepProgress, StepStarted, ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ga_deploy.engine.number_records import NumberRecord
     from ga_deploy.engine.platform import Platform
@@ -46,13 +46,15 @@ def bind_numbers(
     redecide: Redecide,
     agree: Agree,
     report: Report = ignore,
+    readings: Mapping[str, IncomingNumber] | None = None,
 ) -> tuple[NumberResult, ...]:
     """Point numbers at us; what each had is recorded before the first is changed. One result a binding, in order.
 
     A number that was changed since it was decided on is decided on anew with `redecide`, and asked for with `agree` if
     it is in use; without consent it is left as it is. A number that fails does not stop the others, but for
     credentials that are refused: then the rest is not tried.
-    Raises if the record cannot be written; nothing is changed then.
+    `readings` are numbers that were read a moment ago, which saves reading them while they are fresh. Raises if the
+    record cannot be written; nothing is changed then.
     """
     _require_decided(bindings)
     remember_numbers(bindings, record)
@@ -63,6 +65,7 @@ def bind_numbers(
         report,
         ("Binding", "bound"),
         agree=agree,
+        readings=readings,
         remember=lambda moved: remember_numbers(moved, record),
     )
 
@@ -113,6 +116,7 @@ def _change(
     words: tuple[str, str],
     *,
     agree: Agree = _take_for_granted,
+    readings: Mapping[str, IncomingNumber] | None = None,
     remember: Callable[[Sequence[Binding]], None] = lambda bindings: None,
 ) -> tuple[NumberResult, ...]:
     """Change what was decided, each number only while it is as it was at the decision.
@@ -128,20 +132,12 @@ def _change(
     with open_pool() as pool:
         writer = NumberWriter(platform, pool, partial(_show_progress, report, len(todo)))
         for _ in range(_ROUNDS):
-            for result in writer.write(todo):
+            for result in writer.write(todo, readings):
                 results[result.number] = result
-            todo = []
-            for binding, now in writer.take_moved():
-                anew = redecide(binding, now)
-                if anew.verdict is Verdict.CHANGE:
-                    todo.append(anew)
-                else:
-                    results[binding.number] = _leave(anew) if anew.refusal else _found(anew)
-            unasked = [anew for anew in todo if anew.consent]
-            problem = _ask(unasked, agree)
-            if problem:
-                results |= {anew.number: _leave(anew, problem) for anew in unasked}
-                todo = [anew for anew in todo if not anew.consent]
+            anew = [redecide(binding, now) for binding, now in writer.take_moved()]
+            settled, todo = _settle(anew, agree)
+            results |= {result.number: result for result in settled}
+            readings = None
             if not todo:
                 break
             remember(todo)
@@ -161,14 +157,18 @@ def _show_progress(report: Report, total: int, count: int) -> None:
         report(StepProgress(_KEY, count, total))
 
 
-def _ask(bindings: Sequence[Binding], agree: Agree) -> DeployError | None:
-    """Ask for consent to numbers that somebody has changed meanwhile; returns why it was not given."""
-    if bindings:
-        try:
-            agree(bindings)
-        except DeployError as problem:
-            return problem
-    return None
+def _settle(decided: Sequence[Binding], agree: Agree) -> tuple[list[NumberResult], list[Binding]]:
+    """Return results for numbers that stay as somebody has made them, and those that are still to be changed."""
+    todo = [binding for binding in decided if binding.verdict is Verdict.CHANGE]
+    results = [_leave(b) if b.refusal else _found(b) for b in decided if b not in todo]
+    in_use = [binding for binding in todo if binding.consent]
+    if not in_use:
+        return results, todo
+    try:
+        agree(in_use)
+    except DeployError as problem:
+        return [*results, *(_leave(b, problem) for b in in_use)], [b for b in todo if b not in in_use]
+    return results, todo
 
 
 def _found(binding: Binding) -> NumberResult:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.number_settings import NumberTarget, describe, differing, is_real, reached, reaches, show_settings
+from ga_deploy.engine.number_settings import NumberTarget, describe, differing, is_real, reaches, show_settings
 from ga_deploy.errors import Finding, Refused
 from ga_deploy.model import Action, Change, IncomingNumber, NumberSettings, NumberWish, Reason
 
@@ -110,32 +110,6 @@ def _plan_binding(
     )
 
 
-def plan_anew(
-    binding: Binding,
-    now: IncomingNumber | None,
-    target: NumberTarget,
-    recorded: Mapping[str, RememberedNumber],
-    *,
-    force: bool = False,
-) -> Binding:
-    """Decide again about a number that was changed since `binding`.
-
-    If it is in use it needs consent, unless calls to it go where they went then. `now` is what the number is (None: the
-    account has it no longer).
-    """
-    if binding.wish is None:
-        raise ValueError(f"no wish: {binding.number}")
-    owned = {} if now is None else {binding.number: now}
-    [anew] = plan_bindings([binding.wish], owned, target, recorded, force=force)
-    if now is not None and binding.owned is not None and reached(now.settings) == reached(binding.owned.settings):
-        # Consent was given already, or not needed.
-        return replace(anew, consent="")
-    if now is not None and anew.refusal is None and (now.settings.trunk_sid or now.settings.voice_application_sid):
-        # `--force` was for the trunk or application that was there, not for one that somebody has put there since.
-        return replace(anew, consent=f"{binding.number} is in use: it is on {describe(now.settings)}")
-    return anew
-
-
 def plan_restorations(
     numbers: Sequence[str],
     owned: Mapping[str, IncomingNumber],
@@ -184,21 +158,6 @@ def _plan_restoration(
         fields=fields,
         is_ours=True,
     )
-
-
-def restore_anew(
-    binding: Binding,
-    now: IncomingNumber | None,
-    *,
-    target: NumberTarget | None,
-    recorded: Mapping[str, RememberedNumber],
-) -> Binding:
-    """Decide about giving a number back again that was changed since `binding`; what is somebody's by now is left.
-
-    `force`, if it was given, was for what the number had then.
-    """
-    [anew] = plan_restorations([binding.number], {} if now is None else {binding.number: now}, target, recorded)
-    return anew
 
 
 def refuse(bindings: Sequence[Binding]) -> None:

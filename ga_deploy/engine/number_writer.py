@@ -61,14 +61,18 @@ class NumberWriter:
         # Numbers whose change was sent once, and whose answer may have been lost.
         self._sent: set[str] = set()
 
-    def write(self, bindings: Sequence[Binding]) -> Iterable[NumberResult]:
+    def write(
+        self, bindings: Sequence[Binding], readings: Mapping[str, IncomingNumber] | None = None
+    ) -> Iterable[NumberResult]:
         """Yield a result for each number but those that have changed since, which `take_moved` gives.
 
-        After credentials were refused the rest is not tried.
+        `readings` are numbers that were read just now: they count as long as they are fresh. After credentials were
+        refused the rest is not tried.
         """
         pending, by_list = list(bindings), len(bindings) > _FEW
         while pending:
-            readings = self._platform.list_numbers(None) if by_list else None
+            if readings is None and by_list:
+                readings = self._platform.list_numbers(None)
             late: list[Binding] = []
             for binding, result in self._write_all(pending, readings):
                 if result is None:
@@ -80,7 +84,7 @@ class NumberWriter:
             # A list of many pages may be old before it has come to its end.
             pages = -(-len(readings) // _PAGE) if readings else 0
             by_list = by_list and len(pending) - len(late) > pages
-            pending = late
+            pending, readings = late, None
 
     def take_moved(self) -> list[tuple[Binding, IncomingNumber | None]]:
         """Return the numbers that are not as they were decided on, with what they are now (None: gone)."""

@@ -14,12 +14,11 @@ from ga_deploy.engine.binding_steps import bind_numbers, restore_numbers
 from ga_deploy.engine.bindings import (
     Binding,
     Verdict,
-    plan_anew,
     plan_bindings,
     plan_restorations,
     refuse,
-    restore_anew,
 )
+from ga_deploy.engine.bindings_anew import plan_anew, restore_anew
 from ga_deploy.engine.check import ask_patiently, check_flow
 from ga_deploy.engine.locking import hold
 from ga_deploy.engine.number_writer import NumberResult, Outcome

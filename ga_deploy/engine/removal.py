@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.engine.assets import our_live_assets
 from ga_deploy.engine.binding_steps import restore_numbers
-from ga_deploy.engine.bindings import Binding, Verdict, plan_restorations, restore_anew
+from ga_deploy.engine.bindings import Binding, Verdict, plan_restorations
+from ga_deploy.engine.bindings_anew import restore_anew
 from ga_deploy.engine.builds import make_build
 from ga_deploy.engine.diff import compose_build
 from ga_deploy.engine.number_settings import NumberTarget
