@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.binding_steps import bind_numbers
@@ -36,14 +36,17 @@ class Binder:
     memory: NumberRecord
     report: Report
     agree: Agree
+    others: Mapping[str, Sequence[RememberedNumber]] = field(default_factory=dict)
 
     def decide(self, target: NumberTarget) -> tuple[Binding, ...]:
         """Return what is to happen to each number; raises `DeployError` if one may not be bound."""
-        decided = plan_bindings(self.desired.numbers, self.owned, target, self.recorded)
+        decided = plan_bindings(self.desired.numbers, self.owned, target, self.recorded, others=self.others)
         if any(binding.owned is None for binding in decided):
             # For the hint alone: which numbers there are that look like the one that is not.
             known = list(self.platform.list_numbers(None))
-            decided = plan_bindings(self.desired.numbers, self.owned, target, self.recorded, known=known)
+            decided = plan_bindings(
+                self.desired.numbers, self.owned, target, self.recorded, known=known, others=self.others
+            )
         refuse(decided)
         return decided
 
@@ -74,7 +77,7 @@ class Binder:
             self.platform,
             self.decide(target),
             self.memory,
-            redecide=lambda binding, now: plan_anew(binding, now, target, self.recorded),
+            redecide=lambda binding, now: plan_anew(binding, now, target, self.recorded, others=self.others),
             agree=self.agree,
             report=self.report,
             readings=readings,
@@ -98,6 +101,7 @@ def make_binder(session: Session, snapshot: Snapshot, agree: Agree = _refuse_all
         memory=_OnceRecord(session.numbers),
         report=session.report,
         agree=agree,
+        others=snapshot.others,
     )
 
 

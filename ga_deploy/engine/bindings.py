@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.account_numbers import find_original
 from ga_deploy.engine.number_settings import NumberTarget, describe, differing, is_real, reaches, show_settings
 from ga_deploy.errors import Finding, Refused
 from ga_deploy.model import Action, Change, IncomingNumber, NumberSettings, NumberWish, Reason
@@ -66,12 +67,18 @@ def plan_bindings(
     *,
     force: bool = False,
     known: Collection[str] = (),
+    others: Mapping[str, Sequence[RememberedNumber]] | None = None,
 ) -> tuple[Binding, ...]:
     """Decide about each wish. `owned`: the account's numbers among them; `recorded`: what is remembered of them.
 
-    `force` takes a number off its trunk or application. `known` are further numbers of the account, for hints.
+    `force` takes a number off its trunk or application. `known` are further numbers of the account, for hints;
+    `others` is what other environments of ours hold.
     """
-    return tuple(_plan_binding(wish, owned, target, recorded.get(wish.number), force, known) for wish in wishes)
+    held = others or {}
+    return tuple(
+        _plan_binding(wish, owned, target, recorded.get(wish.number), force, known, held.get(wish.number, ()))
+        for wish in wishes
+    )
 
 
 def _plan_binding(
@@ -81,6 +88,7 @@ def _plan_binding(
     recorded: RememberedNumber | None,
     force: bool,
     known: Collection[str],
+    others: Sequence[RememberedNumber],
 ) -> Binding:
     number = owned.get(wish.number)
     if number is None:
@@ -94,7 +102,9 @@ def _plan_binding(
     now = number.settings
     is_ours = reaches(now, target, recorded)
     remembered = recorded.before if recorded is not None and is_ours else None
-    wanted = _choose_fallback(wish, now, None if is_ours else now, remembered, target)
+    # Over the URL of another environment of ours the number's own fallback is what it had before that one.
+    foreign = None if is_ours else find_original(now, others) or now
+    wanted = _choose_fallback(wish, now, foreign, remembered, target)
     wanted = replace(wanted, voice_url=url, voice_method="POST", voice_application_sid="", trunk_sid="")
     fields = differing(now, wanted)
     in_use = not is_ours and is_real(now.voice_url) and not now.trunk_sid and not now.voice_application_sid

@@ -9,7 +9,7 @@ from ga_deploy.engine.bindings import Binding, plan_bindings, plan_restorations
 from ga_deploy.engine.number_settings import describe, reached
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ga_deploy.engine.number_records import RememberedNumber
     from ga_deploy.engine.number_settings import NumberTarget
@@ -23,6 +23,7 @@ def plan_anew(
     recorded: Mapping[str, RememberedNumber],
     *,
     force: bool = False,
+    others: Mapping[str, Sequence[RememberedNumber]] | None = None,
 ) -> Binding:
     """Decide again about a number that was changed since `binding`.
 
@@ -32,7 +33,7 @@ def plan_anew(
     if binding.wish is None:
         raise ValueError(f"no wish: {binding.number}")
     owned = {} if now is None else {binding.number: now}
-    [anew] = plan_bindings([binding.wish], owned, target, recorded, force=force)
+    [anew] = plan_bindings([binding.wish], owned, target, recorded, force=force, others=others)
     if now is not None and binding.owned is not None and reached(now.settings) == reached(binding.owned.settings):
         # Consent was given already, or not needed.
         return replace(anew, consent="")

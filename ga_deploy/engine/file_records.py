@@ -29,6 +29,10 @@ class FileRecords:
         self._check = guard
         self._guard = threading.Lock()
 
+    def beside(self, name: str) -> FileRecords:
+        """Return another record in the same folder, under the same guard."""
+        return FileRecords(self._path.with_name(name), self._check)
+
     @property
     def where(self) -> str:
         """The path of the file."""

@@ -1,7 +1,7 @@
 """What numbers had before ga-deploy bound them: remembered before the first change, forgotten once given back.
 
-Kept in the environment's record as items `numbers.000`, `numbers.001`, …, as many numbers to an item as fit: Sync
-counts writes, and a thousand numbers share a few settings.
+Kept as items `PREFIX000`, `PREFIX001`, …, as many numbers to an item as fit: Sync counts writes, and a thousand numbers
+share a few settings. `account_numbers` says where.
 """
 
 from __future__ import annotations
@@ -48,9 +48,10 @@ class NumberRecord(Protocol):
 class ItemNumberRecord:
     """The record of numbers among the items of an environment's record."""
 
-    def __init__(self, records: Records, report: Report = ignore) -> None:
+    def __init__(self, records: Records, report: Report = ignore, *, prefix: str = PREFIX) -> None:
         self._records = records
         self._report = report
+        self._prefix = prefix
 
     def recall(self) -> dict[str, RememberedNumber]:
         """Return everything remembered; what cannot be read is skipped, aloud."""
@@ -74,7 +75,7 @@ class ItemNumberRecord:
                     holders[entry.number] = item
                     break
             else:
-                added = _Item(_free_key(items))
+                added = _Item(_free_key(self._prefix, items))
                 added.add(entry)
                 items.append(added)
                 holders[entry.number] = added
@@ -90,7 +91,7 @@ class ItemNumberRecord:
 
     def _read(self) -> list[_Item]:
         items: list[_Item] = []
-        for stored in self._records.starting_with(PREFIX):
+        for stored in self._records.starting_with(self._prefix):
             try:
                 items.append(_Item(stored.key, _unpack(stored.data)))
             except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -168,9 +169,9 @@ class _Item:
         return len(entry.number) + len(entry.sid) + 10 + (0 if group in self._groups else len(group.encode()) + 60)
 
 
-def _free_key(items: Iterable[_Item]) -> str:
+def _free_key(prefix: str, items: Iterable[_Item]) -> str:
     taken = {item.key for item in items}
-    return next(key for key in (f"{PREFIX}{index:03d}" for index in range(len(taken) + 1)) if key not in taken)
+    return next(key for key in (f"{prefix}{index:03d}" for index in range(len(taken) + 1)) if key not in taken)
 
 
 def _group_key(entry: RememberedNumber) -> str:

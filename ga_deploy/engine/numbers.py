@@ -68,7 +68,9 @@ def bind(
             session.platform,
             decided,
             session.numbers,
-            redecide=lambda binding, now: plan_anew(binding, now, moved, fresh.recorded, force=force),
+            redecide=lambda binding, now: plan_anew(
+                binding, now, moved, fresh.recorded, force=force, others=fresh.others
+            ),
             agree=agree,
             report=session.report,
         )
@@ -150,11 +152,11 @@ def _decide_bindings(
     session: Session, snapshot: Snapshot, wishes: Sequence[NumberWish], target: NumberTarget, *, force: bool
 ) -> tuple[Binding, ...]:
     owned, recorded = snapshot.numbers, snapshot.recorded
-    decided = plan_bindings(wishes, owned, target, recorded, force=force)
+    decided = plan_bindings(wishes, owned, target, recorded, force=force, others=snapshot.others)
     if any(binding.owned is None for binding in decided):
         # For the hint alone: which numbers there are that look like the one that is not.
         known = list(session.platform.list_numbers(None))
-        decided = plan_bindings(wishes, owned, target, recorded, force=force, known=known)
+        decided = plan_bindings(wishes, owned, target, recorded, force=force, known=known, others=snapshot.others)
     refuse(decided)
     return decided
 

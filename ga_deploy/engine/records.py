@@ -5,7 +5,7 @@ The record is a history and a hint. Nothing here decides what is live; without i
 Keys, newest first when sorted backwards:
     unfinished           what a deployment that has not ended was about to make (one item, overwritten)
     release.000012       a release
-    numbers.000          what numbers had before ga-deploy bound them, many to an item
+    numbers.000          what numbers had before ga-deploy bound them, as earlier versions kept it (`account_numbers`)
     bindings.000012.000  the numbers of a release that has too many for its own item
 
 Sync, file, and the fall-back from one to the other are one contract, so they stand together.
@@ -237,6 +237,11 @@ def open_records(platform: Platform, desired: Desired, in_file: FileRecords, *, 
         return in_file
     name = record_name(desired.service_name, desired.environment)
     return ForgivingRecords(SyncRecords(platform, name), in_file, report)
+
+
+def open_account_file(in_file: FileRecords, name: str) -> FileRecords:
+    """Return a record of the whole account beside an environment's file."""
+    return in_file.beside(f"{name}.json")
 
 
 def open_file_records(desired: Desired, folder: Path, guard: Callable[[], None]) -> FileRecords:

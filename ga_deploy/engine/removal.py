@@ -7,7 +7,7 @@ whatever is not ours stays as it is. Long, because deciding and doing are read s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from ga_deploy.engine.bindings import Binding, Verdict, plan_restorations
 from ga_deploy.engine.bindings_anew import restore_anew
 from ga_deploy.engine.builds import make_build
 from ga_deploy.engine.diff import compose_build
-from ga_deploy.engine.number_settings import NumberTarget
+from ga_deploy.engine.number_settings import NumberTarget, reaches
 from ga_deploy.engine.number_writer import NumberResult, Outcome
 from ga_deploy.engine.our_flows import remove_flow
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, MADE_BY, SWITCHES, Ownership
@@ -28,7 +28,7 @@ from ga_deploy.errors import ApiProblem, DeployError, NotFound
 from ga_deploy.events import StepDone, StepStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ga_deploy.engine.number_records import RememberedNumber
     from ga_deploy.engine.parallel import Pool
@@ -57,6 +57,7 @@ class Surroundings:
     recorded: Mapping[str, RememberedNumber]
     flows: tuple[OurFlow, ...]
     releases: tuple[Release, ...]
+    others: Mapping[str, Sequence[RememberedNumber]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Removal:
     flows: tuple[OurFlow, ...]
     stays: tuple[str, ...]
     number_target: NumberTarget | None = None
+    others: Mapping[str, Sequence[RememberedNumber]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -189,6 +191,7 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
         flows=around.flows,
         stays=tuple(stays),
         number_target=number_target,
+        others=around.others,
     )
 
 
@@ -215,9 +218,17 @@ def remove(session: Session) -> Removal:
             report(StepDone("service", f"Deleted service {service.unique_name}"))
         elif service:
             _delete_spares(session, pool, removal)
-        if removal.clears_record and not removal.left_numbers:
+        # What another environment of ours has taken over keeps its original there: this one lets go.
+        taken = [b.number for b in removal.left_numbers if _reaches_another(b, removal.others)]
+        session.numbers.forget(taken)
+        if removal.clears_record and len(taken) == len(removal.left_numbers):
             session.records.clear()
     return removal
+
+
+def _reaches_another(binding: Binding, others: Mapping[str, Sequence[RememberedNumber]]) -> bool:
+    now = binding.before
+    return now is not None and any(reaches(now, None, entry) for entry in others.get(binding.number, ()))
 
 
 def refuse_stranded(removal: Removal) -> None:
@@ -236,6 +247,7 @@ def _look(session: Session, pool: Pool) -> Removal:
         flows=_find_flows(session, snapshot),
         numbers=snapshot.numbers,
         recorded=snapshot.recorded,
+        others=snapshot.others,
         releases=tuple(list_releases(session.records, None, session.report)),
     )
     return plan_removal(session.desired, snapshot.observed, around)

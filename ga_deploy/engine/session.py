@@ -5,19 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.account_numbers import ACCOUNT_RECORD, AccountNumberRecord
 from ga_deploy.engine.builds import BuildTiming
 from ga_deploy.engine.check import CUT_OVER_SECONDS
 from ga_deploy.engine.guard import WriteGuard
 from ga_deploy.engine.lock import LEASE_SECONDS
-from ga_deploy.engine.number_records import ItemNumberRecord, LayeredNumberRecord
-from ga_deploy.engine.records import open_file_records, open_records
+from ga_deploy.engine.number_records import PREFIX, ItemNumberRecord
+from ga_deploy.engine.records import (
+    ForgivingRecords,
+    SyncRecords,
+    open_account_file,
+    open_file_records,
+    open_records,
+    record_name,
+)
 from ga_deploy.events import Report, ignore
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ga_deploy.config.schema import Config
-    from ga_deploy.engine.number_records import NumberRecord
+    from ga_deploy.engine.file_records import FileRecords
+    from ga_deploy.engine.number_records import RememberedNumber
     from ga_deploy.engine.platform import Platform
     from ga_deploy.engine.records import Records
     from ga_deploy.model import Desired
@@ -36,7 +46,7 @@ class Session:
     platform: Platform
     desired: Desired
     records: Records
-    numbers: NumberRecord
+    numbers: AccountNumberRecord
     folder: Path
     state: str
     guard: WriteGuard
@@ -73,10 +83,7 @@ def open_session(
     platform.guard_writes(guard.check)
     in_file = open_file_records(desired, folder, guard.check)
     records = open_records(platform, desired, in_file, state=state, report=report)
-    numbers: NumberRecord = ItemNumberRecord(records, report)
-    if state != "local":
-        # A run without access to Sync has left that on this machine.
-        numbers = LayeredNumberRecord(numbers, ItemNumberRecord(in_file))
+    numbers = _open_number_record(platform, desired, in_file, records, state=state, report=report)
     return Session(
         platform=platform,
         desired=desired,
@@ -94,3 +101,41 @@ def open_session(
         command=command,
         flow=flow,
     )
+
+
+def _open_number_record(
+    platform: Platform, desired: Desired, in_file: FileRecords, records: Records, *, state: str, report: Report
+) -> AccountNumberRecord:
+    """Return what is remembered of numbers: in the account's map, in earlier versions' places and on this machine."""
+    holder = f"{desired.service_name}.{desired.environment}"
+    account_file = open_account_file(in_file, ACCOUNT_RECORD)
+    earlier = ItemNumberRecord(in_file)
+    if state == "local":
+        return AccountNumberRecord(account_file, holder, [earlier], report=report)
+    # That there is no access to Sync is told of the environment's own record.
+    shared = ForgivingRecords(SyncRecords(platform, ACCOUNT_RECORD), account_file, ignore)
+
+    def find_strays() -> Mapping[str, Sequence[RememberedNumber]]:
+        return _find_strays(platform, desired)
+
+    return AccountNumberRecord(
+        shared,
+        holder,
+        [earlier, ItemNumberRecord(records, report)],
+        left_in_file=account_file,
+        find_strays=find_strays,
+        report=report,
+    )
+
+
+def _find_strays(platform: Platform, desired: Desired) -> Mapping[str, Sequence[RememberedNumber]]:
+    """Return what earlier versions noted in the records of the service's other environments, by number."""
+    found: dict[str, list[RememberedNumber]] = {}
+    service = platform.find_service(desired.service_name)
+    for environment in platform.list_environments(service.sid) if service else ():
+        if environment.unique_name == desired.environment:
+            continue
+        records = SyncRecords(platform, record_name(desired.service_name, environment.unique_name))
+        for number, entry in ItemNumberRecord(records, prefix=PREFIX).recall().items():
+            found.setdefault(number, []).append(entry)
+    return found

@@ -19,7 +19,7 @@ from ga_deploy.engine.releases import read_record
 from ga_deploy.model import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
     from ga_deploy.engine.number_records import RememberedNumber
@@ -57,6 +57,8 @@ class Snapshot:
     flow: Flow | None = None
     numbers: Mapping[str, IncomingNumber] = field(default_factory=dict)
     recorded: Mapping[str, RememberedNumber] = field(default_factory=dict)
+    # What other environments of ours hold, by number.
+    others: Mapping[str, Sequence[RememberedNumber]] = field(default_factory=dict)
 
     def find_number_target(self, engage_path: str) -> NumberTarget | None:
         """Return where numbers may point now; None while there is no environment."""
@@ -85,7 +87,8 @@ def take_snapshot(
     scope = scope or Scope()
     platform, desired, config = session.platform, session.desired, session.flow
     flow_read = pool.start(lambda: find_flow(platform, config)) if config else None
-    memory_read = pool.start(lambda: _remember(session, scope))
+    others_read = pool.start(session.numbers.recall_others) if _needs_numbers(session, scope) else None
+    memory_read = pool.start(lambda: _remember(session, scope, others_read))
     numbers_read = _start_numbers(session, pool, scope)
     observed = observe(
         session,
@@ -110,7 +113,7 @@ def take_snapshot(
     observed = replace(observed, numbers={number: found for number, found in numbers.items() if number in wanted})
     if scope.contents:
         observed = look_for_left_flows(platform, desired, observed, {flow.sid} if flow else set())
-    return Snapshot(observed, flow, numbers, recorded)
+    return Snapshot(observed, flow, numbers, recorded, others_read.result() if others_read else {})
 
 
 def open_keeper(session: Session, snapshot: Snapshot) -> FlowKeeper | None:
@@ -118,12 +121,20 @@ def open_keeper(session: Session, snapshot: Snapshot) -> FlowKeeper | None:
     return FlowKeeper(session.platform, session.flow, snapshot.flow, session.report) if session.flow else None
 
 
-def _remember(session: Session, scope: Scope) -> tuple[Record, Mapping[str, RememberedNumber]]:
-    """Return what the record says: one reading of it serves both."""
+def _needs_numbers(session: Session, scope: Scope) -> bool:
+    return bool(session.desired.numbers if scope.numbers == "wanted" else scope.numbers)
+
+
+def _remember(
+    session: Session, scope: Scope, others_read: Future[dict[str, tuple[RememberedNumber, ...]]] | None
+) -> tuple[Record, Mapping[str, RememberedNumber]]:
+    """Return what the record says: one reading of each place serves all that is asked of it."""
     records, desired = session.records, session.desired
     record = read_record(records, desired.function_set, session.report) if scope.contents else Record(records.where)
-    is_needed = desired.numbers if scope.numbers == "wanted" else scope.numbers
-    return record, session.numbers.recall() if is_needed else {}
+    if others_read is None:
+        return record, {}
+    others_read.result()
+    return record, session.numbers.recall()
 
 
 def _start_numbers(session: Session, pool: Pool, scope: Scope) -> Future[dict[str, IncomingNumber]] | None:
