@@ -244,8 +244,12 @@ class Transport:
                 auth=request.auth,
             )
         )
-        limit = until - self._clock.monotonic()
-        with checked_before_sending(lambda: self._check(request)), whole_answer_within(lambda: until - self._clock.monotonic()):
+
+        def left() -> float:
+            return until - self._clock.monotonic()
+
+        limit = left()
+        with checked_before_sending(lambda: self._check(request)), whole_answer_within(left):
             response = self._session.send(
                 prepared,
                 stream=True,
