@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from ga_deploy.emulator.npm import NodeTools
-from ga_deploy.emulator.sandbox import allow, find_permission_flags
+
+from ga_deploy.emulator.functions.npm import NodeTools
+from ga_deploy.emulator.functions.sandbox import allow, find_permission_flags
 
 if TYPE_CHECKING:
     from pathlib import Path
