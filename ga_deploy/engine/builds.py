@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.ownership import RUNTIME_HANDLER
 from ga_deploy.errors import ApiProblem, DeployError
 from ga_deploy.events import Report, StepDone, StepProgress, StepStarted, Warned
 
@@ -124,24 +125,37 @@ def _create(
             runtime=recipe.runtime,
         )
 
-    try:
-        return create(recipe.dependencies), recipe.dependencies
-    except ApiProblem as problem:
-        # A build that others made lists the platform's default `twilio` like a dependency of theirs. Should Twilio not
-        # take its own default back, leaving it out brings the default.
-        if problem.status != 400 or not re.search(r"\btwilio@", problem.why + problem.what):
-            raise
-        fewer = {name: version for name, version in recipe.dependencies.items() if name != "twilio"}
-        if len(fewer) == len(recipe.dependencies):
-            raise
-        report(
-            Warned(
-                "the build goes without the live build's version of `twilio`",
-                why=f"Twilio did not accept it: {problem.why or problem.what}; the platform's default is used",
-                fix="set `service.dependencies.twilio` to a published version to choose one",
+    given = dict(recipe.dependencies)
+    while True:
+        try:
+            return create(given), given
+        except ApiProblem as problem:
+            refused = _find_refused(problem, given)
+            if refused is None:
+                raise
+            version = given.pop(refused)
+            report(
+                Warned(
+                    f"the build goes without `{refused}` {version}, which the live build has",
+                    why=f"Twilio did not accept it: {problem.why or problem.what}; the platform's default is used",
+                    fix=_CHOOSE[refused],
+                )
             )
-        )
-        return create(fewer), fewer
+
+
+# A build that others made lists these like dependencies of theirs, whether they asked for them or the platform put its
+# defaults in. Should Twilio not take a version back, leaving it out brings the default.
+_CHOOSE = {
+    "twilio": "set `service.dependencies.twilio` to a published version to choose one",
+    RUNTIME_HANDLER: "test what others have in this service: it runs with another handler now",
+}
+
+
+def _find_refused(problem: ApiProblem, given: Mapping[str, str]) -> str | None:
+    """Return which of the platform's packages Twilio refused, if it was one that the build was given."""
+    told = f"{problem.why} {problem.what}"
+    named = [name for name in _CHOOSE if name in given and re.search(rf"(?<![\w/-]){re.escape(name)}[@`]", told)]
+    return named[0] if named and problem.status == 400 else None
 
 
 def _failed(recipe: BuildRecipe) -> DeployError:

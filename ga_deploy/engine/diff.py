@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.assets import carry_assets, diff_assets, missing_assets, our_live_assets
-from ga_deploy.engine.ownership import DOMAIN_VARIABLE, SWITCHES, Ownership
+from ga_deploy.engine.ownership import DOMAIN_VARIABLE, RUNTIME_HANDLER, SWITCHES, Ownership
 from ga_deploy.engine.releases import digest_variables
 from ga_deploy.model import Action, BuildRecipe, Change, Plan, Reason
 from ga_deploy.redact import Secret, fingerprint
@@ -92,8 +92,11 @@ def compose_build(desired: Desired, observed: Observed) -> BuildRecipe:
         for name, version in owner.live_dependencies.items()
         if name not in desired.dependencies and owner.made_dependency(name, version)
     }
-    carried = {name: version for name, version in owner.sent_dependencies.items() if name not in dropped}
     build = observed.build
+    runtime = desired.runtime or (build.runtime if build else None) or DEFAULT_RUNTIME
+    if build and runtime != build.runtime:
+        dropped.add(RUNTIME_HANDLER)  # each runtime has handlers of its own
+    carried = {name: version for name, version in owner.sent_dependencies.items() if name not in dropped}
     return BuildRecipe(
         upload=upload,
         reuse={path: live[path].version.sid for path in sorted(desired.paths - uploaded)},
@@ -101,7 +104,7 @@ def compose_build(desired: Desired, observed: Observed) -> BuildRecipe:
         foreign=dict(sorted(foreign.items())),
         assets=carry_assets(desired, observed),
         dependencies={**carried, **desired.dependencies},
-        runtime=desired.runtime or (build.runtime if build else None) or DEFAULT_RUNTIME,
+        runtime=runtime,
         upload_assets=missing_assets(desired, observed),
     )
 
@@ -284,6 +287,13 @@ def _diff_dependencies(desired: Desired, owner: Ownership) -> list[Change]:
         else:
             reason = Reason.FOREIGN if name in owner.sent_dependencies else Reason.PLATFORM
             changes.append(Change(address, Action.KEEP, reason, before=before, after=before))
+    if owner.carried_handler:
+        before = {"version": owner.carried_handler}
+        changes.append(
+            Change(f"dependency:{RUNTIME_HANDLER}", Action.KEEP, Reason.FOREIGN, before=before, after=before)
+            if desired.runtime in {None, owner.observed.build.runtime if owner.observed.build else None}
+            else Change(f"dependency:{RUNTIME_HANDLER}", Action.DELETE, Reason.RUNTIME_DIFFERS, before=before)
+        )
     return changes
 
 

@@ -59,6 +59,9 @@ def observe(
     service = platform.find_service(desired.service_name)
     environments = tuple(platform.list_environments(service.sid)) if service else ()
     environment = find_environment(desired, environments)
+    if service and environment is None:
+        environment = _find_unlisted(platform, desired, service.sid, record_read())
+        environments = (*environments, environment) if environment else environments
     if contents and environment is None:
         refuse_taken_suffix(desired, environments)
     assets_read = pool.start(partial(platform.list_assets, service.sid)) if service and inventory else None
@@ -132,6 +135,21 @@ def _find_called_paths(
 def find_environment(desired: Desired, environments: Iterable[Environment]) -> Environment | None:
     """Return the environment of that name; None if there is none."""
     return next((each for each in environments if each.unique_name == desired.environment), None)
+
+
+def _find_unlisted(platform: Platform, desired: Desired, service: ServiceSid, record: Record) -> Environment | None:
+    """Return the environment that the record knows, although the list does not show it: lists lag behind for seconds.
+
+    Without it this would be a first deployment: with every function made a second time.
+    """
+    latest = record.latest
+    if latest is None or latest.service_sid != service:
+        return None
+    try:
+        found = platform.get_environment(service, latest.environment_sid)
+    except NotFound:
+        return None
+    return found if found.unique_name == desired.environment else None
 
 
 def refuse_taken_suffix(desired: Desired, environments: Iterable[Environment]) -> None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from ga_deploy.model import Desired, LiveFunction, Observed
 
-# The platform's handler must never be asked for: its deployable versions are Twilio's private list, not npm's
-# (twilio-labs/serverless-toolkit issues 538, 557, 564).
+# The platform's handler is never asked for by a config: its deployable versions are Twilio's private list, not npm's
+# (twilio-labs/serverless-toolkit issues 538, 557, 564). One that others run with is carried over.
 RUNTIME_HANDLER = "@twilio/runtime-handler"
 DOMAIN_VARIABLE = "DOMAIN_NAME"
 # Ends the friendly name of a service that ga-deploy created: how `destroy` knows, whatever became of the record.
@@ -113,14 +113,44 @@ class Ownership:
         Twilio adds its default `twilio` to every build and lists it like the others (docs: Dependencies). Where the
         record knows what the live build was given, only that is given again, so that the default stays a default.
         """
+        recorded = self._recorded_dependencies
+        if recorded is not None:
+            return recorded
+        handler = self._live_handler
+        if handler is None or self.is_made_by_ga_deploy:
+            return self.live_dependencies
+        return {**self.live_dependencies, RUNTIME_HANDLER: handler}
+
+    @cached_property
+    def is_made_by_ga_deploy(self) -> bool:
+        """Whether nobody but ga-deploy, under any config, has something in the live build.
+
+        Such a build never chose the platform's handler: the one that it lists came by itself.
+        """
+        build = self.observed.build
+        others = [f for f in self.observed.live if f.marked_set is None and not self.is_our_function(f)]
+        assets = [a for a in (build.asset_versions if build else ()) if a.sid not in self.observed.our_assets]
+        return not others and not assets
+
+    @cached_property
+    def carried_handler(self) -> str | None:
+        """The version of the platform's handler that a next build is given, because others run with it."""
+        return self.sent_dependencies.get(RUNTIME_HANDLER)
+
+    @property
+    def _live_handler(self) -> str | None:
+        return self.observed.build.dependencies.get(RUNTIME_HANDLER) if self.observed.build else None
+
+    @property
+    def _recorded_dependencies(self) -> Mapping[str, str] | None:
+        """What the live build was given, where the record knows: it was made by ga-deploy."""
         latest, build = self.observed.record.latest, self.observed.build
         if latest and build and latest.build_sid == build.sid:
             return latest.sent_dependencies
         intent = self.observed.record.intent
-        if intent and intent.sent_dependencies:
-            # A run that was killed after its deployment: the build has what that run sent, and at most the default.
-            sent = intent.sent_dependencies
-            added = {name for name in self.live_dependencies if name not in sent}
-            if added <= {"twilio"} and sent.items() <= self.live_dependencies.items():
-                return sent
-        return self.live_dependencies
+        if not (build and intent and intent.sent_dependencies):
+            return None
+        # A run that was killed after its deployment: the build has what that run sent, and at most the defaults.
+        sent, live = intent.sent_dependencies, build.dependencies
+        added = {name for name in live if name not in sent}
+        return sent if added <= {"twilio", RUNTIME_HANDLER} and sent.items() <= live.items() else None

@@ -166,6 +166,7 @@ class BuildCalls:
             find,
             # The code for a key that exists is not documented.
             finds_after=lambda problem: problem.status in {400, 409},
+            in_list=True,
         )
 
     def update_variable(

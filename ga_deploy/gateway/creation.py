@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from ga_deploy.errors import ApiProblem, Conflict, Unreachable
@@ -26,17 +27,27 @@ def may_have_happened(problem: ApiProblem) -> bool:
     return problem.status >= 500
 
 
+def is_taken(problem: ApiProblem) -> bool:
+    """Tell whether something was refused because it exists. Twilio documents no code for that everywhere."""
+    said = f"{problem.what} {problem.why}"
+    return isinstance(problem, Conflict) or (
+        problem.status == 400 and re.search(r"already|exists|taken", said) is not None
+    )
+
+
 def create_once(
     transport: Transport,
     make: Callable[[], Made],
     find: Callable[[], Made | None],
     *,
     finds_after: Callable[[ApiProblem], bool] = lambda problem: isinstance(problem, Conflict),
+    in_list: bool = False,
 ) -> Made:
     """Return what `make` makes, or, after a lost answer, what `find` finds of it; made again only if nothing is found.
 
     `finds_after` tells after which refusals to look as well (by default 409: it exists already); the refusal is
-    raised if nothing is found.
+    raised if nothing is found. `in_list`: `find` looks into a list, which may lag behind by seconds; what is refused
+    as taken is then looked for again and again, for half a minute or so.
     """
     attempt = 0
     lost_before = False
@@ -52,7 +63,8 @@ def create_once(
                 transport.pause(attempt)
             found = find()
             looks = attempt
-            while found is None and lost_before and isinstance(problem, Conflict) and looks < MOST_LOOKS:
+            is_there = is_taken(problem) if in_list else lost_before and isinstance(problem, Conflict)
+            while found is None and is_there and looks < MOST_LOOKS:
                 looks += 1
                 transport.pause(looks)
                 found = find()

@@ -123,6 +123,7 @@ class ServerlessCalls:
             lambda: read_environment(self._http.create(Product.SERVERLESS, path, form)),
             find,
             finds_after=lambda problem: problem.status in {400, 409},
+            in_list=True,
         )
 
     def delete_environment(self, service: ServiceSid, environment: EnvironmentSid) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ga_deploy.emulator.core.backend import Backend
     from ga_deploy.emulator.core.store import Row
 
+# Tables of Serverless, whose lists may lag behind.
+_LAGGING = {"services", "environments", "containers", "versions", "variables", "builds", "deployments"}
+
 
 def list_rows(
     backend: Backend,
@@ -38,6 +41,8 @@ def list_rows(
     `conditions` further comparisons with `?` and what stands for it.
     """
     window = page_window(call, largest=largest)
+    if backend.rules.list_lag_ms and (table or key) in _LAGGING:
+        conditions = [*conditions, ("created<=?", backend.store.now() - backend.rules.list_lag_ms / 1000)]
     found = backend.store.window(
         table or key,
         window,

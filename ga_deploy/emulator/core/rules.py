@@ -29,6 +29,9 @@ class Rules:
     propagation_ms: int = 0
     # Studio is eventually consistent: a read this soon after a write sees the state before it.
     studio_lag_ms: int = 0
+    # Serverless lists show what was made only after so long (unpublished; seen for seconds after a create). What is
+    # asked for by its name or its SID is there at once.
+    list_lag_ms: int = 0
     # Each request takes so long: half before it is processed, half after.
     latency_ms: float = 0.0
     # More requests of one account at once than this are answered 429 (unpublished at Twilio; None: no limit).
@@ -56,7 +59,7 @@ class Rules:
     runtimes: tuple[str, ...] = ("node20", "node22", "node24")
     default_runtime: str = "node22"
     # Twilio docs, Runtime Handler: the deployable versions are Twilio's own list, not npm's.
-    runtime_handlers: tuple[str, ...] = ("1.3.1", "2.0.1", "2.1.2")
+    runtime_handlers: tuple[str, ...] = ("1.3.0", "1.3.1", "2.0.0", "2.0.1", "2.1.2")
     default_runtime_handler: str = "2.0.1"
     # create-twilio-function pins it; what the platform injects today is unverified.
     default_twilio: str = "5.0.3"
