@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ga_deploy.emulator.faults import Fault
 
+from ga_deploy.emulator.control.faults import Fault
 from tests.emulated.test_deploying import Deployer, set_up
 
 if TYPE_CHECKING:
