@@ -79,11 +79,13 @@ def vary(config: Config, fault: DeploymentFault, hooks: WebHooks | None = None) 
     def change(outcomes: Outcomes) -> Outcomes:
         return _lead_to(hooks, _send_all(outcomes, fault.send_to)) if hooks else _send_all(outcomes, fault.send_to)
 
+    # The time of day is not simulated: the agent is there, unless the scenario says that it is not.
+    agent = {"hours": _NEVER_OPEN if fault.agent_closed else None}
     profiles = {
-        name: profile.model_copy(update={"outcomes": change(profile.outcomes)})
+        name: profile.model_copy(update={"outcomes": change(profile.outcomes), **agent})
         for name, profile in config.profiles.items()
     }
-    changes = {"destinations": destinations, "outcomes": change(config.outcomes), "profiles": profiles}
+    changes = {"destinations": destinations, "outcomes": change(config.outcomes), "profiles": profiles, **agent}
     return config.model_copy(update=changes)
 
 
@@ -170,6 +172,7 @@ class _Variant:
 
     all_closed: bool
     all_open: bool
+    agent_closed: bool
     send_to: str
     broken: tuple[str, ...]
     how: str
@@ -362,7 +365,7 @@ class FunctionStage:
 
 
 def _variant_of(fault: DeploymentFault) -> _Variant:
-    return _Variant(fault.all_closed, fault.all_open, fault.send_to, fault.broken, fault.how)
+    return _Variant(fault.all_closed, fault.all_open, fault.agent_closed, fault.send_to, fault.broken, fault.how)
 
 
 def find_bad_scripts(scenarios: Sequence[Scenario]) -> tuple[Finding, ...]:

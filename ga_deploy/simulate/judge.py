@@ -339,7 +339,9 @@ def _judge_way(record: CallRecord, expected: Expectation, deployment: Deployment
         failings.append(Failing("went", f"the call went {way}, not {' → '.join(expected.went) or 'nowhere'}"))
     if expected.reaches is not None and (record.reached is not None) != expected.reaches:
         failings.append(Failing("went", "nobody took the call" if expected.reaches else "somebody took the call"))
-    if record.ending == "hung-up" and not record.reached and not _was_spoken_to(record, handling):
+    # A machine misses no words.
+    is_person = expected.outcome != "machine"
+    if is_person and record.ending == "hung-up" and not record.reached and not _was_spoken_to(record, handling):
         failings.append(Failing("left_alone", "the caller was hung up on without a word"))
     return failings
 

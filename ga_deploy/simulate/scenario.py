@@ -59,7 +59,8 @@ class CallerScript:
 class DeploymentFault:
     """How the deployment differs from the config in this scenario.
 
-    `all_closed` and `all_open` put every destination outside its hours, or leave the hours away. `broken` names
+    `all_closed` and `all_open` put every destination outside its hours, or leave the hours away; `agent_closed` puts
+    the agent itself outside its hours, which it never is otherwise. `broken` names
     functions (`engage`, `call_complete`, `stream_status`) that do as `how` says. `send_to` makes every ending lead to
     that one destination. `variables` overrides environment variables, e.g. GA_ENABLED.
     """
@@ -68,6 +69,7 @@ class DeploymentFault:
     how: Literal["throws", "hangs", "text", "empty", "json"] = "throws"
     all_closed: bool = False
     all_open: bool = False
+    agent_closed: bool = False
     send_to: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
 

@@ -481,6 +481,7 @@ def _read_deployment(section: _Section) -> DeploymentFault:
         how=section.choice("how", ("throws", "hangs", "text", "empty", "json"), "throws"),  # type: ignore[arg-type]
         all_closed=bool(section.flag("all_closed")),
         all_open=bool(section.flag("all_open")),
+        agent_closed=bool(section.flag("agent_closed")),
         send_to=section.text("send_to"),
         variables=_read_variables(section),
     )
