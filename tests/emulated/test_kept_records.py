@@ -23,10 +23,11 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         yield made
 
 
-def test_a_local_record_that_cannot_be_read_stops_every_command(stage: Deployer) -> None:
+@pytest.mark.parametrize("name", ["*.ui.json", "ga-deploy.numbers.json"], ids=["the environment's", "the account's"])
+def test_a_local_record_that_cannot_be_read_stops_every_command(stage: Deployer, name: str) -> None:
     stage.configure(state="local")
     stage.ok("up")
-    [file] = (stage.folder / ".ga-deploy" / "records").rglob("*.json")
+    [file] = (stage.folder / ".ga-deploy" / "records").rglob(name)
     whole = file.read_text()
     file.write_text(whole[: len(whole) // 2])
     stage.emulator.journal.reset()

@@ -29,14 +29,14 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def settings(stage: Deployer, number: str = NUMBER) -> dict[str, Any]:
-    row = stage.emulator.world.store.one("numbers", phone_number=number)
+    row = stage.emulator.backend.store.one("numbers", phone_number=number)
     assert row is not None
     shown = json.loads(row["settings"])
     return {name: shown[name] or "" for name in ("voice_url", "voice_method", "trunk_sid", "voice_application_sid")}
 
 
 def point(stage: Deployer, number: str = NUMBER, **changes: str) -> None:
-    store = stage.emulator.world.store
+    store = stage.emulator.backend.store
     row = store.one("numbers", phone_number=number)
     assert row is not None
     store.update("numbers", row["seq"], {"settings": json.dumps({**json.loads(row["settings"]), **changes})})

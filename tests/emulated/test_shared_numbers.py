@@ -41,7 +41,7 @@ def test_bound_in_one_then_in_another_then_the_first_is_destroyed(stage: Deploye
     stage.ok("up", "-e", "staging")
     stage.ok("bind-number", NUMBER, "--yes")
     stage.ok("bind-number", NUMBER, "-e", "staging", "--yes")
-    row = stage.emulator.world.store.one("numbers", phone_number=NUMBER)
+    row = stage.emulator.backend.store.one("numbers", phone_number=NUMBER)
     assert row is not None
     assert json.loads(row["settings"])["voice_fallback_url"] == THEIRS, "not the URL of an environment that may go"
     stage.ok("destroy", "--yes")
