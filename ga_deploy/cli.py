@@ -21,7 +21,7 @@ from ga_deploy.streams import OutputLost
 if TYPE_CHECKING:
     from types import FrameType
 
-    from ga_deploy.commands.context import Context
+    from ga_deploy.invocation.context import Context
 
 _FLAGS = {"--local", "--json", "-y", "--yes", "-q", "--quiet", "-v", "--verbose", "--debug", "--no-color", "--version"}
 _WITH_VALUE = {"-c", "--config", "-e", "--env"}
@@ -100,7 +100,7 @@ def _options(
 
 def _context() -> Context:
     if _run.context is None:
-        from ga_deploy.commands.context import Context
+        from ga_deploy.invocation.context import Context
         from ga_deploy.ui import Ui
 
         ui = Ui(as_json=_run.as_json, agreed=_run.agreed, verbosity=_run.verbosity, colour=_run.colour)
@@ -261,7 +261,7 @@ def simulate(
 ) -> None:
     """Play whole calls through the functions on this machine, and judge what the caller went through."""
     from ga_deploy.commands import simulate as command
-    from ga_deploy.commands.simulate_options import Options
+    from ga_deploy.invocation.simulate_options import Options
 
     options = Options(
         tuple(scenarios or ()), every, listed, calls, concurrency, audio, record, report, junit, asapp, flow

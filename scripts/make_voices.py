@@ -18,7 +18,7 @@ from pathlib import Path
 import espeakng_loader
 
 from ga_deploy import g711
-from ga_deploy.simulate.audio import find_speech, resample
+from ga_deploy.simulate.media.audio import find_speech, resample
 
 VOICES = Path(__file__).parents[1] / "ga_deploy" / "simulate" / "voices"
 _RETRIEVE, _UTF8, _RATE, _PEAK_DBFS = 1, 1, 1, -3.0

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import aiohttp
 
-from ga_deploy.simulate.load import ON_TIME_MS, LoadResult, run_load
-from ga_deploy.simulate.media_client import run_stream
-from ga_deploy.simulate.stream import CallerVoice, StreamOptions, StreamOutcome, StreamRequest, Turn, When
+from ga_deploy.simulate.media.client import run_stream
+from ga_deploy.simulate.media.stream import CallerVoice, StreamOptions, StreamOutcome, StreamRequest, Turn, When
+from ga_deploy.simulate.scenario.load import ON_TIME_MS, LoadResult, run_load
 from ga_deploy.simulate.voices import read_voice
 
 MOCK = """

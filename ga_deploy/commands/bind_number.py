@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from ga_deploy.commands.number_list import check_flow, check_profiles, read_arguments, read_number_file
-from ga_deploy.commands.number_report import open_number_session, tell
 from ga_deploy.errors import ExitCode, Usage
+from ga_deploy.invocation.phone_number_args import check_flow, check_profiles, read_arguments, read_number_file
+from ga_deploy.output.number_report import open_number_session, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ga_deploy.commands.context import Context
     from ga_deploy.engine.bindings import Binding
+    from ga_deploy.invocation.context import Context
     from ga_deploy.model import NumberWish
 
 # Numbers in use that are named in the question; the rest are counted.

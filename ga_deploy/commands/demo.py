@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ga_deploy.commands.context import Context
-from ga_deploy.commands.terminable import run_terminable
 from ga_deploy.errors import CallFailed, DeployError, ExitCode
 from ga_deploy.events import StepDone, StepStarted
 from ga_deploy.folders import TemporaryFolder
+from ga_deploy.harness.terminable import run_terminable
+from ga_deploy.invocation.context import Context
 from ga_deploy.ui import Ui
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ga_deploy.events import Event
-    from ga_deploy.simulate.judge import Verdict
-    from ga_deploy.simulate.scenario import Scenario
+    from ga_deploy.simulate.judge.judge import Verdict
+    from ga_deploy.simulate.scenario.scenario import Scenario
 
 NUMBER = "+15550100000"
 # One scenario for every ending there is, in the order in which a reader meets them.
@@ -98,12 +98,12 @@ class _Steps:
 
     def place_calls(self) -> list[Verdict]:
         """Ring the number once for every ending."""
-        from ga_deploy.commands.deployed_stage import DeployedStage
-        from ga_deploy.commands.describe import describe
-        from ga_deploy.commands.stage import FAST
+        from ga_deploy.harness.deployed import DeployedStage
+        from ga_deploy.harness.describe import describe
+        from ga_deploy.harness.functions import FAST
         from ga_deploy.local import AUTH_TOKEN
-        from ga_deploy.simulate.runner import run_scenarios
-        from ga_deploy.simulate.scenario_file import find_scenarios
+        from ga_deploy.simulate.scenario.file import find_scenarios
+        from ga_deploy.simulate.scenario.runner import run_scenarios
 
         config = self._ctx.load()
         stack = self._ctx.stack

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ga_deploy.commands.session import make_session
 from ga_deploy.errors import ExitCode
+from ga_deploy.invocation.session import make_session
 
 if TYPE_CHECKING:
-    from ga_deploy.commands.context import Context
     from ga_deploy.engine.removal import Removal
+    from ga_deploy.invocation.context import Context
 
 
 def run(ctx: Context) -> ExitCode:

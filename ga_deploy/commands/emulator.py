@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from ga_deploy.errors import ExitCode
 
 if TYPE_CHECKING:
-    from ga_deploy.commands.context import Context
+    from ga_deploy.invocation.context import Context
 
 
 def run(ctx: Context, port: int) -> ExitCode:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ga_deploy.commands.session import make_session
 from ga_deploy.engine.flow_steps import (
     detach_flow,
     look_at_flow,
@@ -13,11 +12,12 @@ from ga_deploy.engine.flow_steps import (
     require_enabled,
 )
 from ga_deploy.errors import ExitCode
+from ga_deploy.invocation.session import make_session
 from ga_deploy.studio import draw_mermaid, parse_definition
 
 if TYPE_CHECKING:
-    from ga_deploy.commands.context import Context
     from ga_deploy.engine.flow_steps import FlowLook
+    from ga_deploy.invocation.context import Context
     from ga_deploy.model import Flow
     from ga_deploy.studio import Definition, FlowDiff, Transition
 

@@ -7,14 +7,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ga_deploy.e164 import PATTERN as E164
 from ga_deploy.errors import DeployError, ExitCode, Usage
 from ga_deploy.installation import find_installation
 from ga_deploy.plain_file import read_plain_text
+from ga_deploy.twilio_rules.e164 import PATTERN as E164
 
 if TYPE_CHECKING:
-    from ga_deploy.commands.context import Context
     from ga_deploy.installation import Installation
+    from ga_deploy.invocation.context import Context
     from ga_deploy.ui import Ui
 
 # Reserved for examples, so that nobody is called before a real number stands there.
@@ -120,7 +120,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _own_templates() -> dict[Path, str]:
-    from ga_deploy.commands.own_templates import copies
+    from ga_deploy.render.own_templates import copies
 
     return {Path("templates") / name: text for name, text in copies().items()}
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ga_deploy.commands.plan_text import draw_plan, summarise
-from ga_deploy.commands.session import make_session
 from ga_deploy.errors import DeployError, ExitCode
+from ga_deploy.invocation.session import make_session
+from ga_deploy.output.plan_text import draw_plan, summarise
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.text import Text
 
-    from ga_deploy.commands.context import Context
+    from ga_deploy.invocation.context import Context
     from ga_deploy.model import Desired, Observed
 
 

@@ -10,8 +10,8 @@ from ga_deploy.errors import ExitCode
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ga_deploy.commands.context import Context
     from ga_deploy.config.schema import Config
+    from ga_deploy.invocation.context import Context
 
 
 def run(ctx: Context, out: Path) -> ExitCode:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ga_deploy.errors import ExitCode
 
 if TYPE_CHECKING:
-    from ga_deploy.commands.context import Context
+    from ga_deploy.invocation.context import Context
 
 
 def run(ctx: Context) -> ExitCode:

@@ -17,21 +17,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from ga_deploy.commands.call_results import Calls, report_calls
-from ga_deploy.commands.call_table import Progress
-from ga_deploy.commands.simulate_options import MICROPHONE, Options, check_options, check_outputs
-from ga_deploy.commands.terminable import run_terminable
 from ga_deploy.errors import ConfigInvalid, ExitCode, Terminated, Usage
 from ga_deploy.events import StepDone, StepStarted
 from ga_deploy.folders import TemporaryFolder
+from ga_deploy.harness.terminable import run_terminable
+from ga_deploy.invocation.simulate_options import MICROPHONE, Options, check_options, check_outputs
+from ga_deploy.output.call_results import Calls, report_calls
+from ga_deploy.output.call_table import Progress
 
 if TYPE_CHECKING:
-    from ga_deploy.commands.context import Context
-    from ga_deploy.commands.stage import FunctionStage
     from ga_deploy.config.schema import Config
-    from ga_deploy.simulate.judge import Verdict
-    from ga_deploy.simulate.scenario import Scenario
-    from ga_deploy.simulate.stream import Person
+    from ga_deploy.harness.functions import FunctionStage
+    from ga_deploy.invocation.context import Context
+    from ga_deploy.simulate.judge.judge import Verdict
+    from ga_deploy.simulate.media.stream import Person
+    from ga_deploy.simulate.scenario.scenario import Scenario
     from ga_deploy.ui import Ui
 
 # What runs when no scenario is named: one call for each way a conversation ends.
@@ -46,7 +46,7 @@ def run(ctx: Context, options: Options) -> ExitCode:
 
     A run that is interrupted still gives the verdicts of the calls that ended, and ends with 130 or 143.
     """
-    from ga_deploy.simulate.scenario_file import find_scenarios, list_shipped
+    from ga_deploy.simulate.scenario.file import find_scenarios, list_shipped
 
     check_options(options, local=ctx.local)
     usual = USUAL if options.asapp == "mock" else USUAL[:1]
@@ -139,7 +139,7 @@ def _open_microphone(options: Options) -> Iterator[Person | None]:
     if str(options.audio) != MICROPHONE:
         yield None
         return
-    from ga_deploy.simulate.microphone import Microphone
+    from ga_deploy.simulate.media.microphone import Microphone
 
     with Microphone() as person:
         yield person
@@ -154,11 +154,11 @@ async def _place_calls(
     done: Calls,
 ) -> None:
     """Place the calls; what comes of them goes into `done` as it comes, for the run may be interrupted."""
-    from ga_deploy.commands.stage import FunctionStage, find_bad_scripts
     from ga_deploy.gateway.trust import open_tls_context
+    from ga_deploy.harness.functions import FunctionStage, find_bad_scripts
     from ga_deploy.local import npm_cache
-    from ga_deploy.simulate.names import find_unknown_names
-    from ga_deploy.simulate.runner import expand, run_scenarios, why_left_out
+    from ga_deploy.simulate.scenario.names import find_unknown_names
+    from ga_deploy.simulate.scenario.runner import expand, run_scenarios, why_left_out
 
     config = load_config_of(ctx, options.asapp)
     live = options.asapp == "live"
@@ -260,8 +260,8 @@ class _Waiting:
 
 def _check_voices(ctx: Context, options: Options, scenarios: Sequence[Scenario]) -> None:
     """Read the WAV of `--audio`; warn of a caller's voice in which nobody is to be heard."""
-    from ga_deploy.commands.stage import read_wav_named
-    from ga_deploy.simulate.audio import find_speech
+    from ga_deploy.harness.functions import read_wav_named
+    from ga_deploy.simulate.media.audio import find_speech
 
     given = [] if options.audio is None or str(options.audio) == MICROPHONE else [str(options.audio)]
     spoken = given or sorted({one.caller.says for one in scenarios if one.caller.says and options.audio is None})
@@ -282,8 +282,8 @@ async def _place_load(
     take: Callable[[Verdict], None],
 ) -> tuple[list[Verdict], dict[str, float]]:
     """Place many calls in real time, and say how late this tester itself was."""
-    from ga_deploy.simulate.load import run_load
-    from ga_deploy.simulate.runner import run_scenario
+    from ga_deploy.simulate.scenario.load import run_load
+    from ga_deploy.simulate.scenario.runner import run_scenario
 
     async def place(number: int) -> Verdict:
         start(calls[number])

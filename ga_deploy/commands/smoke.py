@@ -14,8 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import urlencode
 
-from ga_deploy.commands.terminable import run_terminable
 from ga_deploy.errors import CallFailed, ExitCode, Unreachable
+from ga_deploy.harness.terminable import run_terminable
 from ga_deploy.redact import Secret, redact
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from ga_deploy.commands.context import Context
     from ga_deploy.config.schema import Config
     from ga_deploy.gateway import Gateway
-    from ga_deploy.simulate.stream import StreamOutcome
-    from ga_deploy.simulate.twiml import Answer, Element
+    from ga_deploy.invocation.context import Context
+    from ga_deploy.simulate.interpreter.twiml import Answer, Element
+    from ga_deploy.simulate.media.stream import StreamOutcome
 
 T = TypeVar("T")
 
@@ -128,8 +128,8 @@ def _outline(answer: Answer) -> str:
 
 async def _listen(stream: Element, account_sid: str, token: Secret) -> StreamOutcome:
     """Open the stream as Twilio would and hang up after a few seconds."""
-    from ga_deploy.simulate.media_client import run_stream
-    from ga_deploy.simulate.stream import CallerVoice, StreamOptions, StreamRequest
+    from ga_deploy.simulate.media.client import run_stream
+    from ga_deploy.simulate.media.stream import CallerVoice, StreamOptions, StreamRequest
 
     parameters = {noun.get("name"): noun.get("value") for noun in stream.children if noun.name == "Parameter"}
     request = StreamRequest(
@@ -267,7 +267,7 @@ class Smoke:
 
     def _judge_twiml(self, answer: Answer) -> tuple[str, str]:
         """Return what is wrong with the TwiML of engage, and the fix; empty when nothing is."""
-        from ga_deploy.simulate.handshake import check_url
+        from ga_deploy.simulate.media.handshake import check_url
 
         if answer.error:
             return str(answer.error), "see the function's logs"
@@ -319,7 +319,7 @@ class Smoke:
     # -- asking
 
     def _ask(self, name: str, token: Secret, url: str, form: Mapping[str, str]) -> tuple[Answer | None, str]:
-        from ga_deploy.simulate.twiml import read_answer
+        from ga_deploy.simulate.interpreter.twiml import read_answer
 
         got = self._patiently(name, lambda: self.gateway.request_signed(url, form, token), lambda answer: answer.status)
         if got.status >= 400:
@@ -354,13 +354,13 @@ class Smoke:
         return self._began + window - time.monotonic()
 
     def _sign(self, url: str, form: Mapping[str, str], token: Secret) -> str:
-        from ga_deploy.simulate.webhook import sign
+        from ga_deploy.simulate.interpreter.webhook import sign
 
         return sign(token, url, list(form.items()))
 
     def _form(self) -> dict[str, str]:
         """Return what Twilio would send for a call that nobody makes."""
-        from ga_deploy.simulate.plan import CallPlan, list_parameters
+        from ga_deploy.simulate.interpreter.plan import CallPlan, list_parameters
 
         numbers = [entry.number for entry in self.config.phone_numbers]
         plan = CallPlan(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ga_deploy.commands.session import make_session
 from ga_deploy.errors import ExitCode
+from ga_deploy.invocation.session import make_session
 from ga_deploy.redact import MASK
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ga_deploy.commands.context import Context
     from ga_deploy.engine.standing import Standing
+    from ga_deploy.invocation.context import Context
     from ga_deploy.model import Desired
 
 

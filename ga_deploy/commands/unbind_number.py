@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ga_deploy.commands.number_list import read_arguments
-from ga_deploy.commands.number_report import open_number_session, tell
 from ga_deploy.errors import ExitCode, Usage
+from ga_deploy.invocation.phone_number_args import read_arguments
+from ga_deploy.output.number_report import open_number_session, tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ga_deploy.commands.context import Context
+    from ga_deploy.invocation.context import Context
 
 
 def run(ctx: Context, *, numbers: Sequence[str], every: bool, force: bool = False) -> ExitCode:

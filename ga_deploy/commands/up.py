@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ga_deploy.commands.plan_text import draw_plan, summarise
-from ga_deploy.commands.session import make_session
 from ga_deploy.errors import DeployError, ExitCode
+from ga_deploy.invocation.session import make_session
+from ga_deploy.output.plan_text import draw_plan, summarise
 from ga_deploy.plain_file import read_plain_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ga_deploy.commands.context import Context
     from ga_deploy.engine.deployment import Deployed
+    from ga_deploy.invocation.context import Context
     from ga_deploy.model import Desired, Plan
 
 # What is larger is cut off, and so is no plan.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ga_deploy.errors import ConfigInvalid, ExitCode, Finding
 
 if TYPE_CHECKING:
-    from ga_deploy.commands.context import Context
     from ga_deploy.config.schema import Config
+    from ga_deploy.invocation.context import Context
     from ga_deploy.model import Bundle
 
 
@@ -41,9 +41,9 @@ def run(ctx: Context) -> ExitCode:
 
 
 def _check_functions(config: Config) -> tuple[Bundle | None, list[Finding]]:
-    from ga_deploy.commands.own_templates import check_own_templates
     from ga_deploy.lint import find_node, lint
     from ga_deploy.render import render
+    from ga_deploy.render.own_templates import check_own_templates
 
     findings = check_own_templates(config.templates) if config.templates else []
     try:

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
 from ga_deploy.config.scalars import digest, finding, is_made_up, require_text, show
-from ga_deploy.e164 import PATTERN as E164
-from ga_deploy.e164 import is_e164
+from ga_deploy.twilio_rules.e164 import PATTERN as E164
+from ga_deploy.twilio_rules.e164 import is_e164
 
 if TYPE_CHECKING:
     from pydantic_core import PydanticCustomError

@@ -9,15 +9,15 @@ from ga_deploy.config.explain import place_of
 from ga_deploy.config.outcomes import all_outcomes
 from ga_deploy.config.schema import Outcomes
 from ga_deploy.config.steps import Sms
-from ga_deploy.config.tree import Items
 from ga_deploy.errors import Finding
+from ga_deploy.yaml_tree.tree import Items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ga_deploy.config.recording import Recording
     from ga_deploy.config.schema import Language
-    from ga_deploy.config.tree import Keys, Section
+    from ga_deploy.yaml_tree.tree import Keys, Section
 
 
 def check_calling(language: Language, root: Section) -> Iterator[Finding]:

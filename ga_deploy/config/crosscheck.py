@@ -22,19 +22,19 @@ from ga_deploy.config.scalars import show
 from ga_deploy.config.schema import Asapp, Input, Language, Outcomes, Voice, Waiting
 from ga_deploy.config.speech import check_speech
 from ga_deploy.config.steps import Pause, Play, Say, Send, Sms
-from ga_deploy.config.tree import Scalar
 from ga_deploy.config.values import From
 from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.errors import Finding
 from ga_deploy.twilio_rules.speech import estimate_seconds
+from ga_deploy.yaml_tree.tree import Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from ga_deploy.config.schema import Profile
-    from ga_deploy.config.tree import Keys, Section
     from ga_deploy.config.values import Value
+    from ga_deploy.yaml_tree.tree import Keys, Section
 
 # Twilio: name and value of a stream's <Parameter> together have fewer than 500 characters.
 LARGEST_PARAMETER = 500

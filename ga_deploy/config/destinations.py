@@ -19,7 +19,7 @@ from ga_deploy.config.references import Referenced
 from ga_deploy.config.scalars import Choice, SecretText, Text, Truth, Whole, check_each, finding, kind_of, show
 from ga_deploy.config.steps import Notify
 from ga_deploy.config.values import Strict, Value
-from ga_deploy.e164 import PATTERN as E164
+from ga_deploy.twilio_rules.e164 import PATTERN as E164
 
 
 def _caller_id(value: Any) -> Any:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.config.explain import place_of
 from ga_deploy.config.merge import is_null
-from ga_deploy.config.tree import Items, Scalar, Section
 from ga_deploy.errors import Finding, Place
+from ga_deploy.yaml_tree.tree import Items, Scalar, Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

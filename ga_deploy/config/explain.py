@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from ga_deploy.config import destinations, steps, values
 from ga_deploy.config.references import Referenced, names_in
 from ga_deploy.config.scalars import kind_of, show
-from ga_deploy.config.tree import Entry, Items, Keys, Node, Scalar, Section
 from ga_deploy.errors import Finding, Place
+from ga_deploy.yaml_tree.tree import Entry, Items, Keys, Node, Scalar, Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.config.destinations import Destination
     from ga_deploy.config.schema import Language
-    from ga_deploy.config.tree import Keys, Section
+    from ga_deploy.yaml_tree.tree import Keys, Section
 
 
 def check_fallback(language: Language, root: Section) -> Iterator[Finding]:

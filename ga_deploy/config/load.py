@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from ga_deploy.config.composer import read_tree
 from ga_deploy.config.crosscheck import check_language
 from ga_deploy.config.dotenv_file import read_dotenv
 from ga_deploy.config.environments import check_environments, no_such_environment
@@ -18,8 +17,9 @@ from ga_deploy.config.merge import is_null, merge_environment
 from ga_deploy.config.prune import Pruning
 from ga_deploy.config.references import Referenced, Surroundings, Unresolved, resolve
 from ga_deploy.config.schema import Config, Language, SelectedEnvironment
-from ga_deploy.config.tree import Items, Node, Scalar, Section
 from ga_deploy.errors import ConfigInvalid, Finding, Place
+from ga_deploy.yaml_tree.composer import read_tree
+from ga_deploy.yaml_tree.tree import Items, Node, Scalar, Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ga_deploy.config.tree import Entry, Items, Node, Scalar, Section
+from ga_deploy.yaml_tree.tree import Entry, Items, Node, Scalar, Section
 
 # What a profile may say otherwise.
 PROFILE_SECTIONS = ("input", "greeting", "voice", "waiting", "hours", "recording", "outcomes", "asapp")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.config.hours import Hours
     from ga_deploy.config.schema import Language, Step
-    from ga_deploy.config.tree import Section
+    from ga_deploy.yaml_tree.tree import Section
 
 _DAY = 24 * 60
 _WEEK = 7 * _DAY

@@ -9,14 +9,14 @@ from ga_deploy.config.destinations import RedirectDestination, VoicemailDestinat
 from ga_deploy.config.explain import place_of
 from ga_deploy.config.schema import Language, Outcomes
 from ga_deploy.config.steps import Hangup, Send
-from ga_deploy.config.tree import Section
 from ga_deploy.errors import Finding
+from ga_deploy.yaml_tree.tree import Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ga_deploy.config.steps import Step
-    from ga_deploy.config.tree import Keys
+    from ga_deploy.yaml_tree.tree import Keys
 
 
 def check_outcomes(language: Language, root: Section) -> Iterator[Finding]:

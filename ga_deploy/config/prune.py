@@ -12,7 +12,7 @@ from ga_deploy.config.references import Referenced
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from ga_deploy.config.tree import Keys
+    from ga_deploy.yaml_tree.tree import Keys
 
 # Keys that are compared with each other: when one is wrong, nothing is said about the other.
 COMPARED = (("timeout_ms", "budget_ms"), ("api_key", "api_key_secret"), ("attach_to", "after"))

@@ -15,7 +15,7 @@ from ga_deploy.config.scalars import Text, Whole, check_each, finding, kind_of, 
 from ga_deploy.config.values import From, Strict
 
 if TYPE_CHECKING:
-    from ga_deploy.config.tree import Keys
+    from ga_deploy.yaml_tree.tree import Keys
 
 # The functions leave out what is larger, since TaskRouter refuses attributes that are too large or nested too deeply.
 DEEPEST = 5

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ga_deploy.plain_file import read_plain_file
+from ga_deploy.yaml_tree.tree import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,11 +74,6 @@ class Surroundings:
     folder: Path
     stand_in: bool = False
     blind: bool = False
-
-
-def is_whole(text: str) -> bool:
-    """Tell whether a text can be encoded: no half of a surrogate pair, which is also how undecodable bytes come in."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def names_in(value: object) -> tuple[str, ...]:

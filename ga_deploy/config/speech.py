@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ga_deploy.config.schema import Language, Profile, Step
-    from ga_deploy.config.tree import Keys, Section
+    from ga_deploy.yaml_tree.tree import Keys, Section
 
 # The elements that Twilio's page of SSML lists, opened, closed or empty.
 _SSML = re.compile(

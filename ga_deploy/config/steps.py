@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema,
 from ga_deploy.config.addresses import HttpsUrl, check_phone_number
 from ga_deploy.config.scalars import SecretText, Text, Whole, finding, is_made_up, kind_of, pattern, show
 from ga_deploy.config.values import From, Strict
-from ga_deploy.e164 import PATTERN as E164
+from ga_deploy.twilio_rules.e164 import PATTERN as E164
 
 
 class Say(Strict):

@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from ga_deploy.e164 import is_e164
 from ga_deploy.twilio_rules import speech
+from ga_deploy.twilio_rules.e164 import is_e164
 
 if TYPE_CHECKING:
     from ga_deploy.twilio_rules.rows import Element

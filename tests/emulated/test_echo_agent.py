@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ga_deploy.asapp_mock.voice import speak
-from ga_deploy.simulate.media_client import run_stream
-from ga_deploy.simulate.stream import (
+from ga_deploy.simulate.media.client import run_stream
+from ga_deploy.simulate.media.stream import (
     CallerVoice,
     Ending,
     RunningClock,

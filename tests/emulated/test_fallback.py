@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ga_deploy.emulator.control.other_deployer import deploy as foreign_deploy
-from ga_deploy.simulate.twiml import parse_twiml
+from ga_deploy.simulate.interpreter.twiml import parse_twiml
 from ga_deploy.twilio_rules.check import find_breaks
 from tests.emulated.stage import set_up
 from tests.emulated.test_deploying import NUMBER, RECORD, SERVICE, UNDECLARED, Deployer, adopt

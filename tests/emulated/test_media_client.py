@@ -23,9 +23,8 @@ from ga_deploy.asapp_mock.script import Listen, Pause, Report, Say, Script, Step
 from ga_deploy.asapp_mock.server import MockAsapp
 from ga_deploy.asapp_mock.voice import speak
 from ga_deploy.redact import Secret
-from ga_deploy.simulate.leg import record_leg
-from ga_deploy.simulate.media_client import run_stream
-from ga_deploy.simulate.stream import (
+from ga_deploy.simulate.media.client import run_stream
+from ga_deploy.simulate.media.stream import (
     CallerVoice,
     Ending,
     RunningClock,
@@ -37,6 +36,7 @@ from ga_deploy.simulate.stream import (
     Turn,
     When,
 )
+from ga_deploy.simulate.scenario.stream_opener import record_leg
 from tests.emulated.proxy import PrivateCa
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from ga_deploy.asapp_mock.script import Listen, Say, Script
 from ga_deploy.asapp_mock.server import MockAsapp
 from ga_deploy.asapp_mock.voice import speak
 from ga_deploy.errors import DeployError
-from ga_deploy.simulate.audio import find_speech
-from ga_deploy.simulate.media_client import run_stream
-from ga_deploy.simulate.microphone import Microphone
-from ga_deploy.simulate.stream import StreamOptions, StreamOutcome, StreamRequest
+from ga_deploy.simulate.media.audio import find_speech
+from ga_deploy.simulate.media.client import run_stream
+from ga_deploy.simulate.media.microphone import Microphone
+from ga_deploy.simulate.media.stream import StreamOptions, StreamOutcome, StreamRequest
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,10 +14,10 @@ import pytest
 
 from ga_deploy.emulator.functions.npm import NodePackages, NodeTools
 from ga_deploy.redact import Secret
-from ga_deploy.simulate.audio import wav_bytes
-from ga_deploy.simulate.judge import Failing, Verdict, measure
-from ga_deploy.simulate.record import CallRecord, Event, Route, Span, StreamLeg
-from ga_deploy.simulate.report import write_report
+from ga_deploy.simulate.interpreter.record import CallRecord, Event, Route, Span, StreamLeg
+from ga_deploy.simulate.judge.judge import Failing, Verdict, measure
+from ga_deploy.simulate.media.audio import wav_bytes
+from ga_deploy.simulate.report.html import write_report
 
 # One browser for all of these tests, not one a worker.
 pytestmark = pytest.mark.xdist_group("browser")

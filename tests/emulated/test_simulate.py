@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from ga_deploy.commands.stage import FunctionStage
 from ga_deploy.config.load import LocalStandIn, load_config
 from ga_deploy.config.steps import Pause, Say
+from ga_deploy.harness.functions import FunctionStage
 from ga_deploy.local import npm_cache
 from ga_deploy.redact import Secret
-from ga_deploy.simulate.runner import expand, run_scenarios
-from ga_deploy.simulate.scenario_file import find_scenarios, list_shipped
+from ga_deploy.simulate.scenario.file import find_scenarios, list_shipped
+from ga_deploy.simulate.scenario.runner import expand, run_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ga_deploy.config.schema import Config
     from ga_deploy.model import FunctionFile
-    from ga_deploy.simulate.judge import Verdict
+    from ga_deploy.simulate.judge.judge import Verdict
 
 HERE = Path(__file__).parent
 SHIPPED = [path.stem for path in list_shipped()]

@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ga_deploy.commands.deployed_stage import DeployedStage
-from ga_deploy.commands.describe import describe
-from ga_deploy.commands.stage import FAST, FunctionStage
 from ga_deploy.config.load import LocalStandIn, load_config
 from ga_deploy.gateway import Credentials, Endpoints, Gateway
+from ga_deploy.harness.deployed import DeployedStage
+from ga_deploy.harness.describe import describe
+from ga_deploy.harness.functions import FAST, FunctionStage
 from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN, npm_cache, serve_stack
 from ga_deploy.redact import Secret
-from ga_deploy.simulate.runner import expand, run_scenarios
-from ga_deploy.simulate.scenario_file import find_scenarios, list_shipped
+from ga_deploy.simulate.scenario.file import find_scenarios, list_shipped
+from ga_deploy.simulate.scenario.runner import expand, run_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ga_deploy.config.schema import Config
-    from ga_deploy.simulate.judge import Verdict
-    from ga_deploy.simulate.scenario import Scenario
+    from ga_deploy.simulate.judge.judge import Verdict
+    from ga_deploy.simulate.scenario.scenario import Scenario
 
 # The endings, the destinations and the profiles: what differs between the flow and the direct variant.
 USUAL = [

@@ -30,7 +30,7 @@ from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpAnswer,
 from ga_deploy.emulator.functions.npm import NodePackages
 from ga_deploy.redact import Secret
 from ga_deploy.render import render
-from ga_deploy.simulate.twiml import parse_twiml
+from ga_deploy.simulate.interpreter.twiml import parse_twiml
 from ga_deploy.twilio_rules.check import find_breaks
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from ga_deploy.commands.smoke import Smoke
 from ga_deploy.config.load import load_config
 from ga_deploy.gateway import Credentials, Endpoints, Gateway
 from ga_deploy.redact import Secret
-from ga_deploy.simulate.twiml import read_answer
+from ga_deploy.simulate.interpreter.twiml import read_answer
 from tests.unit.config.cases import LOCAL
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from ga_deploy.errors import DeployError
-from ga_deploy.simulate.audio import read_wav
+from ga_deploy.simulate.media.audio import read_wav
 
 _FOLDER = Path(__file__).parent
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ga_deploy.config.merge import merge_environment, overlay, without_nulls
-from ga_deploy.config.tree import Entry, Items, Node, Scalar, Section
 from ga_deploy.errors import Place
+from ga_deploy.yaml_tree.tree import Entry, Items, Node, Scalar, Section
 
 NOWHERE = Place("test")
 NAMES = st.sampled_from(["a", "b", "c", "d"])

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ga_deploy.commands.number_list import judge_number
 from ga_deploy.config.addresses import check_phone_number
-from ga_deploy.e164 import is_e164
+from ga_deploy.invocation.phone_number_args import judge_number
+from ga_deploy.twilio_rules.e164 import is_e164
 
 PACKAGE = Path(__file__).parents[3] / "ga_deploy"
 

@@ -10,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ga_deploy.commands.bind_number import collect_wishes
-from ga_deploy.commands.number_list import check_flow, check_profiles, judge_number, read_arguments, read_number_file
 from ga_deploy.errors import ConfigInvalid, ExitCode, Usage
+from ga_deploy.invocation.phone_number_args import (
+    check_flow,
+    check_profiles,
+    judge_number,
+    read_arguments,
+    read_number_file,
+)
 from ga_deploy.model import NumberWish
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import parse_qsl, urlsplit
 
-from ga_deploy.simulate.plan import CallPlan
-from ga_deploy.simulate.record import Span, StreamLeg
-from ga_deploy.simulate.world import StreamOrder, WebError, WebReply, WebRequest, World
+from ga_deploy.simulate.interpreter.plan import CallPlan
+from ga_deploy.simulate.interpreter.record import Span, StreamLeg
+from ga_deploy.simulate.interpreter.transports import StreamOrder, WebError, WebReply, WebRequest, World
 
 DOMAIN = "https://ga-1234.twil.io"
 Handler = Callable[[dict[str, str]], "str | WebReply"]

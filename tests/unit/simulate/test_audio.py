@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ga_deploy import g711
-from ga_deploy.simulate.audio import WavUnusable, find_speech, judge_audio, pad_to_frames, read_wav, write_wav
+from ga_deploy.simulate.media.audio import WavUnusable, find_speech, judge_audio, pad_to_frames, read_wav, write_wav
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
 from ga_deploy.redact import Secret
-from ga_deploy.simulate.call import place_call
-from ga_deploy.simulate.clock import FastClock
-from ga_deploy.simulate.judge import Verdict, find_dead_air, measure
-from ga_deploy.simulate.plan import HangUp, Page, Reaction
-from ga_deploy.simulate.record import StreamLeg
-from ga_deploy.simulate.report import write_report
-from ga_deploy.simulate.scenario_file import ENDINGS, PHASES
-from ga_deploy.simulate.world import WebReply, WebRequest, World
+from ga_deploy.simulate.interpreter.clock import FastClock
+from ga_deploy.simulate.interpreter.interpreter import place_call
+from ga_deploy.simulate.interpreter.plan import HangUp, Page, Reaction
+from ga_deploy.simulate.interpreter.record import StreamLeg
+from ga_deploy.simulate.interpreter.transports import WebReply, WebRequest, World
+from ga_deploy.simulate.judge.judge import Verdict, find_dead_air, measure
+from ga_deploy.simulate.report.html import write_report
+from ga_deploy.simulate.scenario.file import ENDINGS, PHASES
 from ga_deploy.twilio_rules.elements import NOUNS, VERBS
 from tests.unit.simulate.scripted import DOMAIN, STATUS, STREAM, Site, Streams, plan, talk, world, xml
 

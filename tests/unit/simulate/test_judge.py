@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 from ga_deploy.redact import Secret
-from ga_deploy.simulate import speech
-from ga_deploy.simulate.call import place_call
-from ga_deploy.simulate.clock import FastClock
-from ga_deploy.simulate.deployment import Deployment, Destination, Handling, Lookup, Step
-from ga_deploy.simulate.judge import Expectation, find_dead_air, judge
-from ga_deploy.simulate.junit import write_junit
-from ga_deploy.simulate.plan import Reaction
-from ga_deploy.simulate.record import CallRecord, Event, Span, StreamLeg
-from ga_deploy.simulate.runner import expand, make_plan
-from ga_deploy.simulate.scenario import Scenario
-from ga_deploy.simulate.world import World
+from ga_deploy.simulate.interpreter.clock import FastClock
+from ga_deploy.simulate.interpreter.interpreter import place_call
+from ga_deploy.simulate.interpreter.plan import Reaction
+from ga_deploy.simulate.interpreter.record import CallRecord, Event, Span, StreamLeg
+from ga_deploy.simulate.interpreter.transports import World
+from ga_deploy.simulate.judge import speech
+from ga_deploy.simulate.judge.expected import Deployment, Destination, Handling, Lookup, Step
+from ga_deploy.simulate.judge.judge import Expectation, find_dead_air, judge
+from ga_deploy.simulate.report.junit import write_junit
+from ga_deploy.simulate.scenario.runner import expand, make_plan
+from ga_deploy.simulate.scenario.scenario import Scenario
 from tests.unit.simulate.scripted import DOMAIN, Site, Streams, plan, talk, world
 
 HANDLING = Handling(

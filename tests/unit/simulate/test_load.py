@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ga_deploy.simulate.load import run_load
+from ga_deploy.simulate.scenario.load import run_load
 
 
 def test_all_calls_are_placed_and_never_too_many_at_once() -> None:

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from ga_deploy.commands.call_results import tell_load
+from ga_deploy.output.call_results import tell_load
 from ga_deploy.ui import Ui
 
 LOAD: dict[str, float] = {

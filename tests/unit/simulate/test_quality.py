@@ -8,8 +8,8 @@ import pytest
 
 from ga_deploy import g711
 from ga_deploy.asapp_mock.voice import speak
-from ga_deploy.simulate.quality import list_audio_problems, measure_audio
-from ga_deploy.simulate.stream import Ending, StreamOutcome
+from ga_deploy.simulate.media.quality import list_audio_problems, measure_audio
+from ga_deploy.simulate.media.stream import Ending, StreamOutcome
 
 VOICE = speak("Hello, this is the virtual agent. How can I help you today?")
 GOOD = StreamOutcome(Ending.SERVER_CLOSED, heard=g711.silence(0.4) + VOICE, gaps=((1.0, 0.04),))

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ga_deploy.errors import ConfigInvalid, Finding
-from ga_deploy.simulate.deployment import Deployment, Destination, Handling
-from ga_deploy.simulate.names import find_unknown_names
-from ga_deploy.simulate.plan import HangUp, Reaction
-from ga_deploy.simulate.scenario_file import find_scenarios, list_shipped, parse_scenario
+from ga_deploy.simulate.interpreter.plan import HangUp, Reaction
+from ga_deploy.simulate.judge.expected import Deployment, Destination, Handling
+from ga_deploy.simulate.scenario.file import find_scenarios, list_shipped, parse_scenario
+from ga_deploy.simulate.scenario.names import find_unknown_names
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from ga_deploy import g711
 from ga_deploy.asapp_mock.voice import speak
-from ga_deploy.simulate.caller import Act, AgentEar, Caller, Line
-from ga_deploy.simulate.playout import PlayoutBuffer
-from ga_deploy.simulate.stream import CallerVoice, Turn, When
+from ga_deploy.simulate.media.caller import Act, AgentEar, Caller, Line
+from ga_deploy.simulate.media.playout import PlayoutBuffer
+from ga_deploy.simulate.media.stream import CallerVoice, Turn, When
 
 VOICE = b"\x80\x00" * 80
 QUIET = g711.silence(0.02)

@@ -6,10 +6,10 @@ import io
 
 from rich.console import Console
 
-from ga_deploy.commands.call_table import Progress, draw_table
-from ga_deploy.simulate.judge import Failing, Verdict
-from ga_deploy.simulate.record import CallRecord
-from ga_deploy.simulate.scenario import Scenario
+from ga_deploy.output.call_table import Progress, draw_table
+from ga_deploy.simulate.interpreter.record import CallRecord
+from ga_deploy.simulate.judge.judge import Failing, Verdict
+from ga_deploy.simulate.scenario.scenario import Scenario
 from ga_deploy.ui import Ui
 
 LONG = "said: " + "a reason that is longer than any terminal is wide " * 3

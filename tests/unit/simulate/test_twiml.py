@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.twiml.voice_response import Connect, Dial, Enqueue, Refer, VoiceResponse
 
-from ga_deploy.simulate.twiml import MAX_BYTES, parse_twiml, read_answer, resolve, walk
+from ga_deploy.simulate.interpreter.twiml import MAX_BYTES, parse_twiml, read_answer, resolve, walk
 
 SAFE = "<Connect action='/a'><Stream url='wss://a/b'/></Connect><Redirect>{}</Redirect>"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ga_deploy.errors import DeployError
-from ga_deploy.simulate.audio import WavUnusable, find_speech, judge_audio, write_wav
+from ga_deploy.simulate.media.audio import WavUnusable, find_speech, judge_audio, write_wav
 from ga_deploy.simulate.voices import ShippedVoice, list_voices, read_voice
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import re
 import pytest
 from twilio.twiml import voice_response
 
-from ga_deploy.simulate.twiml import parse_twiml
+from ga_deploy.simulate.interpreter.twiml import parse_twiml
 from ga_deploy.twilio_rules import speech
 from ga_deploy.twilio_rules.check import find_breaks, find_value_fault, list_rows
 from ga_deploy.twilio_rules.elements import NOUNS, VERBS

@@ -1,0 +1,1 @@
+"""Results in words and tables, shared by several commands. `ui` prints them."""

@@ -1,0 +1,1 @@
+"""One call as the voice platform plays it."""

@@ -1,0 +1,94 @@
+"""What a simulated call needs from outside: somebody who answers HTTP, and somebody who runs a media stream.
+
+These are the only seams between the call and everything else; whoever starts a simulation hands them in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from ga_deploy.redact import Secret
+    from ga_deploy.simulate.interpreter.record import StreamLeg
+
+
+class WebError(Exception):
+    """No HTTP answer came. `code` is Twilio's: 11205 connect, 11210 host, 11220 TLS, 11200 anything else."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class WebRequest:
+    """A request as Twilio sends it.
+
+    `form` is the body of a POST and empty for GET, whose parameters are in the URL. `ahead`: seconds by which the call
+    is further on than the machine's clock, since waiting was left out; for who answers by the clock.
+    """
+
+    method: str
+    url: str
+    form: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ahead: float = 0.0
+
+
+@dataclass(frozen=True)
+class WebReply:
+    """An HTTP answer; header names in lower case.
+
+    `logs` are the function's log lines, where they can be had.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    logs: tuple[str, ...] = ()
+    cookies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StreamOrder:
+    """A `<Connect><Stream>` to carry out.
+
+    `hang_up_after` counts from the stream's start; `number` from 1 in a call.
+    """
+
+    url: str
+    name: str
+    parameters: Mapping[str, str]
+    account_sid: str
+    call_sid: str
+    stream_sid: str
+    number: int
+    hang_up_after: float | None
+    on_start: Callable[[], None]
+
+
+class OpenStream(Protocol):
+    """Runs a media stream to its end. Never raises for what the far side does: that is in the `StreamLeg`."""
+
+    def __call__(self, order: StreamOrder) -> Awaitable[StreamLeg]:
+        """Return how the stream went."""
+
+
+class Fetch(Protocol):
+    """Sends one request, following nothing. Raises WebError when no answer comes."""
+
+    def __call__(self, request: WebRequest) -> Awaitable[WebReply]:
+        """Return the answer."""
+
+
+@dataclass(frozen=True)
+class World:
+    """`token` signs requests as Twilio does; without one they go out unsigned."""
+
+    fetch: Fetch
+    open_stream: OpenStream
+    token: Secret | None = None

@@ -1,0 +1,1 @@
+"""What the caller went through, compared with what the config promises."""

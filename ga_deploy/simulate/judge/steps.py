@@ -1,0 +1,156 @@
+"""Whether a caller went through the steps that the config lists for an ending, and through nothing else.
+
+A second, independent reading of the config's outcomes: what was said and who was tried is compared with
+the steps in order. A destination with opening hours may be left out, as the time of day is not simulated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ga_deploy.simulate.interpreter.record import CallRecord
+    from ga_deploy.simulate.judge.expected import Deployment, Handling, Step
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One thing a caller went through.
+
+    `say` or `play` with its text, `pause`, or `route` with whom and how it went.
+    """
+
+    kind: str
+    text: str = ""
+    route_kind: str = ""
+    result: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "route":
+            return f"{self.route_kind} {self.text} ({self.result})"
+        return f"{self.kind} {self.text!r}" if self.text else self.kind
+
+
+def list_happenings(record: CallRecord, since: float, *, until: float = float("inf")) -> tuple[Happened, ...]:
+    """Return what the caller went through from `since` up to `until`, streams and ringing left out."""
+    found: list[tuple[float, Happened]] = []
+    for event in record.events:
+        if not since <= event.at < until:
+            continue
+        if event.kind == "say":
+            found.append((event.at, Happened("say", same_spaces(str(event.detail.get("text", ""))))))
+        elif event.kind == "play":
+            found.append((event.at, Happened("play", str(event.detail.get("url", event.label)))))
+        elif event.kind == "pause":
+            found.append((event.at, Happened("pause")))
+    found += [
+        (route.at, Happened("route", route.address, route.kind, route.result))
+        for route in record.routes
+        if since <= route.at < until
+    ]
+    return tuple(happened for _, happened in sorted(found, key=lambda pair: pair[0]))
+
+
+def compare(
+    outcome: str,
+    happened: Sequence[Happened],
+    deployment: Deployment,
+    handling: Handling,
+    facts: Mapping[str, str],
+    *,
+    all_closed: bool = False,
+) -> str:
+    """Return what differs from the steps of `outcome`, in words; empty when nothing does.
+
+    `facts` holds the call's fields, the query and the conversation's result under the names that configs
+    use, as far as they are known. `all_closed`: every destination is outside its hours.
+    """
+    course = _Course(list(happened), deployment, facts, all_closed=all_closed)
+    steps = handling.outcomes.get(outcome, ())
+    course.skip_waiting(handling, steps)
+    done = course.follow(steps, f"`{outcome}`")
+    # A goodbye that was to lead nowhere is the end; whoever was to be sent somewhere hears that it did not work.
+    final = outcome == "exhausted" or (outcome == "completed" and not any(step.kind == "send" for step in steps))
+    if not done and not course.problem and not final:
+        course.follow(handling.outcomes.get("exhausted", ()), "`exhausted`")
+    return course.problem or course.leftover() or course.compare_notices()
+
+
+class _Course:
+    def __init__(
+        self, happened: list[Happened], deployment: Deployment, facts: Mapping[str, str], *, all_closed: bool
+    ) -> None:
+        self._happened = happened
+        self._deployment = deployment
+        self._facts = facts
+        self._all_closed = all_closed
+        self._notices: list[str] = []
+        self.problem = ""
+
+    def skip_waiting(self, handling: Handling, steps: Sequence[Step]) -> None:
+        """Drop what was heard while a late result was awaited."""
+        wanted = steps[0] if steps else None
+        heard = {Happened("pause"), *(Happened(step.kind, same_spaces(step.text)) for step in handling.waiting)}
+        if wanted is not None:
+            heard.discard(Happened(wanted.kind, same_spaces(wanted.text)))
+        while self._happened and self._happened[0] in heard:
+            self._happened.pop(0)
+
+    def follow(self, steps: Sequence[Step], name: str) -> bool:
+        """Take off what the steps account for; True when the call is meant to be over then."""
+        for number, step in enumerate(steps, 1):
+            where = f"step {number} of {name}"
+            if step.kind == "hangup":
+                return True
+            if step.kind == "send":
+                if self._send(step, where):
+                    return True
+            elif step.kind == "notify":
+                self._notices.append(step.text)
+            else:
+                self._take(step, where)
+            if self.problem:
+                return True
+        return False
+
+    def leftover(self) -> str:
+        """Say what the caller went through that no step accounts for."""
+        return f"not in the config's steps: {self._happened[0]}" if self._happened else ""
+
+    def compare_notices(self) -> str:
+        """Say which web hook was not told, or told too often; nothing when nobody watched them."""
+        if "notified" not in self._facts:
+            return ""
+        told = sorted(self._facts["notified"].split())
+        return "" if told == sorted(self._notices) else f"notified {told}, not {sorted(self._notices)}"
+
+    def _take(self, step: Step, where: str) -> None:
+        wanted = Happened(step.kind, "" if step.kind == "pause" else same_spaces(step.text))
+        if self._happened and self._happened[0] == wanted:
+            self._happened.pop(0)
+            return
+        came = f"instead: {self._happened[0]}" if self._happened else "nothing came"
+        self.problem = f"{where} ({wanted}) is missing; {came}"
+
+    def _send(self, step: Step, where: str) -> bool:
+        destination = self._deployment.choose(step, self._facts)
+        if destination is None or self._all_closed:
+            return False
+        said = Happened("say", same_spaces(destination.says))
+        behind = 1 if destination.says and self._happened[:1] == [said] else 0
+        first = self._happened[behind] if len(self._happened) > behind else None
+        if first and first.kind == "route" and destination.is_meant_by(first.route_kind, first.text):
+            del self._happened[: behind + 1]
+            return first.result == "answered"
+        if not destination.limited:
+            came = f"instead: {first}" if first else "nothing came"
+            self.problem = f"{where} (send to `{destination.name}`, {destination.address}) is missing; {came}"
+        return False
+
+
+def same_spaces(text: str) -> str:
+    """Return `text` with one space for any white space, as two texts are compared."""
+    return " ".join(text.split())

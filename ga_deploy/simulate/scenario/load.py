@@ -1,0 +1,104 @@
+"""Many calls at once on one event loop, which watches itself: a slow tester must not be taken for a slow agent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from ga_deploy.simulate.media.stream import Lateness
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+# A frame is 20 ms: a loop that is later than that cannot send on time, and what it measures is itself.
+ON_TIME_MS = 20.0
+_PROBE_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class LoadResult(Generic[T]):
+    """What came of a load: the results in the order of the calls, seconds in all, and how late the loop itself was.
+
+    `peak` is the largest number of calls that were under way at the same time; `cpu_share` the part of one core that
+    this process used.
+    """
+
+    results: tuple[T, ...]
+    seconds: float
+    peak: int
+    loop: Lateness
+    cpu_share: float
+
+    @property
+    def is_trustworthy(self) -> bool:
+        """Whether the tester was fast enough for its measurements to be the agent's."""
+        return self.loop.p99_ms < ON_TIME_MS
+
+
+class _Lines:
+    """So many calls at a time, and how many there were at most."""
+
+    def __init__(self, count: int) -> None:
+        self._free = asyncio.Semaphore(count)
+        self._busy = 0
+        self.peak = 0
+
+    async def take(self) -> None:
+        await self._free.acquire()
+        self._busy += 1
+        self.peak = max(self.peak, self._busy)
+
+    def give_back(self) -> None:
+        self._busy -= 1
+        self._free.release()
+
+
+async def run_load(
+    place: Callable[[int], Awaitable[T]],
+    calls: int,
+    concurrency: int,
+    *,
+    start_every: float = 0.05,
+    on_done: Callable[[int, T], None] = lambda _, __: None,
+) -> LoadResult[T]:
+    """Place `calls` calls, at most `concurrency` at a time, `start_every` seconds between two beginnings.
+
+    `place` gets the number of the call, from 0, and returns its result; what it raises ends the load. `on_done` is told
+    each result as it comes.
+    """
+    lines = _Lines(concurrency)
+
+    async def run(number: int) -> T:
+        try:
+            result = await place(number)
+        finally:
+            lines.give_back()
+        on_done(number, result)
+        return result
+
+    begun, cpu = time.monotonic(), time.process_time()
+    late: list[float] = []
+    probe = asyncio.create_task(_watch_loop(late))
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = []
+            for number in range(calls):
+                await lines.take()
+                tasks.append(group.create_task(run(number)))
+                await asyncio.sleep(start_every)
+    finally:
+        probe.cancel()
+    seconds = time.monotonic() - begun
+    share = (time.process_time() - cpu) / seconds if seconds else 0.0
+    return LoadResult(tuple(task.result() for task in tasks), seconds, lines.peak, Lateness.of(late), share)
+
+
+async def _watch_loop(late: list[float]) -> None:
+    while True:
+        due = time.monotonic() + _PROBE_SECONDS
+        await asyncio.sleep(_PROBE_SECONDS)
+        late.append((time.monotonic() - due) * 1000)

@@ -1,0 +1,1 @@
+"""YAML with positions: what configs and scenarios are read from."""
