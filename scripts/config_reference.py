@@ -1,4 +1,4 @@
-"""`python -m ga_deploy.config.reference > docs/reference/config.md`: the reference page, made from the models."""
+"""`python -m scripts.config_reference > docs/reference/config.md`: the reference page, made from the models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if typing.TYPE_CHECKING:
 
 _HEAD = """# The config
 
-<!-- Made by `python -m ga_deploy.config.reference`; a test holds it up to date. -->
+<!-- Made by `python -m scripts.config_reference`; a test holds it up to date. -->
 
 One YAML file. An unknown key is an error with the nearest name; all that is wrong is reported at once, each with its
 line and column. [`config.example.yaml`](../../config.example.yaml) shows every key in its place, and `ga-deploy schema`

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ga_deploy.config.editor_schema import make_schema
-from ga_deploy.config.reference import make_page
 from ga_deploy.config.schema import Config
+from scripts.config_reference import make_page
 from tests.unit.config import cases
 
 ROOT = Path(__file__).parents[3]
@@ -131,4 +131,4 @@ def test_what_the_loader_takes_the_schema_takes(
 
 def test_the_reference_page_is_up_to_date() -> None:
     page = (ROOT / "docs" / "reference" / "config.md").read_text(encoding="utf-8")
-    assert page == make_page(), "run `python -m ga_deploy.config.reference > docs/reference/config.md`"
+    assert page == make_page(), "run `python -m scripts.config_reference > docs/reference/config.md`"
