@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 import traceback
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from ga_deploy.emulator.core.multipart import read_multipart
 from ga_deploy.emulator.core.problems import ApiError, too_many_requests, unauthorized
 from ga_deploy.emulator.core.store import new_sid
 from ga_deploy.emulator.functions.host import HttpCall
+from ga_deploy.emulator.functions.request_rules import AHEAD_HEADER, read_ahead
 from ga_deploy.emulator.studio.webhook import answer_webhook
 from ga_deploy.errors import DeployError
 
@@ -224,24 +224,19 @@ class Dispatcher:
 
     async def _serve_site(self, request: web.Request, place: Place, body: bytes) -> web.StreamResponse:
         sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
-        call = HttpCall(
-            method=request.method,
-            path=place.path,
-            query=place.query,
-            headers=[(name, value) for name, value in sent if name.lower() != _AHEAD],
-            body=body,
-            ahead=_read_ahead(request.headers.get(_AHEAD, "")),
-        )
+        headers = [(name, value) for name, value in sent if name.lower() != AHEAD_HEADER]
+        ahead = read_ahead(request.headers.get(AHEAD_HEADER, ""))
+        call = HttpCall(request.method, place.path, place.query, headers, body, ahead)
         answer = await self._backend.sites.answer(place.host, call)
         if answer is None:
             return web.Response(status=404, text="The requested resource was not found")
-        headers: CIMultiDict[str] = CIMultiDict(answer.headers)
+        answered: CIMultiDict[str] = CIMultiDict(answer.headers)
         if answer.request_id:
-            headers["Twilio-Request-Id"] = answer.request_id
+            answered["Twilio-Request-Id"] = answer.request_id
         # The length is aiohttp's to say, of the body that it sends.
         for name in ("Content-Length", "Transfer-Encoding", "Connection"):
-            headers.popall(name, None)
-        return web.Response(status=answer.status, headers=headers, body=answer.body)
+            answered.popall(name, None)
+        return web.Response(status=answer.status, headers=answered, body=answer.body)
 
     async def _serve_flow(self, request: web.Request, place: Place, body: bytes) -> web.StreamResponse:
         """Answer a flow's webhook as the voice platform calls it; without a login, like the real one."""
@@ -252,14 +247,6 @@ class Dispatcher:
         # Studio tells its reasons in the Console's log only; whoever develops wants to see them here.
         headers = {"X-Emulator-Problem": answer.problem} if answer.problem else {}
         return web.Response(status=answer.status, text=answer.twiml, content_type="text/xml", headers=headers)
-
-
-# What a simulated call leaves out of its waiting (seconds): the function's clock is ahead by that. Not Twilio's.
-_AHEAD = "x-emulator-ahead"
-
-
-def _read_ahead(text: str) -> float:
-    return float(text) if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text, re.ASCII) else 0.0
 
 
 def _broken(entry: Entry, message: str) -> web.Response:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from ga_deploy.emulator.functions.request_rules import AHEAD_HEADER
 from ga_deploy.harness.flow import WEBHOOKS
 from ga_deploy.redact import Secret
 from ga_deploy.simulate.interpreter.transports import WebError, WebReply, WebRequest
@@ -69,7 +70,7 @@ class DeployedStage:
                     request.method,
                     url,
                     # The emulator's functions wait by the clock: they have to see the time that a call leaves out.
-                    headers={**request.headers, "Host": host, "X-Emulator-Ahead": f"{request.ahead:.3f}"},
+                    headers={**request.headers, "Host": host, AHEAD_HEADER: f"{request.ahead:.3f}"},
                     data=list(request.form) if request.method == "POST" else None,
                     allow_redirects=False,
                 ) as answer:

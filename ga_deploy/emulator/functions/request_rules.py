@@ -73,6 +73,15 @@ class HttpCall:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
+# The header by which a simulated call says how far its clock is ahead. Twilio has none such; functions never see it.
+AHEAD_HEADER = "x-emulator-ahead"
+
+
+def read_ahead(text: str) -> float:
+    """Return the seconds that the header says, 0 for what is no number of seconds."""
+    return float(text) if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text, re.ASCII) else 0.0
+
+
 @dataclass(frozen=True)
 class LogLine:
     """One line that a function logged, or that the platform logged about it.
