@@ -285,6 +285,13 @@ def judge_twice() -> set[str]:
     return {one.check for one in judge(record, Expectation(), DEPLOYMENT, HANDLING, FACTS).failings}
 
 
+def judge_behind_a_menu(engage: str) -> set[str]:
+    """Judge a call of which our part begins behind somebody's own menu, which `engage` has to lead out of."""
+    record = asyncio.run(place_call(plan(), world(site(engage=engage)), FastClock()))
+    based = replace(DEPLOYMENT, through_flow=True, enters_at="/flow/engage")
+    return {one.check for one in judge(record, AGENT, based, HANDLING, FACTS).failings}
+
+
 # For each check of the judge a call that fails for it.
 TRIALS = {
     "course": lambda: checks(site(first="<Say>Please hold.</Say><Hangup/>"), AGENT),
@@ -309,6 +316,7 @@ TRIALS = {
     "audio": lambda: checks(site(), AGENT, talk(problems=("clipped",))),
     "branch": lambda: checks(site(), AGENT, **{"flow.branch": "system"}),
     "repeatable": judge_twice,
+    "base": lambda: judge_behind_a_menu("<Say>Press 1.</Say><Hangup/>"),
 }
 
 
