@@ -53,6 +53,7 @@ version: 1
 twilio: {account_sid: "${TWILIO_ACCOUNT_SID}", auth_token: "${TWILIO_AUTH_TOKEN}"}
 asapp: {api_host: api.sandbox.asapp.com, api_id: "${ASAPP_API_ID}", api_secret: "${ASAPP_API_SECRET}"}
 destinations: {support: {number: "+15550199999"}}
+caller_id: "+15550199998"
 outcomes: {agent: [{send: support}], dropped: [{send: support}], unknown: [{send: support}], failed: [{send: support}]}
 profiles: {es: {input: {taskName: soporte}}}
 """
