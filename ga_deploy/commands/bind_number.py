@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.engine.bindings import Binding
     from ga_deploy.invocation.context import Context
-    from ga_deploy.model import NumberWish
+    from ga_deploy.model.numbers import NumberBinding
 
 # Numbers in use that are named in the question; the rest are counted.
 _SHOWN = 10
@@ -56,9 +56,9 @@ def run(
 
 def collect_wishes(
     numbers: Sequence[str], *, to: Literal["engage", "flow"], profile: str | None, from_file: Path | None
-) -> list[NumberWish]:
+) -> list[NumberBinding]:
     """Return what the command line and the file ask for; a number on the command line wins over the file's line."""
-    from ga_deploy.model import NumberWish
+    from ga_deploy.model.numbers import NumberBinding
 
     if not numbers and from_file is None:
         raise Usage(
@@ -73,5 +73,5 @@ def collect_wishes(
     wishes = {}
     if from_file is not None:
         wishes = {wish.number: wish for wish in read_number_file(from_file, to=to, profile=profile)}
-    wishes |= {number: NumberWish(number, to, profile) for number in read_arguments(numbers)}
+    wishes |= {number: NumberBinding(number, to, profile) for number in read_arguments(numbers)}
     return list(wishes.values())

@@ -18,7 +18,7 @@ from ga_deploy.studio import draw_mermaid, parse_definition
 if TYPE_CHECKING:
     from ga_deploy.engine.flow_steps import FlowLook
     from ga_deploy.invocation.context import Context
-    from ga_deploy.model import Flow
+    from ga_deploy.model.flows import Flow
     from ga_deploy.studio import Definition, FlowDiff, Transition
 
 

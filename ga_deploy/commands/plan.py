@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from ga_deploy.invocation.context import Context
-    from ga_deploy.model import Desired, Observed
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.observed import Observed
 
 
 def run(ctx: Context, *, diff: bool = False, out: Path | None = None, detailed_exitcode: bool = False) -> ExitCode:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.engine.standing import Standing
     from ga_deploy.invocation.context import Context
-    from ga_deploy.model import Desired
+    from ga_deploy.model.desired import Desired
 
 
 def run(ctx: Context, *, detailed_exitcode: bool = False) -> ExitCode:

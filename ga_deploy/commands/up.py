@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from ga_deploy.engine.deployment import Deployed
     from ga_deploy.invocation.context import Context
-    from ga_deploy.model import Desired, Plan
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.plan import Plan
 
 # What is larger is cut off, and so is no plan.
 LARGEST_PLAN = 64 * 2**20

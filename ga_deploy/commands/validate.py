@@ -9,7 +9,7 @@ from ga_deploy.errors import ConfigInvalid, ExitCode, Finding
 if TYPE_CHECKING:
     from ga_deploy.config.schema import Config
     from ga_deploy.invocation.context import Context
-    from ga_deploy.model import Bundle
+    from ga_deploy.model.bundle import Bundle
 
 
 def run(ctx: Context) -> ExitCode:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.engine.number_records import NumberRecord
     from ga_deploy.engine.records import Records
-    from ga_deploy.model import NumberSettings
+    from ga_deploy.model.numbers import NumberSettings
 
 # The map's name, and that of the file where there is no access to Sync.
 ACCOUNT_RECORD = "ga-deploy.numbers"

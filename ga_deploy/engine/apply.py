@@ -45,7 +45,9 @@ from ga_deploy.engine.record_entries import Live, compose_intent, compose_releas
 from ga_deploy.engine.releases import prune_releases, write_intent, write_release
 from ga_deploy.errors import ApiProblem
 from ga_deploy.events import StepDone, StepStarted, Warned
-from ga_deploy.model import Action, Release, ReleasedFunction, ServiceEnvironment
+from ga_deploy.model.plan import Action
+from ga_deploy.model.release import Release, ReleasedFunction
+from ga_deploy.model.serverless import ServiceEnvironment
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
@@ -59,21 +61,12 @@ if TYPE_CHECKING:
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.session import Session
     from ga_deploy.engine.snapshot import Snapshot
-    from ga_deploy.model import (
-        Build,
-        BuildRecipe,
-        BuildSid,
-        Change,
-        Deployment,
-        Environment,
-        Flow,
-        FunctionSid,
-        IncomingNumber,
-        Observed,
-        Plan,
-        Service,
-        VersionSid,
-    )
+    from ga_deploy.model.flows import Flow
+    from ga_deploy.model.numbers import IncomingNumber
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.plan import BuildRecipe, Change, Plan
+    from ga_deploy.model.serverless import Build, Deployment, Environment, Service
+    from ga_deploy.model.sids import BuildSid, FunctionSid, VersionSid
 
 # Deployments that are read to see what came in between: more within one deployment of ours is another problem.
 _LATEST_DEPLOYMENTS = 10

@@ -14,24 +14,20 @@ from typing import TYPE_CHECKING
 from ga_deploy.engine.fallback_path import digits_of
 from ga_deploy.errors import EmulatorGone, Unreachable
 from ga_deploy.events import Report, StepDone, StepStarted
-from ga_deploy.model import Action, Change, Reason, ReleasedAsset
+from ga_deploy.model.plan import Action, Change, Reason
+from ga_deploy.model.release import ReleasedAsset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import (
-        AssetFile,
-        AssetVersion,
-        Build,
-        Desired,
-        Environment,
-        Observed,
-        Record,
-        ServiceSid,
-        VersionSid,
-    )
+    from ga_deploy.model.bundle import AssetFile
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.release import Record
+    from ga_deploy.model.serverless import AssetVersion, Build, Environment
+    from ga_deploy.model.sids import ServiceSid, VersionSid
 
 
 def find_our_assets(

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from ga_deploy.engine.session import Session
     from ga_deploy.engine.snapshot import Snapshot
     from ga_deploy.events import Report
-    from ga_deploy.model import Change, Desired, IncomingNumber
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.numbers import IncomingNumber
+    from ga_deploy.model.plan import Change
 
 
 @dataclass(frozen=True)

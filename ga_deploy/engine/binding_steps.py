@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.engine.number_records import NumberRecord
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import IncomingNumber
+    from ga_deploy.model.numbers import IncomingNumber
 
 _KEY = "numbers"
 # A log without a terminal gets a line each time, so a thousand numbers make about twenty.

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from ga_deploy.engine.account_numbers import find_original
 from ga_deploy.engine.number_settings import NumberTarget, describe, differing, is_real, reaches, show_settings
 from ga_deploy.errors import Finding, Refused
-from ga_deploy.model import Action, Change, IncomingNumber, NumberSettings, NumberWish, Reason
+from ga_deploy.model.plan import Action, Change, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ga_deploy.engine.number_records import RememberedNumber
-    from ga_deploy.model import SettingName
+    from ga_deploy.model.numbers import IncomingNumber, NumberBinding, NumberSettings, SettingName
 
 # Refused numbers in the last line; before it each is named with its reason.
 _SHOWN = 20
@@ -48,7 +48,7 @@ class Binding:
     owned: IncomingNumber | None = None
     wanted: NumberSettings | None = None
     fields: tuple[SettingName, ...] = ()
-    wish: NumberWish | None = None
+    wish: NumberBinding | None = None
     consent: str = ""
     refusal: Finding | None = None
     is_ours: bool = False
@@ -60,7 +60,7 @@ class Binding:
 
 
 def plan_bindings(
-    wishes: Iterable[NumberWish],
+    wishes: Iterable[NumberBinding],
     owned: Mapping[str, IncomingNumber],
     target: NumberTarget,
     recorded: Mapping[str, RememberedNumber],
@@ -82,7 +82,7 @@ def plan_bindings(
 
 
 def _plan_binding(
-    wish: NumberWish,
+    wish: NumberBinding,
     owned: Mapping[str, IncomingNumber],
     target: NumberTarget,
     recorded: RememberedNumber | None,
@@ -220,7 +220,7 @@ def to_changes(bindings: Iterable[Binding]) -> tuple[Change, ...]:
 
 
 def _choose_fallback(
-    wish: NumberWish,
+    wish: NumberBinding,
     now: NumberSettings,
     foreign: NumberSettings | None,
     remembered: NumberSettings | None,

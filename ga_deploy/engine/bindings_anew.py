@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.engine.number_records import RememberedNumber
     from ga_deploy.engine.number_settings import NumberTarget
-    from ga_deploy.model import IncomingNumber
+    from ga_deploy.model.numbers import IncomingNumber
 
 
 def plan_anew(

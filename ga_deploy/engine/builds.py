@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import Build, BuildRecipe, FunctionFile, FunctionSid, Observed, ServiceSid, VersionSid
+    from ga_deploy.model.bundle import FunctionFile
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.plan import BuildRecipe
+    from ga_deploy.model.serverless import Build
+    from ga_deploy.model.sids import FunctionSid, ServiceSid, VersionSid
 
 POLL_SECONDS = 1.0
 BUILD_SECONDS = 300.0

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
     from ga_deploy.gateway import SiteAnswer
-    from ga_deploy.model import AssetFile, Flow, Visibility
+    from ga_deploy.model.bundle import AssetFile, Visibility
+    from ga_deploy.model.flows import Flow
 
 # A freshly deployed path was seen to answer 404 or old content for up to 45 s.
 CUT_OVER_SECONDS = 60.0

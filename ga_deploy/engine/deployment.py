@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.session import Session
     from ga_deploy.engine.snapshot import Snapshot
-    from ga_deploy.model import Observed, Plan
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.plan import Plan
 
 
 @dataclass(frozen=True)

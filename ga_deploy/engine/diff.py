@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING
 from ga_deploy.engine.assets import carry_assets, diff_assets, missing_assets, our_live_assets
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, RUNTIME_HANDLER, SWITCHES, Ownership
 from ga_deploy.engine.releases import digest_variables
-from ga_deploy.model import Action, BuildRecipe, Change, Plan, Reason
+from ga_deploy.model.plan import Action, BuildRecipe, Change, Plan, Reason
 from ga_deploy.redact import Secret, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ga_deploy.engine.flows import FlowDecision
-    from ga_deploy.model import Desired, Flow, FunctionFile, LiveFunction, Observed, OurFlow
+    from ga_deploy.model.bundle import FunctionFile
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.flows import Flow, OurFlow
+    from ga_deploy.model.observed import LiveFunction, Observed
 
 DEFAULT_RUNTIME = "node22"
 

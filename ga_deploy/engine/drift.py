@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ga_deploy.engine.number_records import RememberedNumber
-    from ga_deploy.model import Desired, IncomingNumber, Observed, Release, ReleasedVariable, Variable
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.numbers import IncomingNumber
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.release import Release, ReleasedVariable
+    from ga_deploy.model.serverless import Variable
 
 
 @dataclass(frozen=True)

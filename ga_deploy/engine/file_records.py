@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.errors import DeployError
 from ga_deploy.folders import make_private_folder
-from ga_deploy.model import SyncItem
+from ga_deploy.model.sync import SyncItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ga_deploy.engine.flows import FlowDecision, FlowKeeper
     from ga_deploy.engine.session import Session
     from ga_deploy.engine.snapshot import Snapshot
-    from ga_deploy.model import Flow, Observed
+    from ga_deploy.model.flows import Flow
+    from ga_deploy.model.observed import Observed
     from ga_deploy.studio import FlowDiff
 
 

@@ -16,7 +16,8 @@ from ga_deploy.engine.drift import Drift
 from ga_deploy.engine.revisions import OUR_MESSAGE, await_reads, pause_for_reads, refuse_draft, replace_definition
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepStarted, ignore
-from ga_deploy.model import Action, Change, OurFlow, Reason
+from ga_deploy.model.flows import OurFlow
+from ga_deploy.model.plan import Action, Change, Reason
 from ga_deploy.studio import (
     FlowDiff,
     FlowTarget,
@@ -38,7 +39,10 @@ if TYPE_CHECKING:
 
     from ga_deploy.config.schema import Config
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import Flow, FunctionSid, Observed, ServiceEnvironment, Variable
+    from ga_deploy.model.flows import Flow
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.serverless import ServiceEnvironment, Variable
+    from ga_deploy.model.sids import FunctionSid
     from ga_deploy.studio import Definition
 
 FLOW_VARIABLE = "GA_FLOW_SID"

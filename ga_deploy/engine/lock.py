@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import SyncDocument
+    from ga_deploy.model.sync import SyncDocument
 
 LEASE_SECONDS = 60
 # The part of a lease's time in which nothing new is written: connecting takes up to 10 of 60 s.

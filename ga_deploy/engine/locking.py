@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ga_deploy.engine.file_lock import Lease
     from ga_deploy.engine.session import Session
     from ga_deploy.events import Event
-    from ga_deploy.model import Desired
+    from ga_deploy.model.desired import Desired
 
 
 def environment_lock(desired: Desired) -> str:

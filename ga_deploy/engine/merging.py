@@ -20,17 +20,11 @@ if TYPE_CHECKING:
 
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import (
-        Build,
-        BuildRecipe,
-        BuildSid,
-        Deployment,
-        DeploymentSid,
-        Desired,
-        Observed,
-        ServiceSid,
-        VersionSid,
-    )
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.plan import BuildRecipe
+    from ga_deploy.model.serverless import Build, Deployment
+    from ga_deploy.model.sids import BuildSid, DeploymentSid, ServiceSid, VersionSid
 
 _AGAIN = "run `ga-deploy up` again: it starts from what is live then"
 

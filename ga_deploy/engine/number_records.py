@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from ga_deploy.engine.records import ITEM_BYTES
 from ga_deploy.events import Report, Warned, ignore
-from ga_deploy.model import NumberSettings, NumberSid
+from ga_deploy.model.numbers import NumberSettings
+from ga_deploy.model.sids import NumberSid
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

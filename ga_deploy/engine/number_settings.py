@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from ga_deploy.engine.number_records import RememberedNumber
-    from ga_deploy.model import NumberSettings, NumberWish, SettingName
+    from ga_deploy.model.numbers import NumberBinding, NumberSettings, SettingName
 
 # A new number points at Twilio's demo; nobody misses that.
 DEMO_HOST = "demo.twilio.com"
@@ -50,7 +50,7 @@ class NumberTarget:
         host, path = host_and_path(url)
         return host == self.domain_name.lower() and bool(digits_of(path, self.engage_path.rpartition("/")[0] + "/"))
 
-    def url_for(self, wish: NumberWish) -> str:
+    def url_for(self, wish: NumberBinding) -> str:
         """Return the voice URL for a wish. Raises ValueError for a flow that is not there."""
         if wish.to == "flow":
             if not self.flow_url:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ga_deploy.engine.bindings import Binding
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import IncomingNumber, NumberSettings
+    from ga_deploy.model.numbers import IncomingNumber, NumberSettings
 
 # From the answer that shows a number to the sending of its change.
 FRESH_SECONDS = 2.0

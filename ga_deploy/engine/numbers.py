@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from ga_deploy.engine.number_settings import NumberTarget
     from ga_deploy.engine.session import Session
     from ga_deploy.engine.snapshot import Snapshot
-    from ga_deploy.model import NumberWish
+    from ga_deploy.model.numbers import NumberBinding
 
 
 def bind(
     session: Session,
-    wishes: Sequence[NumberWish],
+    wishes: Sequence[NumberBinding],
     *,
     force: bool,
     agree: Callable[[Sequence[Binding]], None],
@@ -149,7 +149,7 @@ def _require_answer(session: Session, target: NumberTarget) -> None:
 
 
 def _decide_bindings(
-    session: Session, snapshot: Snapshot, wishes: Sequence[NumberWish], target: NumberTarget, *, force: bool
+    session: Session, snapshot: Snapshot, wishes: Sequence[NumberBinding], target: NumberTarget, *, force: bool
 ) -> tuple[Binding, ...]:
     owned, recorded = snapshot.numbers, snapshot.recorded
     decided = plan_bindings(wishes, owned, target, recorded, force=force, others=snapshot.others)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from ga_deploy.engine.assets import find_our_assets
 from ga_deploy.engine.number_settings import host_and_path
 from ga_deploy.errors import DeployError, NotFound
-from ga_deploy.model import Environment, LiveFunction, Observed, read_marker
+from ga_deploy.model.bundle import read_marker
+from ga_deploy.model.observed import LiveFunction, Observed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -22,17 +23,10 @@ if TYPE_CHECKING:
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
     from ga_deploy.engine.session import Session
-    from ga_deploy.model import (
-        AssetVersion,
-        Build,
-        Desired,
-        FunctionResource,
-        FunctionVersion,
-        Record,
-        ServiceSid,
-        Variable,
-        VersionSid,
-    )
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.release import Record
+    from ga_deploy.model.serverless import AssetVersion, Build, Environment, FunctionResource, FunctionVersion, Variable
+    from ga_deploy.model.sids import ServiceSid, VersionSid
 
 _DEPLOY_ONCE = "try again in a minute; if it stays so, deploy the service once with the tool that made it"
 

@@ -17,14 +17,17 @@ from ga_deploy.engine.flows import FLOW_VARIABLE
 from ga_deploy.engine.revisions import await_reads, refuse_draft, replace_definition
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepStarted
-from ga_deploy.model import OurFlow
+from ga_deploy.model.flows import OurFlow
 from ga_deploy.studio import attached_at, describe_owner, detach, is_described, parse_definition
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import Desired, Flow, FlowSid, Observed
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.flows import Flow
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.sids import FlowSid
 
 
 def find_left_flows(

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ga_deploy.model import Desired, LiveFunction, Observed
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.observed import LiveFunction, Observed
 
 # The platform's handler is never asked for by a config: its deployable versions are Twilio's private list, not npm's
 # (twilio-labs/serverless-toolkit issues 538, 557, 564). One that others run with is carried over.

@@ -14,32 +14,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from ga_deploy.gateway import SiteAnswer
-    from ga_deploy.model import (
-        AssetFile,
+    from ga_deploy.model.bundle import AssetFile, FunctionFile
+    from ga_deploy.model.flows import Flow
+    from ga_deploy.model.numbers import IncomingNumber, NumberSettings, SettingName
+    from ga_deploy.model.serverless import (
         AssetVersion,
         Build,
-        BuildSid,
         Deployment,
         Environment,
-        EnvironmentSid,
-        Flow,
-        FlowSid,
-        FunctionFile,
         FunctionResource,
-        FunctionSid,
         FunctionVersion,
-        IncomingNumber,
-        NumberSettings,
-        NumberSid,
         Service,
-        ServiceSid,
-        SettingName,
-        SyncDocument,
-        SyncItem,
         Variable,
+    )
+    from ga_deploy.model.sids import (
+        BuildSid,
+        EnvironmentSid,
+        FlowSid,
+        FunctionSid,
+        NumberSid,
+        ServiceSid,
         VariableSid,
         VersionSid,
     )
+    from ga_deploy.model.sync import SyncDocument, SyncItem
 
 
 class Platform(Protocol):

@@ -14,13 +14,20 @@ from ga_deploy.engine.builds import find_missing
 from ga_deploy.engine.holder import name_deployer
 from ga_deploy.engine.ownership import DOMAIN_VARIABLE, Ownership
 from ga_deploy.engine.releases import choose_salt, digest_variables, record_variable
-from ga_deploy.model import Action, Intent, Reason, Release, ReleasedFunction, ReleasedVariable
+from ga_deploy.model.plan import Action, Reason
+from ga_deploy.model.release import Intent, Release, ReleasedFunction, ReleasedVariable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from ga_deploy.model import BuildSid, Desired, Observed, OurFlow, Plan, ReleasedAsset, ServiceEnvironment
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.flows import OurFlow
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.plan import Plan
+    from ga_deploy.model.release import ReleasedAsset
+    from ga_deploy.model.serverless import ServiceEnvironment
+    from ga_deploy.model.sids import BuildSid
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import Desired, SyncItem
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.sync import SyncItem
 
 # Twilio: a Sync item holds 16 KiB. The rest is room for what Twilio adds and for escapes.
 ITEM_BYTES = 15_000

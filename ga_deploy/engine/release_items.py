@@ -11,24 +11,15 @@ import re
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from ga_deploy.engine.records import ITEM_BYTES
-from ga_deploy.model import (
-    BuildSid,
-    EnvironmentSid,
-    Intent,
-    Release,
-    ReleasedAsset,
-    ReleasedFunction,
-    ReleasedVariable,
-    ServiceSid,
-    VersionSid,
-    Visibility,
-)
+from ga_deploy.model.bundle import Visibility
+from ga_deploy.model.release import Intent, Release, ReleasedAsset, ReleasedFunction, ReleasedVariable
+from ga_deploy.model.sids import BuildSid, EnvironmentSid, ServiceSid, VersionSid
 from ga_deploy.redact import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ga_deploy.model import SyncItem
+    from ga_deploy.model.sync import SyncItem
 
 RELEASE_KEY = re.compile(r"release\.(\d{6,})")
 

@@ -22,7 +22,7 @@ from ga_deploy.engine.release_items import (
 )
 from ga_deploy.errors import ApiProblem
 from ga_deploy.events import Report, Warned, ignore
-from ga_deploy.model import Intent, Record, Release, ReleasedVariable
+from ga_deploy.model.release import Intent, Record, Release, ReleasedVariable
 from ga_deploy.redact import Secret, fingerprint
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.records import Records
-    from ga_deploy.model import SyncItem
+    from ga_deploy.model.sync import SyncItem
 
 INTENT_KEY = "unfinished"
 # Of each set of functions; a history to look at and to go back in. Twilio cleans up the builds of old ones long before.

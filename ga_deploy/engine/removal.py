@@ -34,19 +34,14 @@ if TYPE_CHECKING:
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.session import Session
     from ga_deploy.engine.snapshot import Snapshot
-    from ga_deploy.model import (
-        BuildRecipe,
-        BuildSid,
-        Desired,
-        FunctionResource,
-        FunctionSid,
-        IncomingNumber,
-        Observed,
-        OurFlow,
-        Release,
-        ServiceEnvironment,
-        Variable,
-    )
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.flows import OurFlow
+    from ga_deploy.model.numbers import IncomingNumber
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.plan import BuildRecipe
+    from ga_deploy.model.release import Release
+    from ga_deploy.model.serverless import FunctionResource, ServiceEnvironment, Variable
+    from ga_deploy.model.sids import BuildSid, FunctionSid
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.model import Flow
+    from ga_deploy.model.flows import Flow
 
 # Ends with the mark of what we put into the flow.
 OUR_MESSAGE = re.compile(r"ga-deploy \S+ (\w{12})")

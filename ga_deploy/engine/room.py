@@ -12,7 +12,8 @@ from ga_deploy.twilio_rules.environment import MOST_BYTES, guess_domain, list_ad
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ga_deploy.model import Desired, Observed
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.observed import Observed
 
 _SHOWN = 5
 _SID = "S" * 34  # as long as one

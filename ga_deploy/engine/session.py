@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ga_deploy.engine.number_records import RememberedNumber
     from ga_deploy.engine.platform import Platform
     from ga_deploy.engine.records import Records
-    from ga_deploy.model import Desired
+    from ga_deploy.model.desired import Desired
 
 
 @dataclass(frozen=True)

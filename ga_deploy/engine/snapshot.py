@@ -16,7 +16,7 @@ from ga_deploy.engine.number_settings import NumberTarget
 from ga_deploy.engine.observe import observe
 from ga_deploy.engine.our_flows import look_for_left_flows
 from ga_deploy.engine.releases import read_record
-from ga_deploy.model import Record
+from ga_deploy.model.release import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from ga_deploy.engine.number_records import RememberedNumber
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.session import Session
-    from ga_deploy.model import Desired, Flow, IncomingNumber, Observed
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.flows import Flow
+    from ga_deploy.model.numbers import IncomingNumber
+    from ga_deploy.model.observed import Observed
 
 # Stands in a plan for a domain that Twilio has yet to make up.
 DOMAIN_TO_COME = "<new domain>"

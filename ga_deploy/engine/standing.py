@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from ga_deploy.engine.number_records import RememberedNumber
     from ga_deploy.engine.session import Session
-    from ga_deploy.model import Flow, IncomingNumber, Observed, Plan
+    from ga_deploy.model.flows import Flow
+    from ga_deploy.model.numbers import IncomingNumber
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ga_deploy.model import Desired, NumberWish
+from ga_deploy.model.desired import Desired
+from ga_deploy.model.numbers import NumberBinding
 
 if TYPE_CHECKING:
     from ga_deploy.config.schema import Config
-    from ga_deploy.model import Bundle
+    from ga_deploy.model.bundle import Bundle
 
 
 def make_desired(config: Config, bundle: Bundle) -> Desired:
@@ -28,7 +29,7 @@ def make_desired(config: Config, bundle: Bundle) -> Desired:
         # Twilio refuses empty values; a variable that is empty is one that is not set.
         variables={name: value for name, value in bundle.variables.items() if value},
         numbers=tuple(
-            NumberWish(
+            NumberBinding(
                 number=entry.number,
                 to=entry.to,
                 profile=entry.profile,

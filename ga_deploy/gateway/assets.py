@@ -11,7 +11,9 @@ from ga_deploy.gateway.http import Attachment, TwilioHttp
 from ga_deploy.gateway.serverless import DATE_MARGIN, PAGE, is_since, read_function
 
 if TYPE_CHECKING:
-    from ga_deploy.model import AssetFile, AssetVersion, FunctionResource, FunctionSid, ServiceSid
+    from ga_deploy.model.bundle import AssetFile
+    from ga_deploy.model.serverless import AssetVersion, FunctionResource
+    from ga_deploy.model.sids import FunctionSid, ServiceSid
 
 
 class AssetCalls:

@@ -16,16 +16,13 @@ from ga_deploy.gateway.serverless import (
     read_function_version,
     read_visibility,
 )
-from ga_deploy.model import (
-    AssetVersion,
-    Build,
+from ga_deploy.model.serverless import AssetVersion, Build, Deployment, Variable
+from ga_deploy.model.sids import (
     BuildSid,
-    Deployment,
     DeploymentSid,
     EnvironmentSid,
     FunctionSid,
     ServiceSid,
-    Variable,
     VariableSid,
     VersionSid,
 )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.gateway.deadline import sent_before
 from ga_deploy.gateway.endpoints import Product
-from ga_deploy.model import IncomingNumber, NumberSettings, NumberSid, SettingName
+from ga_deploy.model.numbers import IncomingNumber, NumberSettings, SettingName
+from ga_deploy.model.sids import NumberSid
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -9,22 +9,12 @@ from ga_deploy.errors import ApiProblem, Conflict
 from ga_deploy.gateway.creation import create_once
 from ga_deploy.gateway.endpoints import Product
 from ga_deploy.gateway.http import Attachment, TwilioHttp, quoted
-from ga_deploy.model import (
-    BuildSid,
-    Environment,
-    EnvironmentSid,
-    FunctionFile,
-    FunctionResource,
-    FunctionSid,
-    FunctionVersion,
-    Service,
-    ServiceSid,
-    VersionSid,
-    Visibility,
-)
+from ga_deploy.model.serverless import Environment, FunctionResource, FunctionVersion, Service
+from ga_deploy.model.sids import BuildSid, EnvironmentSid, FunctionSid, ServiceSid, VersionSid
 
 if TYPE_CHECKING:
     from ga_deploy.gateway.answers import Answer
+    from ga_deploy.model.bundle import FunctionFile, Visibility
 
 PAGE = {"PageSize": 100}
 

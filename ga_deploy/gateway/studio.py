@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.gateway.creation import create_once, may_have_happened
 from ga_deploy.gateway.endpoints import Product
-from ga_deploy.model import Flow, FlowSid
+from ga_deploy.model.flows import Flow
+from ga_deploy.model.sids import FlowSid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from ga_deploy.gateway.creation import create_once
 from ga_deploy.gateway.endpoints import Product
 from ga_deploy.gateway.http import TwilioHttp, quoted
 from ga_deploy.gateway.problems import RevisionMoved
-from ga_deploy.model import SyncDocument, SyncItem
+from ga_deploy.model.sync import SyncDocument, SyncItem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from ga_deploy.config.schema import Config, Outcomes
-    from ga_deploy.model import Bundle, FunctionFile
+    from ga_deploy.model.bundle import Bundle, FunctionFile
     from ga_deploy.simulate.judge.expected import Deployment
     from ga_deploy.simulate.media.stream import Person
     from ga_deploy.simulate.scenario.scenario import DeploymentFault, Scenario

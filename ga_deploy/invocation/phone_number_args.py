@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from ga_deploy.errors import ConfigInvalid, Finding, Place, Usage
-from ga_deploy.model import NumberWish
+from ga_deploy.model.numbers import NumberBinding
 from ga_deploy.plain_file import read_plain_file
 from ga_deploy.twilio_rules.e164 import is_e164
 
@@ -61,7 +61,7 @@ def read_arguments(numbers: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(numbers))
 
 
-def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str | None) -> list[NumberWish]:
+def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str | None) -> list[NumberBinding]:
     """Return the rows of a CSV file: a header with `number` and any of `to`, `profile`, `fallback_url`, in any order.
 
     An empty cell takes `to` and `profile` as given here. Raises ConfigInvalid with everything that is wrong, each with
@@ -71,7 +71,7 @@ def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str 
     written = io.StringIO(text, newline="").readlines()
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     findings: list[Finding] = []
-    wishes: dict[str, NumberWish] = {}
+    wishes: dict[str, NumberBinding] = {}
     lines: dict[str, int] = {}
     header: list[str] | None = None
     try:
@@ -116,7 +116,7 @@ def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str 
     return list(wishes.values())
 
 
-def check_profiles(wishes: Sequence[NumberWish], profiles: Collection[str], asked: str | None = None) -> None:
+def check_profiles(wishes: Sequence[NumberBinding], profiles: Collection[str], asked: str | None = None) -> None:
     """Raise if a wish names a profile that the config does not have.
 
     That is ConfigInvalid with every such line of a file, and Usage for `asked`, the command line's.
@@ -133,7 +133,7 @@ def check_profiles(wishes: Sequence[NumberWish], profiles: Collection[str], aske
         raise ConfigInvalid(tuple(findings))
 
 
-def check_flow(wishes: Sequence[NumberWish], *, has_flow: bool, asked: str) -> None:
+def check_flow(wishes: Sequence[NumberBinding], *, has_flow: bool, asked: str) -> None:
     """Raise if a wish is for the flow and the config has none: as `check_profiles` does."""
     fix = "set `flow.enabled: true` and run `ga-deploy up`, or bind with `--to engage`"
     what, why = "the config has no flow to point a number at", "`flow.enabled` is false"
@@ -207,7 +207,7 @@ def _read_row(
     *,
     to: Literal["engage", "flow"],
     profile: str | None,
-) -> NumberWish | None:
+) -> NumberBinding | None:
     found = len(findings)
 
     def place(name: str) -> Place:
@@ -257,7 +257,7 @@ def _read_row(
         why = f"profile {chosen!r}"
         findings.append(Finding("a flow has no profile", why=why, fix="leave the profile out", at=place("profile")))
         return None
-    return NumberWish(number, reached, chosen, fallback, at=place("number"))
+    return NumberBinding(number, reached, chosen, fallback, at=place("number"))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ga_deploy.engine.session import Session
     from ga_deploy.gateway import Endpoints
     from ga_deploy.invocation.context import Context
-    from ga_deploy.model import Bundle
+    from ga_deploy.model.bundle import Bundle
 
 
 def make_session(ctx: Context, config: Config, *, lock_timeout: float = 90.0, command: str = "up") -> Session:

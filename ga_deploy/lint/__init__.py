@@ -12,7 +12,7 @@ from ga_deploy.child_environment import clean_environment
 from ga_deploy.errors import Finding, Place
 
 if TYPE_CHECKING:
-    from ga_deploy.model import Bundle, FunctionFile
+    from ga_deploy.model.bundle import Bundle, FunctionFile
 
 # Part of every build, declared or not (Twilio docs: Dependencies).
 PLATFORM_PACKAGES = ("twilio", "@twilio/runtime-handler")

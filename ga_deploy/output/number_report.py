@@ -8,7 +8,7 @@ from ga_deploy.engine.number_settings import describe, show_settings
 from ga_deploy.engine.number_writer import NumberResult, Outcome
 from ga_deploy.errors import Denied, ExitCode
 from ga_deploy.invocation.session import read_lease_seconds
-from ga_deploy.model import Desired
+from ga_deploy.model.desired import Desired
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

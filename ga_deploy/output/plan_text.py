@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from ga_deploy.model import EXPLANATIONS, Action, Change, Plan, Reason
+from ga_deploy.model.plan import Action, Change, Plan, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rich.text import Text
 
@@ -35,6 +35,35 @@ _VERBS = (
 _FEW = 3
 _LEAVING = {Reason.KEPT_ONE_RELEASE, Reason.KEPT_FOR_NUMBERS, Reason.KEPT_FOR_FLOW, Reason.KEPT_UNTIL_BUILD}
 _WIDTH = 100
+
+# The reasons of a plan, in sentences; the address of the change is their subject.
+EXPLANATIONS: Mapping[Reason, str] = {
+    Reason.MISSING: "does not exist yet",
+    Reason.NOT_LIVE: "is not in the live build",
+    Reason.SOURCE_DIFFERS: "its source differs from the deployed one",
+    Reason.VISIBILITY_DIFFERS: "its visibility differs from the deployed one",
+    Reason.VERSION_DIFFERS: "its version differs from the live build's",
+    Reason.VALUE_DIFFERS: "its value differs",
+    Reason.RUNTIME_DIFFERS: "the config asks for another runtime",
+    Reason.SETTING_DIFFERS: "the config asks for another setting",
+    Reason.CONTENT_DIFFERS: "functions, dependencies or the runtime change",
+    Reason.DEFINITION_DIFFERS: "its definition differs from the newest revision's",
+    Reason.NEW_BUILD: "a new build goes live",
+    Reason.TARGET_DIFFERS: "it points somewhere else",
+    Reason.NOT_RECORDED: "what is live is not in the record",
+    Reason.NEW_RELEASE: "what is live afterwards goes into the record",
+    Reason.REMOVED: "no longer in the config",
+    Reason.KEPT_ONE_RELEASE: "no longer in the config; keeps answering for one release",
+    Reason.KEPT_FOR_NUMBERS: "no longer in the config; a number still points at it",
+    Reason.KEPT_FOR_FLOW: "no longer in the config; a flow still calls it",
+    Reason.KEPT_UNTIL_BUILD: "no longer in the config; goes with the next build",
+    Reason.KEPT_LONG_ENOUGH: "no longer in the config; was kept for one release",
+    Reason.FOREIGN: "not made by this config; carried over",
+    Reason.FOREIGN_IN_THE_WAY: "not made by this config; the config wants to replace it",
+    Reason.ADOPTED: "was there before; adopted",
+    Reason.SAME: "same as what is live",
+    Reason.PLATFORM: "given by the platform",
+}
 
 
 def draw_plan(plan: Plan) -> Text:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ga_deploy.errors import ConfigInvalid, Finding, Place
-from ga_deploy.model import MARKER, Bundle, FunctionFile, Visibility
+from ga_deploy.model.bundle import MARKER, Bundle, FunctionFile, Visibility
 from ga_deploy.plain_file import read_plain_text
 from ga_deploy.render.fallback import render_fallback
 from ga_deploy.render.javascript import to_literal

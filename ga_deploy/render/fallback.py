@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from ga_deploy.config.schema import Hangup, NumberDestination, Pause, Play, Say, Send, SipDestination
-from ga_deploy.model import AssetFile
+from ga_deploy.model.bundle import AssetFile
 from ga_deploy.render.settings import account_number
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from ga_deploy.redact import Secret
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ga_deploy.model import Bundle
+    from ga_deploy.model.bundle import Bundle
 
 FLOW = "studio/flow.json"
 MANIFEST = ".ga-deploy.json"

@@ -17,7 +17,8 @@ from ga_deploy.engine.session import open_session
 from ga_deploy.events import Event, StepProgress
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries
 from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN
-from ga_deploy.model import Desired, NumberSettings, NumberWish
+from ga_deploy.model.desired import Desired
+from ga_deploy.model.numbers import NumberBinding, NumberSettings
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ def test_wrong_credentials_end_with_4(lab: Lab) -> None:
 
 def test_a_thousand_numbers_cost_a_request_each_and_little_more(tmp_path: Path) -> None:
     """At most 1,050 that are processed, the looks, the lock and the record included, while Twilio throttles."""
-    wishes = [NumberWish(f"+1555{index:07d}") for index in range(1_000)]
+    wishes = [NumberBinding(f"+1555{index:07d}") for index in range(1_000)]
     emulator = Emulator(
         accounts=[Account(ACCOUNT_SID, AUTH_TOKEN, numbers=[wish.number for wish in wishes])],
         faults=[Fault("status", "POST", "IncomingPhoneNumbers", status=429, nth=10, times=5)],

@@ -27,7 +27,7 @@ from tests.emulated.stage import Stage, set_up
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ga_deploy.model import Release
+    from ga_deploy.model.release import Release
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "GenerativeAgentService"

@@ -9,7 +9,7 @@ import pytest
 
 from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
 from ga_deploy.engine.records import SyncRecords
-from ga_deploy.model import NumberSettings
+from ga_deploy.model.numbers import NumberSettings
 from tests.emulated.test_deploying import SERVICE, Deployer, set_up
 from tests.emulated.test_number_races import NUMBER, THEIRS, point, settings
 

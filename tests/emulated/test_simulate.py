@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ga_deploy.config.schema import Config
-    from ga_deploy.model import FunctionFile
+    from ga_deploy.model.bundle import FunctionFile
     from ga_deploy.simulate.judge.judge import Verdict
 
 HERE = Path(__file__).parent

@@ -16,7 +16,9 @@ from ga_deploy.engine.locking import hold
 from ga_deploy.engine.removal import look_for_removal, refuse_stranded, remove
 from ga_deploy.engine.session import Session, open_session
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries, Timeouts
-from ga_deploy.model import MARKER, Desired, FunctionFile, NumberWish
+from ga_deploy.model.bundle import MARKER, FunctionFile
+from ga_deploy.model.desired import Desired
+from ga_deploy.model.numbers import NumberBinding
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def make_wish(name: str) -> Desired:
             "ASAPP_API_ID": Secret("id-of-the-fault-tests" if is_first else "new-id-of-the-fault-tests"),
             **({"HOOK_URL": "https://hooks.example.com"} if is_first else {"HOOK_KEY": "k"}),
         },
-        numbers=(NumberWish(NUMBER),),
+        numbers=(NumberBinding(NUMBER),),
     )
 
 

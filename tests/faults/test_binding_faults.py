@@ -18,7 +18,8 @@ from ga_deploy.engine.numbers import bind, unbind
 from ga_deploy.engine.session import open_session
 from ga_deploy.errors import DeployError
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries, Timeouts
-from ga_deploy.model import Desired, NumberWish
+from ga_deploy.model.desired import Desired
+from ga_deploy.model.numbers import NumberBinding
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ ACCOUNT = Account(
         {"phone_number": "+15550100002", "trunk_sid": "TK" + "6" * 32, "voice_fallback_url": "https://f.example/"},
     ],
 )
-WISHES = [NumberWish("+15550100000"), NumberWish("+15550100001", profile="es"), NumberWish("+15550100002")]
+WISHES = [NumberBinding("+15550100000"), NumberBinding("+15550100001", profile="es"), NumberBinding("+15550100002")]
 DESIRED = Desired(
     account_sid=ACCOUNT.sid,
     service_name="GenerativeAgentService",

@@ -25,7 +25,8 @@ from ga_deploy.engine.removal import remove
 from ga_deploy.engine.session import Session, open_session
 from ga_deploy.errors import DeployError, NotFound
 from ga_deploy.gateway import Credentials, Endpoints, Gateway
-from ga_deploy.model import MARKER, Desired, FunctionFile
+from ga_deploy.model.bundle import MARKER, FunctionFile
+from ga_deploy.model.desired import Desired
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:

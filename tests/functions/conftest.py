@@ -36,7 +36,7 @@ from ga_deploy.twilio_rules.check import find_breaks
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ga_deploy.model import Bundle
+    from ga_deploy.model.bundle import Bundle
 
 ACCOUNT = "AC" + "0" * 32
 MOST_HOSTS = 5  # each is a Node process of some 45 MB

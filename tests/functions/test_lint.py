@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ga_deploy.lint import find_node, lint
-from ga_deploy.model import Bundle, FunctionFile
+from ga_deploy.model.bundle import Bundle, FunctionFile
 
 HANDLER = "exports.handler = async (context, event, callback) => { %s };\n"
 PARSES = "const twiml = new Twilio.twiml.VoiceResponse(); "

@@ -8,7 +8,7 @@ import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -19,11 +19,15 @@ from ga_deploy.engine.room import check_room
 from ga_deploy.engine.wish import make_desired
 from ga_deploy.errors import ConfigInvalid, DeployError
 from ga_deploy.lint import find_node
-from ga_deploy.model import MARKER, Bundle, Desired, Observed
+from ga_deploy.model.bundle import MARKER, Bundle
+from ga_deploy.model.observed import Observed
 from ga_deploy.redact import Secret
 from ga_deploy.render import built_in_templates, render, template_hashes, write_project
 from ga_deploy.render.javascript import to_literal
 from ga_deploy.twilio_rules.speech import estimate_seconds
+
+if TYPE_CHECKING:
+    from ga_deploy.model.desired import Desired
 
 SECRETS = (
     "api-id-for-tests",

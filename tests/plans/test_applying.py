@@ -20,21 +20,19 @@ from ga_deploy.engine.releases import list_releases
 from ga_deploy.engine.session import Session, open_session
 from ga_deploy.errors import Conflict, DeployError, NotFound
 from ga_deploy.gateway import SiteAnswer
-from ga_deploy.model import (
-    MARKER,
+from ga_deploy.model.bundle import MARKER, FunctionFile
+from ga_deploy.model.desired import Desired
+from ga_deploy.model.serverless import (
     AssetVersion,
     Build,
     Deployment,
-    Desired,
     Environment,
-    FunctionFile,
     FunctionResource,
     FunctionVersion,
     Service,
-    SyncDocument,
-    SyncItem,
     Variable,
 )
+from ga_deploy.model.sync import SyncDocument, SyncItem
 
 OURS = ("/engage", "/call-complete", "/lib/settings", "/talk")
 THEIRS = ("/hello", "/engage", "/lib/theirs")

@@ -7,36 +7,23 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from ga_deploy.engine.diff import diff
 from ga_deploy.engine.releases import digest_variables
-from ga_deploy.model import (
-    AssetFile,
-    AssetVersion,
-    Build,
-    Desired,
-    Environment,
-    Flow,
-    FunctionFile,
-    FunctionVersion,
-    Intent,
-    LiveFunction,
-    Observed,
-    OurFlow,
-    Plan,
-    Record,
-    Release,
-    ReleasedAsset,
-    ReleasedFunction,
-    ReleasedVariable,
-    Service,
-    Variable,
-)
+from ga_deploy.model.bundle import AssetFile, FunctionFile
+from ga_deploy.model.desired import Desired
+from ga_deploy.model.flows import Flow, OurFlow
+from ga_deploy.model.observed import LiveFunction, Observed
+from ga_deploy.model.release import Intent, Record, Release, ReleasedAsset, ReleasedFunction, ReleasedVariable
+from ga_deploy.model.serverless import AssetVersion, Build, Environment, FunctionVersion, Service, Variable
 from ga_deploy.redact import Secret
+
+if TYPE_CHECKING:
+    from ga_deploy.model.plan import Plan
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
 DOMAIN = "ga-1234.twil.io"
@@ -209,7 +196,8 @@ def test_plan(file: Path) -> None:
 
 
 def test_every_reason_has_a_case_and_words() -> None:
-    from ga_deploy.model import EXPLANATIONS, Reason
+    from ga_deploy.model.plan import Reason
+    from ga_deploy.output.plan_text import EXPLANATIONS
 
     told = {line.split(" ")[2] for file in CASES for line in yaml.safe_load(file.read_text())["changes"]}
     # Numbers are decided in `bindings`, the flow in `flows`; both have tests of their own.

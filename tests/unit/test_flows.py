@@ -11,7 +11,8 @@ import pytest
 from ga_deploy.engine.flows import FlowKeeper, find_flow
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Warned
-from ga_deploy.model import Flow, FlowSid
+from ga_deploy.model.flows import Flow
+from ga_deploy.model.sids import FlowSid
 from tests.unit.studio_configs import TARGET, config_of
 
 

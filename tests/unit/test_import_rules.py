@@ -277,7 +277,6 @@ LONG_ALREADY = frozenset(
         "ga_deploy/engine/removal.py::plan_removal",
         "ga_deploy/gateway/builds.py::create_build",
         "ga_deploy/gateway/failures.py::classify",
-        "ga_deploy/model.py",
         "ga_deploy/render/settings.py",
         "ga_deploy/simulate/interpreter/interpreter.py",
         "ga_deploy/simulate/interpreter/interpreter.py::_dial",

@@ -13,15 +13,9 @@ import pytest
 
 from ga_deploy.errors import ApiProblem, Denied, DeployError, ExitCode, NotFound, Throttled, Unreachable
 from ga_deploy.gateway import AccessDenied, Credentials, Endpoints, Gateway, Retries, Timeouts
-from ga_deploy.model import (
-    EnvironmentSid,
-    FunctionFile,
-    FunctionSid,
-    NumberSettings,
-    NumberSid,
-    ServiceSid,
-    VariableSid,
-)
+from ga_deploy.model.bundle import FunctionFile
+from ga_deploy.model.numbers import NumberSettings
+from ga_deploy.model.sids import EnvironmentSid, FunctionSid, NumberSid, ServiceSid, VariableSid
 from ga_deploy.redact import Secret
 
 from .conftest import ACCOUNT, KEY, OTHER_ACCOUNT, PatientClock

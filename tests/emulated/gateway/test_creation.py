@@ -9,7 +9,8 @@ import pytest
 
 from ga_deploy.errors import ApiProblem, Conflict, DeployError, Throttled, Unreachable
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries
-from ga_deploy.model import BuildSid, EnvironmentSid, FunctionFile, ServiceSid
+from ga_deploy.model.bundle import FunctionFile
+from ga_deploy.model.sids import BuildSid, EnvironmentSid, ServiceSid
 from ga_deploy.redact import Secret
 
 from .conftest import ACCOUNT, PatientClock

@@ -14,7 +14,7 @@ import pytest
 from ga_deploy.errors import DeployError, ExitCode, Unreachable
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries
 from ga_deploy.gateway.trust import choose_proxies, trust_system
-from ga_deploy.model import FunctionFile
+from ga_deploy.model.bundle import FunctionFile
 from ga_deploy.redact import Secret
 from tests.emulated.proxy import TWILIO_HOSTS, ConnectProxy, PrivateCa
 

@@ -10,7 +10,8 @@ import pytest
 
 from ga_deploy.emulator.core.rules import Rules
 from ga_deploy.gateway import Gateway
-from ga_deploy.model import NumberSettings, NumberSid
+from ga_deploy.model.numbers import NumberSettings
+from ga_deploy.model.sids import NumberSid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import pytest
 
 from ga_deploy.errors import DeployError, Unreachable, Usage
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries, Timeouts
-from ga_deploy.model import ServiceSid
+from ga_deploy.model.sids import ServiceSid
 from ga_deploy.redact import Secret
 
 from .conftest import ACCOUNT, TOKEN, Twilio

@@ -17,7 +17,7 @@ from ga_deploy.engine.lock import hold_lock
 from ga_deploy.errors import ApiProblem, Conflict, Locked, NotFound
 from ga_deploy.events import Warned
 from ga_deploy.gateway import AccessDenied
-from ga_deploy.model import SyncDocument
+from ga_deploy.model.sync import SyncDocument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

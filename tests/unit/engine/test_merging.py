@@ -3,7 +3,7 @@
 import pytest
 
 from ga_deploy.engine.merging import LastLook, find_intruders, find_newcomers, take_last_look
-from ga_deploy.model import Deployment
+from ga_deploy.model.serverless import Deployment
 
 OURS = Deployment("ZD-ours", "ZB-ours", None)
 

@@ -24,13 +24,13 @@ from ga_deploy.engine.releases import (
     write_release,
 )
 from ga_deploy.errors import DeployError
-from ga_deploy.model import Intent, Release, ReleasedFunction, ReleasedVariable
+from ga_deploy.model.release import Intent, Release, ReleasedFunction, ReleasedVariable
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ga_deploy.model import SyncItem
+    from ga_deploy.model.sync import SyncItem
 
 
 def make_release(number: int, function_set: str = "/", numbers: int = 0, value: str = "v") -> Release:

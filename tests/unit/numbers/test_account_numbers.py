@@ -14,7 +14,9 @@ from ga_deploy.engine.binding_steps import remember_numbers
 from ga_deploy.engine.bindings import Verdict, plan_bindings, plan_restorations
 from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
 from ga_deploy.engine.number_settings import NumberTarget, reaches
-from ga_deploy.model import IncomingNumber, NumberSettings, NumberSid, NumberWish, SyncItem
+from ga_deploy.model.numbers import IncomingNumber, NumberBinding, NumberSettings
+from ga_deploy.model.sids import NumberSid
+from ga_deploy.model.sync import SyncItem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +79,7 @@ class World:
         others = record.recall_others() if isinstance(record, AccountNumberRecord) else {}
         owned = {NUMBER: IncomingNumber(SID, NUMBER, "", can_voice=True, receives="voice", settings=self.now)}
         [binding] = plan_bindings(
-            [NumberWish(NUMBER)], owned, self.target(name), record.recall(), force=True, others=others
+            [NumberBinding(NUMBER)], owned, self.target(name), record.recall(), force=True, others=others
         )
         remember_numbers([binding], record)
         if binding.verdict is Verdict.CHANGE and binding.wanted:

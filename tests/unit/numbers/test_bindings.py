@@ -19,7 +19,9 @@ from ga_deploy.engine.bindings import (
 from ga_deploy.engine.number_records import RememberedNumber
 from ga_deploy.engine.number_settings import NumberTarget, describe, differing
 from ga_deploy.errors import Place, Refused
-from ga_deploy.model import Action, IncomingNumber, NumberSettings, NumberSid, NumberWish
+from ga_deploy.model.numbers import IncomingNumber, NumberBinding, NumberSettings
+from ga_deploy.model.plan import Action
+from ga_deploy.model.sids import NumberSid
 
 NUMBER = "+15550100000"
 SID = NumberSid("PN" + "1" * 32)
@@ -38,7 +40,7 @@ def owned(settings: NumberSettings, **more: object) -> IncomingNumber:
 def bind(
     settings: NumberSettings,
     *,
-    wish: NumberWish | None = None,
+    wish: NumberBinding | None = None,
     before: NumberSettings | None = None,
     bound_url: str = OURS,
     force: bool = False,
@@ -46,7 +48,7 @@ def bind(
 ) -> Binding:
     recorded = {} if before is None else {NUMBER: RememberedNumber(SID, NUMBER, before, bound_url)}
     numbers = {NUMBER: owned(settings, **more)}
-    [binding] = plan_bindings([wish or NumberWish(NUMBER)], numbers, TARGET, recorded, force=force)
+    [binding] = plan_bindings([wish or NumberBinding(NUMBER)], numbers, TARGET, recorded, force=force)
     return binding
 
 
@@ -61,13 +63,13 @@ def test_a_fresh_number_gets_our_url_by_post() -> None:
 @pytest.mark.parametrize(
     ("wish", "url"),
     [
-        (NumberWish(NUMBER), OURS),
-        (NumberWish(NUMBER, profile="es"), f"{OURS}?profile=es"),
-        (NumberWish(NUMBER, profile="día & noche"), f"{OURS}?profile=d%C3%ADa%20%26%20noche"),
-        (NumberWish(NUMBER, to="flow"), "https://webhooks.twilio.com/v1/Accounts/AC1/Flows/FW1"),
+        (NumberBinding(NUMBER), OURS),
+        (NumberBinding(NUMBER, profile="es"), f"{OURS}?profile=es"),
+        (NumberBinding(NUMBER, profile="día & noche"), f"{OURS}?profile=d%C3%ADa%20%26%20noche"),
+        (NumberBinding(NUMBER, to="flow"), "https://webhooks.twilio.com/v1/Accounts/AC1/Flows/FW1"),
     ],
 )
-def test_the_url_of_a_wish(wish: NumberWish, url: str) -> None:
+def test_the_url_of_a_wish(wish: NumberBinding, url: str) -> None:
     binding = bind(NumberSettings(), wish=wish)
     assert binding.wanted is not None
     assert binding.wanted.voice_url == url
@@ -107,7 +109,7 @@ def test_a_number_in_use_elsewhere_needs_consent(url: str) -> None:
 
 @pytest.mark.parametrize("url", [OURS, f"{OURS}?profile=es", "https://webhooks.twilio.com/v1/Accounts/AC1/Flows/FW1"])
 def test_a_number_of_ours_needs_none(url: str) -> None:
-    binding = bind(NumberSettings(voice_url=url), wish=NumberWish(NUMBER, profile="fr"))
+    binding = bind(NumberSettings(voice_url=url), wish=NumberBinding(NUMBER, profile="fr"))
     assert binding.is_ours
     assert not binding.consent
 
@@ -138,7 +140,7 @@ class TestFallback:
         assert wanted.voice_fallback_url == "https://f.example/"
 
     def test_the_config_decides_and_undecides(self) -> None:
-        wish = NumberWish(NUMBER, fallback_url="https://mine.example/", fallback_method="GET")
+        wish = NumberBinding(NUMBER, fallback_url="https://mine.example/", fallback_method="GET")
         wanted = bind(NumberSettings(voice_url=THEIRS), wish=wish).wanted
         assert wanted is not None
         assert (wanted.voice_fallback_url, wanted.voice_fallback_method) == ("https://mine.example/", "GET")
@@ -154,7 +156,7 @@ class TestFallback:
 
 class TestRefusals:
     def test_a_number_of_somebody_else_names_its_neighbours(self) -> None:
-        wishes = [NumberWish("+15550100009")]
+        wishes = [NumberBinding("+15550100009")]
         [binding] = plan_bindings(wishes, {}, TARGET, {}, known=["+15550100000", "+442071838750"])
         assert binding.verdict is Verdict.REFUSED
         assert binding.refusal is not None
@@ -182,7 +184,7 @@ class TestRefusals:
         assert not forced.is_ours, "it did not reach us: what it had is worth recording"
 
     def test_all_are_told_at_once(self) -> None:
-        bindings = plan_bindings([NumberWish(f"+1555010{n:04d}") for n in range(25)], {}, TARGET, {})
+        bindings = plan_bindings([NumberBinding(f"+1555010{n:04d}") for n in range(25)], {}, TARGET, {})
         with pytest.raises(Refused, match="25 of 25 numbers") as caught:
             refuse(bindings)
         assert [finding.what.split()[0] for finding in caught.value.findings] == [one.number for one in bindings]
@@ -190,7 +192,7 @@ class TestRefusals:
 
     def test_each_is_told_with_its_place_and_so_are_those_that_were_not_tried(self) -> None:
         places = [Place("numbers.csv", line, 1) for line in (2, 3)]
-        wishes = [NumberWish(NUMBER, at=places[0]), NumberWish("+15550109999", at=places[1])]
+        wishes = [NumberBinding(NUMBER, at=places[0]), NumberBinding("+15550109999", at=places[1])]
         bindings = plan_bindings(wishes, {NUMBER: owned(NumberSettings())}, TARGET, {})
         with pytest.raises(Refused, match="1 of 2 numbers") as caught:
             refuse(bindings)
@@ -269,7 +271,7 @@ all_settings = st.builds(
     trunk_sid=st.sampled_from(["", TRUNK]),
 )
 wishes = st.builds(
-    NumberWish,
+    NumberBinding,
     number=st.just(NUMBER),
     to=st.sampled_from(["engage", "flow"]),
     fallback_url=st.sampled_from([None, THEIRS, "https://f.example/"]),
@@ -283,7 +285,7 @@ def apply(settings: NumberSettings, binding: Binding) -> NumberSettings:
 
 
 @given(before=all_settings, wish=wishes)
-def test_binding_settles_at_once_and_giving_back_is_exact(before: NumberSettings, wish: NumberWish) -> None:
+def test_binding_settles_at_once_and_giving_back_is_exact(before: NumberSettings, wish: NumberBinding) -> None:
     first = bind(before, wish=wish, force=True)
     after = apply(before, first)
     assert after.voice_url == TARGET.url_for(wish)
@@ -316,53 +318,57 @@ WITH_FALLBACK = replace(TARGET, fallback_path="/fallback-12345678.xml")
     ("wish", "settings", "before", "fallback"),
     [
         pytest.param(
-            NumberWish(NUMBER, fallback_url="https://own.example.com/"),
+            NumberBinding(NUMBER, fallback_url="https://own.example.com/"),
             NumberSettings(voice_url=THEIRS),
             None,
             ("https://own.example.com/", "POST"),
             id="its own",
         ),
         pytest.param(
-            NumberWish(NUMBER),
+            NumberBinding(NUMBER),
             NumberSettings(voice_url=THEIRS, voice_method="GET", voice_fallback_url="https://old.example.com/"),
             None,
             (THEIRS, "GET"),
             id="what it had",
         ),
         pytest.param(
-            NumberWish(NUMBER),
+            NumberBinding(NUMBER),
             NumberSettings(voice_url=DEMO, voice_fallback_url="https://old.example.com/", voice_fallback_method="GET"),
             None,
             ("https://old.example.com/", "GET"),
             id="the fallback that it had",
         ),
-        pytest.param(NumberWish(NUMBER), NumberSettings(), None, (FALLBACK, "GET"), id="ours"),
+        pytest.param(NumberBinding(NUMBER), NumberSettings(), None, (FALLBACK, "GET"), id="ours"),
         pytest.param(
-            NumberWish(NUMBER),
+            NumberBinding(NUMBER),
             NumberSettings(voice_url=DEMO, voice_fallback_url=DEMO),
             None,
             (FALLBACK, "GET"),
             id="demo",
         ),
         pytest.param(
-            NumberWish(NUMBER), NumberSettings(voice_url=OURS), NumberSettings(), (FALLBACK, "GET"), id="bound before"
+            NumberBinding(NUMBER),
+            NumberSettings(voice_url=OURS),
+            NumberSettings(),
+            (FALLBACK, "GET"),
+            id="bound before",
         ),
         pytest.param(
-            NumberWish(NUMBER),
+            NumberBinding(NUMBER),
             NumberSettings(voice_url=OURS, voice_fallback_url=OLD_FALLBACK),
             NumberSettings(),
             (FALLBACK, "GET"),
             id="an earlier one of ours",
         ),
         pytest.param(
-            NumberWish(NUMBER),
+            NumberBinding(NUMBER),
             NumberSettings(voice_url=OURS, voice_fallback_url=OLD_FALLBACK),
             None,
             (FALLBACK, "GET"),
             id="an earlier one of ours, without a record",
         ),
         pytest.param(
-            NumberWish(NUMBER),
+            NumberBinding(NUMBER),
             NumberSettings(voice_url=OURS, voice_fallback_url="https://old.example.com/"),
             None,
             ("https://old.example.com/", "POST"),
@@ -371,7 +377,7 @@ WITH_FALLBACK = replace(TARGET, fallback_path="/fallback-12345678.xml")
     ],
 )
 def test_the_fallback_is_the_first_of_four(
-    wish: NumberWish, settings: NumberSettings, before: NumberSettings | None, fallback: tuple[str, str]
+    wish: NumberBinding, settings: NumberSettings, before: NumberSettings | None, fallback: tuple[str, str]
 ) -> None:
     recorded = {} if before is None else {NUMBER: RememberedNumber(SID, NUMBER, before, OURS)}
     [binding] = plan_bindings([wish], {NUMBER: owned(settings)}, WITH_FALLBACK, recorded)

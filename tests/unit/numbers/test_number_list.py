@@ -18,10 +18,10 @@ from ga_deploy.invocation.phone_number_args import (
     read_arguments,
     read_number_file,
 )
-from ga_deploy.model import NumberWish
+from ga_deploy.model.numbers import NumberBinding
 
 
-def read(tmp_path: Path, content: str | bytes, **options: object) -> list[NumberWish]:
+def read(tmp_path: Path, content: str | bytes, **options: object) -> list[NumberBinding]:
     file = tmp_path / "numbers.csv"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_number_file(file, **{"to": "engage", "profile": None, **options})  # type: ignore[arg-type]
@@ -36,15 +36,15 @@ def wrong(tmp_path: Path, content: str | bytes, **options: object) -> list[tuple
 
 def test_one_column_is_enough(tmp_path: Path) -> None:
     wishes = read(tmp_path, "number\n+15550100000\n+15550100001\n")
-    assert wishes == [NumberWish("+15550100000"), NumberWish("+15550100001")]
+    assert wishes == [NumberBinding("+15550100000"), NumberBinding("+15550100001")]
 
 
 def test_columns_in_any_order_blank_lines_byte_order_mark_and_windows_lines(tmp_path: Path) -> None:
     text = '\ufeffProfile , NUMBER,fallback_url,to\r\n\r\nes, +15550100000 ,"https://x.example/?a=1,2",\r\n,,,\r\n'
     text += ",+15550100001,,Flow\r\n"
     assert read(tmp_path, text.encode()) == [
-        NumberWish("+15550100000", "engage", "es", "https://x.example/?a=1,2"),
-        NumberWish("+15550100001", "flow", None, None),
+        NumberBinding("+15550100000", "engage", "es", "https://x.example/?a=1,2"),
+        NumberBinding("+15550100001", "flow", None, None),
     ]
 
 
@@ -160,7 +160,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "numbers.csv"
     file.write_text("number,profile\n+15550100000,es\n+15550100001,es\n")
     wishes = collect_wishes(["+15550100001", "+15550100001"], to="engage", profile="fr", from_file=file)
-    assert wishes == [NumberWish("+15550100000", profile="es"), NumberWish("+15550100001", profile="fr")]
+    assert wishes == [NumberBinding("+15550100000", profile="es"), NumberBinding("+15550100001", profile="fr")]
 
 
 @pytest.mark.parametrize(("numbers", "to", "profile"), [([], "engage", None), (["+15550100000"], "flow", "es")])
@@ -171,9 +171,9 @@ def test_what_makes_no_sense_is_usage(numbers: list[str], to: str, profile: str 
 
 def test_an_unknown_profile_names_the_nearest() -> None:
     with pytest.raises(Usage, match="no profile 'spanihs'") as caught:
-        check_profiles([NumberWish("+15550100000", profile="spanihs")], {"spanish", "french"}, "spanihs")
+        check_profiles([NumberBinding("+15550100000", profile="spanihs")], {"spanish", "french"}, "spanihs")
     assert "spanish" in caught.value.fix
-    check_profiles([NumberWish("+15550100000")], set())
+    check_profiles([NumberBinding("+15550100000")], set())
 
 
 def test_every_line_that_the_config_cannot_serve_is_named(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_every_line_that_the_config_cannot_serve_is_named(tmp_path: Path) -> Non
         check_flow(wishes, has_flow=False, asked="engage")
     assert [str(f.at) for f in caught.value.findings] == [f"{file}:4:2"]
     with pytest.raises(Usage):
-        check_flow([NumberWish("+15550100000", "flow")], has_flow=False, asked="flow")
+        check_flow([NumberBinding("+15550100000", "flow")], has_flow=False, asked="flow")
     check_flow(wishes, has_flow=True, asked="engage")
 
 

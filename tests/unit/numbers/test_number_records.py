@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from ga_deploy.engine.file_records import FileRecords
 from ga_deploy.engine.number_records import ItemNumberRecord, LayeredNumberRecord, RememberedNumber
 from ga_deploy.events import Event, Warned
-from ga_deploy.model import NumberSettings, NumberSid, SyncItem
+from ga_deploy.model.numbers import NumberSettings
+from ga_deploy.model.sids import NumberSid
+from ga_deploy.model.sync import SyncItem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
