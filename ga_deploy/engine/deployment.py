@@ -104,9 +104,9 @@ def refuse_stale(plan: Plan, saved: Mapping[str, object]) -> None:
     fresh = as_saved(plan.to_json())
     if saved.get("format_version") != fresh["format_version"]:
         raise DeployError(
-            "the saved plan has another format",
-            why=f"it is version {saved.get('format_version')}, this ga-deploy writes {fresh['format_version']}",
-            fix="save a new one with `ga-deploy plan --out FILE`",
+            "the saved plan has another format version",
+            why=f"it has version {saved.get('format_version')}, this ga-deploy reads {fresh['format_version']}",
+            fix="save a new plan with `ga-deploy plan --out FILE`",
         )
     target = ("account_sid", "region", "service", "environment")
     if any(saved.get(key) != fresh[key] for key in target):
@@ -115,7 +115,7 @@ def refuse_stale(plan: Plan, saved: Mapping[str, object]) -> None:
             why=", ".join(f"{key} {saved.get(key)}" for key in target if saved.get(key) != fresh[key]),
             fix="use the config and the environment that it was made for",
         )
-    if saved.get("wish") != fresh["wish"]:
+    if saved.get("desired_digest") != fresh["desired_digest"]:
         raise DeployError(
             "the config has changed since the plan was saved",
             why="it renders other functions, variables or settings now",

@@ -66,7 +66,7 @@ def diff(
         service=desired.service_name,
         environment=desired.environment,
         domain_name=observed.environment.domain_name if observed.environment else None,
-        wish=digest_wish(desired, flow.mark if flow else None),
+        desired_digest=digest_desired(desired, flow.mark if flow else None),
         base=digest_base(observed, flow.live if flow else None),
         changes=tuple(changes),
         recipe=compose_build(desired, observed) if builds else None,
@@ -112,9 +112,9 @@ def compose_build(desired: Desired, observed: Observed) -> BuildRecipe:
     )
 
 
-def digest_wish(desired: Desired, flow_mark: str | None = None) -> str:
-    """Return one fingerprint of everything the config asks for; a saved plan is only good for the same."""
-    wish = {
+def digest_desired(desired: Desired, flow_mark: str | None = None) -> str:
+    """Return one digest of the whole desired state. `up` refuses a saved plan whose digest differs."""
+    state = {
         "service": [desired.service_name, desired.environment, desired.domain_suffix],
         "functions": [[f.path, f.visibility, f.sha256] for f in desired.functions],
         "dependencies": dict(desired.dependencies),
@@ -124,7 +124,7 @@ def digest_wish(desired: Desired, flow_mark: str | None = None) -> str:
         "settings": [desired.runtime, desired.include_credentials, desired.ui_editable],
         **({"assets": [[one.path, one.sha256] for one in desired.assets]} if desired.assets else {}),
     }
-    return fingerprint(json.dumps(wish, sort_keys=True))
+    return fingerprint(json.dumps(state, sort_keys=True))
 
 
 def digest_base(observed: Observed, flow: Flow | None = None) -> dict[str, object]:

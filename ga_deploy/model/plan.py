@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from ga_deploy.model.bundle import AssetFile, FunctionFile
     from ga_deploy.model.sids import VersionSid
 
+# The version of a plan as JSON. `up` refuses a saved plan of another version. 2: `wish` became `desired_digest`.
+PLAN_FORMAT_VERSION = 2
+
 
 class Action(StrEnum):
     """The action at one address."""
@@ -124,7 +127,7 @@ class Plan:
     service: str
     environment: str
     domain_name: str | None
-    wish: str
+    desired_digest: str
     base: Mapping[str, object]
     changes: tuple[Change, ...]
     recipe: BuildRecipe | None = field(default=None, repr=False)
@@ -149,18 +152,18 @@ class Plan:
         return tuple(c for c in self.changes if c.kind == kind and (not actions or c.action in actions))
 
     def to_json(self) -> dict[str, object]:
-        """Return the plan as `plan --json` shows it and `plan --out` saves it; `format_version` is 1."""
+        """Return the plan as `plan --json` prints it and `plan --out` saves it, with its `format_version`."""
         counts = {action.value: 0 for action in Action}
         for change in self.changes:
             counts[change.action.value] += 1
         return {
-            "format_version": 1,
+            "format_version": PLAN_FORMAT_VERSION,
             "account_sid": self.account_sid,
             "region": self.region,
             "service": self.service,
             "environment": self.environment,
             "domain_name": self.domain_name,
-            "wish": self.wish,
+            "desired_digest": self.desired_digest,
             "base": dict(self.base),
             "changes": [change.to_json() for change in self.changes],
             "summary": counts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -263,6 +264,20 @@ def test_saved_plan_is_done_or_refused(stage: Deployer) -> None:
     stage.ok("up", str(file))
     refused = stage.run("up", str(file))
     assert refused.code == 1, "done is done: the account is not as it was"
+
+
+def test_saved_plan_of_another_version_is_refused(stage: Deployer) -> None:
+    file = stage.folder / "plan.json"
+    stage.ok("plan", "--out", str(file))
+    saved = json.loads(file.read_text())
+    assert saved["format_version"] == 2
+    earlier = {**saved, "format_version": 1, "wish": saved["desired_digest"]}
+    file.write_text(json.dumps(earlier))
+    refused = stage.run("up", str(file))
+    assert refused.code == 1
+    assert "it has version 1, this ga-deploy reads 2" in refused.err
+    assert "ga-deploy plan --out FILE" in refused.err
+    assert not stage.report(only="POST")["requests"]
 
 
 def test_github_actions_gets_outputs_and_a_summary(stage: Deployer, monkeypatch: pytest.MonkeyPatch) -> None:
