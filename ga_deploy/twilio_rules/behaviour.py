@@ -207,12 +207,6 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         "dial with a whisper of ten seconds, listen as the caller",
     ),
     _assumed(
-        "The action of `<Pay>` is told `Result`, `PaymentToken` or `PaymentConfirmationCode` and the "
-        "masked card; without an action the next verb runs",
-        "`simulate`: Pay",
-        "a test payment",
-    ),
-    _assumed(
         "A stream, recording or transcription of `<Start>` with a name that runs already is refused, and "
         "`<Stop>` without a name ends the last one",
         "`simulate`: Start, Stop",

@@ -47,11 +47,10 @@ if TYPE_CHECKING:
 _APPLICATION_ERROR = "We are sorry, an application error has occurred. Goodbye."
 _RECORD_SECONDS = 5.0
 _TIME_LIMIT = 14400  # Twilio docs, Dial: four hours unless `timeLimit` says otherwise
-_PAY_SECONDS = 20.0
 # The verbs that are carried out; a method each. Twilio knows others too: meeting one is said, and skipped.
 _SIMULATED = frozenset(
     {"Say", "Play", "Pause", "Gather", "Connect", "Dial", "Enqueue", "Redirect", "Refer", "Record", "Hangup", "Reject"}
-    | {"Start", "Stop", "Pay", "Sms"}
+    | {"Start", "Stop", "Sms"}
 )
 # Their rules are looked at by `targets`, which knows what is done with the rest of a document in part refused.
 _HANDING_OVER = frozenset({"Dial", "Enqueue", "Refer"})
@@ -299,19 +298,6 @@ class _Call:
     async def _stop(self, verb: Element, _: str) -> None:
         for kind, label in self._beside.stop(verb):
             self._note(kind, label)
-
-    async def _pay(self, verb: Element, base: str) -> _Goto | None:
-        """Ask for the card as the TwiML words it, and go on as if it had been taken."""
-        for prompt in verb.children:
-            again = prompt.get("errorType") or "1" not in prompt.get("attempt", "1").split()
-            if prompt.name == "Prompt" and not again:
-                for words in prompt.children:
-                    await self._do(words, base)
-        label = "the payment is not simulated: its action is told of success"
-        await self._happen("pay", label, _PAY_SECONDS, heard=True)
-        if "action" not in verb.attributes:
-            return None
-        return _Goto(resolve(base, verb.get("action")), verb.get("method", "POST").upper(), _paid(verb))
 
     # -- media streams
 
@@ -774,21 +760,6 @@ def _take_keys(gather: Element, pressed: str) -> str:
     end = gather.attributes.get("finishOnKey", "#")
     taken = keys.partition(end)[0] if end else keys
     return taken[: read_whole_number(gather.get("numDigits"), len(taken)) or len(taken)]
-
-
-def _paid(pay: Element) -> dict[str, str]:
-    """Return what Pay's action is told of a payment that went well; the card is the one of everybody's tests."""
-    told = {
-        "Result": "success",
-        "Connector": pay.get("paymentConnector", "Default"),
-        "PaymentMethod": pay.get("paymentMethod", "credit-card"),
-    }
-    if told["PaymentMethod"] == "ach-debit":
-        told |= {"BankAccountNumber": "xxxxxx6789", "BankRoutingNumber": "xxxxx0021"}
-    else:
-        told |= {"PaymentCardNumber": "xxxxxxxxxxxx1111", "PaymentCardType": "visa", "ExpirationDate": "1230"}
-    charged = pay.get("chargeAmount", "0").strip("0.") != ""
-    return told | ({"PaymentConfirmationCode": "simulated"} if charged else {"PaymentToken": "simulated"})
 
 
 def _sid(prefix: str) -> str:

@@ -26,7 +26,7 @@ class Event:
 
     `heard`: the caller hears something (speech, ringing, music, an agent) for `seconds`. Kinds: `webhook`,
     `callback`, `answered`, `say`, `play`, `pause`, `gather`, `stream`, `dial`, `enqueue`, `refer`,
-    `redirect`, `record`, `whisper` (which only the called party hears), `pay`, `start`, `stop`, `gave-up`,
+    `redirect`, `record`, `whisper` (which only the called party hears), `start`, `stop`, `gave-up`,
     `hangup`, `reject`, `warning`, `error`.
     """
 

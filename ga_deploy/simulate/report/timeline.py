@@ -39,7 +39,7 @@ def list_bars(record: CallRecord) -> tuple[Bar, ...]:
     for event in record.events:
         if event.kind in {"webhook", "callback"}:
             bars.append(Bar("webhooks", "web", event.at, event.until, event.label))
-        elif event.kind in {"say", "play", "gather", "record", "pay"}:
+        elif event.kind in {"say", "play", "gather", "record"}:
             bars.append(Bar("Twilio", "voice", event.at, event.until, event.label))
         elif event.kind == "error" and event.heard:
             bars.append(Bar("Twilio", "bad", event.at, event.until, event.label))

@@ -535,6 +535,7 @@ def test_what_runs_beside_the_call_does_not_hold_it_up():
         ('<Stop><Stream name="x"/></Stop>', "warning", "was never started"),
         ('<Start><Siprec name="x"/></Start><Start><Siprec name="x"/></Start>', "error", "runs already"),
         ("<Leave/>", "warning", "`Leave` is not simulated"),
+        ('<Pay action="/paid"><Prompt><Say>Your card.</Say></Prompt></Pay>', "warning", "`Pay` is not simulated"),
         ('<Prompt for="postal-code"><Say>x</Say></Prompt>', "warning", "`Prompt` is not simulated"),
     ],
 )
@@ -542,32 +543,6 @@ def test_what_twilio_would_not_start_is_said(verbs, kind, said):
     record = ring(Site(engage=f"{verbs}<Say>Hello.</Say>"))
     assert any(said in event.label for event in record.of(kind)), record.events
     assert record.said == ("Hello.",)
-
-
-PAY = """
-<Pay action="/paid" chargeAmount="20.00">
-<Prompt for="payment-card-number"><Say>Your card, please.</Say></Prompt>
-<Prompt for="payment-card-number" attempt="2 3"><Say>Once more.</Say></Prompt>
-<Prompt for="payment-card-number" errorType="timeout"><Say>Are you there?</Say></Prompt>
-</Pay>
-"""
-
-
-def test_a_payment_is_not_simulated_and_its_action_hears_of_success():
-    site = Site(engage=PAY, paid="<Say>Thank you.</Say>")
-    record = ring(site)
-    assert record.said == ("Your card, please.", "Thank you.")
-    paid = site.fields("/paid")
-    assert (paid["Result"], paid["PaymentConfirmationCode"]) == ("success", "simulated")
-    assert "PaymentToken" not in paid
-    assert "not simulated" in record.of("pay")[0].label
-    assert not record.of("warning", "error")
-
-
-def test_a_payment_without_action_goes_on_with_the_next_verb():
-    site = Site(engage='<Pay tokenType="reusable"/><Say>Next.</Say>')
-    assert ring(site).said == ("Next.",)
-    assert len(site.requests) == 1
 
 
 NAMES = st.sampled_from(sorted({*VERBS, *NOUNS, "Speak", "response"}))
