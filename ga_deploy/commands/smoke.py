@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ga_deploy.config.schema import Config
     from ga_deploy.gateway import Gateway
     from ga_deploy.invocation.context import Context
-    from ga_deploy.simulate.interpreter.twiml import Answer, Element
+    from ga_deploy.simulate.interpreter.twiml import Element, TwimlDocument
     from ga_deploy.simulate.media.stream import StreamOutcome
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ def _draw(checks: tuple[Check, ...], number: str | None) -> RenderableType:
     return Group(table, Text(), Text(ring), *(Text(f"  · {call}") for call in TEST_CALLS))
 
 
-def find_stream(answer: Answer) -> Element | None:
+def find_stream(answer: TwimlDocument) -> Element | None:
     """Return the `<Stream>` of a `<Connect>`, if the TwiML has one."""
     for verb in answer.verbs:
         if verb.name == "Connect":
@@ -121,7 +121,7 @@ def find_stream(answer: Answer) -> Element | None:
     return None
 
 
-def _outline(answer: Answer) -> str:
+def _outline(answer: TwimlDocument) -> str:
     verbs = [f"{verb.name} Stream" if verb.name == "Connect" else verb.name for verb in answer.verbs]
     return f"TwiML: {', '.join(verbs) or 'empty'}"
 
@@ -235,7 +235,7 @@ class Smoke:
 
     # -- what comes back
 
-    def _answers_the_signed(self, token: Secret) -> Answer | None:
+    def _answers_the_signed(self, token: Secret) -> TwimlDocument | None:
         path = self.config.functions.engage.path
         answer, what = self._ask("signed request", token, self.base + path, self._form())
         if answer is None:
@@ -265,7 +265,7 @@ class Smoke:
         else:
             self._note("hang-up", "pass", f"{path} answers a call that is over")
 
-    def _judge_twiml(self, answer: Answer) -> tuple[str, str]:
+    def _judge_twiml(self, answer: TwimlDocument) -> tuple[str, str]:
         """Return what is wrong with the TwiML of engage, and the fix; empty when nothing is."""
         from ga_deploy.simulate.media.handshake import check_url
 
@@ -300,7 +300,7 @@ class Smoke:
 
     # -- the stream
 
-    def _hears_the_agent(self, token: Secret, answer: Answer | None) -> None:
+    def _hears_the_agent(self, token: Secret, answer: TwimlDocument | None) -> None:
         stream = find_stream(answer) if answer else None
         if stream is None:
             self._note("media", "fail", "there is no stream to open", "see the failed check above")
@@ -318,13 +318,13 @@ class Smoke:
 
     # -- asking
 
-    def _ask(self, name: str, token: Secret, url: str, form: Mapping[str, str]) -> tuple[Answer | None, str]:
-        from ga_deploy.simulate.interpreter.twiml import read_answer
+    def _ask(self, name: str, token: Secret, url: str, form: Mapping[str, str]) -> tuple[TwimlDocument | None, str]:
+        from ga_deploy.simulate.interpreter.twiml import read_document
 
         got = self._patiently(name, lambda: self.gateway.request_signed(url, form, token), lambda answer: answer.status)
         if got.status >= 400:
             return None, f"the answer was {got.status}"
-        return read_answer(got.status, got.content_type, got.body.encode()), ""
+        return read_document(got.status, got.content_type, got.body.encode()), ""
 
     def _patiently(self, name: str, ask: Callable[[], T], status_of: Callable[[T], int]) -> T:
         """Ask until the answer cannot be an early one any more; no answer at all may be one, a refusal is none."""

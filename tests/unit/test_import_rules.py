@@ -278,8 +278,6 @@ LONG_ALREADY = frozenset(
         "ga_deploy/gateway/builds.py::create_build",
         "ga_deploy/gateway/failures.py::classify",
         "ga_deploy/render/settings.py",
-        "ga_deploy/simulate/interpreter/interpreter.py",
-        "ga_deploy/simulate/interpreter/interpreter.py::_dial",
         "ga_deploy/simulate/judge/judge.py",
         "ga_deploy/simulate/scenario/stream_opener.py::make_opener",
         "ga_deploy/simulate/report/html.py::write_report",

@@ -8,7 +8,7 @@ from ga_deploy.commands.smoke import Smoke
 from ga_deploy.config.load import load_config
 from ga_deploy.gateway import Credentials, Endpoints, Gateway
 from ga_deploy.redact import Secret
-from ga_deploy.simulate.interpreter.twiml import read_answer
+from ga_deploy.simulate.interpreter.twiml import read_document
 from tests.unit.config.cases import LOCAL
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
@@ -20,7 +20,7 @@ def judge(url: str) -> str:
         Credentials("AC" + "1" * 32, "AC" + "1" * 32, Secret("a-token")), endpoints=Endpoints.twilio()
     ) as none:
         smoke = Smoke(load_config(EXAMPLE, local=LOCAL), none, "https://sales-1234.twil.io")
-        wrong, fix = smoke._judge_twiml(read_answer(200, "text/xml", document.encode()))
+        wrong, fix = smoke._judge_twiml(read_document(200, "text/xml", document.encode()))
     assert bool(wrong) == bool(fix)
     return wrong
 

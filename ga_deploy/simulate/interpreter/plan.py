@@ -27,7 +27,7 @@ class HangUp:
 
 
 @dataclass(frozen=True)
-class Target:
+class CallTarget:
     """Somebody to hand the caller to, as the TwiML names them.
 
     `kind`: number, sip, client, conference, queue, enqueue, refer, redirect or voicemail. `address` is without SIP
@@ -58,7 +58,7 @@ class Reaction:
     keys: str = "1"
 
 
-def _everybody_answers(_: Target, __: int) -> Reaction:
+def _everybody_answers(_: CallTarget, __: int) -> Reaction:
     return Reaction()
 
 
@@ -97,7 +97,7 @@ class CallPlan:
     hang_up: HangUp | None = None
     digits: str = ""
     menu_keys: tuple[str, ...] = ()
-    react: Callable[[Target, int], Reaction] = _everybody_answers
+    react: Callable[[CallTarget, int], Reaction] = _everybody_answers
     pages: Mapping[str, Page] = field(default_factory=dict)
     own_hosts: frozenset[str] = frozenset()
     repeat_webhooks: bool = False

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from ga_deploy.simulate.interpreter.plan import Target
+from ga_deploy.simulate.interpreter.plan import CallTarget
 from ga_deploy.simulate.interpreter.twiml import Element, Remark
 from ga_deploy.twilio_rules.check import find_breaks
 from ga_deploy.twilio_rules.faults import find_caller_id_fault, is_sip_header, strip_number
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _WHISPERED = frozenset({"number", "sip", "client"})
 
 
-def read_dial(dial: Element, from_number: str = "") -> tuple[tuple[Target, ...], tuple[Remark, ...]]:
+def read_dial(dial: Element, from_number: str = "") -> tuple[tuple[CallTarget, ...], tuple[Remark, ...]]:
     """Return the targets of a Dial, all of which ring at once, and what Twilio refuses about it.
 
     `from_number` is the caller's: without a caller ID it is the one that is shown.
@@ -30,7 +30,7 @@ def read_dial(dial: Element, from_number: str = "") -> tuple[tuple[Target, ...],
     if any(one.row.refused for one in found if one.element is dial):
         return (), tuple(problems)
     caller_id = dial.get("callerId")
-    targets: list[Target] = []
+    targets: list[CallTarget] = []
     for noun in dial.children or (Element("Number", text=dial.text, line=dial.line),):
         breaks = tuple(find_breaks((noun,), ("Dial",)))
         problems += [_to_remark(one) for one in breaks]
@@ -46,10 +46,10 @@ def read_dial(dial: Element, from_number: str = "") -> tuple[tuple[Target, ...],
     return tuple(targets), tuple(problems)
 
 
-def _read_noun(noun: Element, caller_id: str) -> tuple[Target | None, Remark | None]:
+def _read_noun(noun: Element, caller_id: str) -> tuple[CallTarget | None, Remark | None]:
     kind, address = noun.name.lower(), noun.text
     if kind == "number":
-        target = Target("number", strip_number(address), caller_id=caller_id)
+        target = CallTarget("number", strip_number(address), caller_id=caller_id)
     elif kind == "sip":
         target = _read_sip(noun, caller_id)
     else:
@@ -57,20 +57,20 @@ def _read_noun(noun: Element, caller_id: str) -> tuple[Target | None, Remark | N
         address = identity.text if identity else address
         if not address:
             return None, Remark(13221, f"Dial: `{noun.name}` names nobody", noun.line)
-        target = Target(kind, address, caller_id=caller_id)
+        target = CallTarget(kind, address, caller_id=caller_id)
     if kind in _WHISPERED:
         target = replace(target, whisper_url=noun.get("url"), whisper_method=noun.get("method", "POST").upper())
     return target, None
 
 
-def _read_sip(noun: Element, caller_id: str = "") -> Target:
+def _read_sip(noun: Element, caller_id: str = "") -> CallTarget:
     """Return a Sip noun as a target, its headers apart from its address; Twilio leaves out what it cannot pass on."""
     address, _, query = noun.text.partition("?")
     headers = {name: value for name, value in parse_qsl(query, keep_blank_values=True) if is_sip_header(name)}
-    return Target("sip", address, headers, caller_id, noun.get("username"))
+    return CallTarget("sip", address, headers, caller_id, noun.get("username"))
 
 
-def read_enqueue(enqueue: Element) -> tuple[Target | None, tuple[Remark, ...]]:
+def read_enqueue(enqueue: Element) -> tuple[CallTarget | None, tuple[Remark, ...]]:
     """Return the queue or TaskRouter workflow of an Enqueue, and what Twilio refuses about it."""
     found = tuple(find_breaks((enqueue,)))
     problems = tuple(_to_remark(one) for one in found)
@@ -78,10 +78,10 @@ def read_enqueue(enqueue: Element) -> tuple[Target | None, tuple[Remark, ...]]:
         return None, problems
     workflow = enqueue.get("workflowSid")
     task = enqueue.child("Task")
-    return Target("enqueue", workflow or enqueue.text, task=task.text if task and workflow else ""), problems
+    return CallTarget("enqueue", workflow or enqueue.text, task=task.text if task and workflow else ""), problems
 
 
-def read_refer(refer: Element) -> tuple[Target | None, tuple[Remark, ...]]:
+def read_refer(refer: Element) -> tuple[CallTarget | None, tuple[Remark, ...]]:
     """Return where a Refer sends a SIP caller, and what Twilio refuses about it."""
     found = tuple(find_breaks((refer,)))
     problems = tuple(_to_remark(one) for one in found)
@@ -89,7 +89,7 @@ def read_refer(refer: Element) -> tuple[Target | None, tuple[Remark, ...]]:
     if noun is None or any(one.row.refused for one in found):
         return None, problems
     target = _read_sip(noun)
-    return Target("refer", target.address, target.headers), problems
+    return CallTarget("refer", target.address, target.headers), problems
 
 
 def _to_remark(one: Break) -> Remark:

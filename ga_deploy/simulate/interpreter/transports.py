@@ -86,7 +86,7 @@ class Fetch(Protocol):
 
 
 @dataclass(frozen=True)
-class World:
+class Transports:
     """`token` signs requests as Twilio does; without one they go out unsigned."""
 
     fetch: Fetch

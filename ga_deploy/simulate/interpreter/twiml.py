@@ -57,7 +57,7 @@ class Element:
 
 
 @dataclass(frozen=True)
-class Answer:
+class TwimlDocument:
     """What Twilio makes of an HTTP answer.
 
     `kind`: `twiml` (carry out `verbs`), `speech` (read `speech` aloud, then hang up), `audio` (play it,
@@ -73,7 +73,7 @@ class Answer:
     unreachable: tuple[Element, ...] = ()
 
 
-def read_answer(status: int, content_type: str, body: bytes) -> Answer:
+def read_document(status: int, content_type: str, body: bytes) -> TwimlDocument:
     """Return what Twilio does with this answer to a voice webhook. Never raises, whatever the body is."""
     if not 200 <= status < 300:
         return _error(11200, f"HTTP retrieval failure: the answer was {status}")
@@ -81,17 +81,17 @@ def read_answer(status: int, content_type: str, body: bytes) -> Answer:
     if media_type in XML_TYPES:
         return parse_twiml(body)
     if media_type.startswith("audio/"):
-        return Answer("audio")
+        return TwimlDocument("audio")
     if not body.strip():
-        return Answer("twiml")
+        return TwimlDocument("twiml")
     if media_type == "text/plain":
-        return Answer("speech", speech=body.decode("utf-8", "replace").strip())
+        return TwimlDocument("speech", speech=body.decode("utf-8", "replace").strip())
     if not media_type:
         return _error(11200, "HTTP retrieval failure: the answer has no Content-Type")
     return _error(12300, f"invalid Content-Type: `{media_type}` is not one that TwiML comes in")
 
 
-def parse_twiml(body: bytes) -> Answer:
+def parse_twiml(body: bytes) -> TwimlDocument:
     """Return the verbs of a TwiML document.
 
     Malformed XML is error 12100. What Twilio does not know is left out and becomes a warning, 12200.
@@ -114,7 +114,7 @@ def parse_twiml(body: bytes) -> Answer:
     for name in root.attributes:
         schema.warn(f"attribute `{name}` is not allowed in element `Response`", root.line)
     verbs = schema.keep_known(root.children, VERBS, "Response")
-    return Answer("twiml", verbs, warnings=tuple(schema.warnings), unreachable=_unreachable(verbs))
+    return TwimlDocument("twiml", verbs, warnings=tuple(schema.warnings), unreachable=_unreachable(verbs))
 
 
 def resolve(base: str, reference: str) -> str:
@@ -139,8 +139,8 @@ def read_whole_number(text: str, default: int) -> int:
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text.strip()) else default
 
 
-def _error(code: int, text: str, line: int = 0) -> Answer:
-    return Answer("error", error=Remark(code, text, line))
+def _error(code: int, text: str, line: int = 0) -> TwimlDocument:
+    return TwimlDocument("error", error=Remark(code, text, line))
 
 
 def _quoted(text: str, most: int = 60) -> str:

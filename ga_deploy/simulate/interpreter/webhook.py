@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.redact import Secret
     from ga_deploy.simulate.interpreter.clock import Clock
-    from ga_deploy.simulate.interpreter.transports import World
+    from ga_deploy.simulate.interpreter.transports import Transports
 
 TOTAL_SECONDS = 15.0
 MAX_HTTP_REDIRECTS = 10
@@ -77,7 +77,7 @@ def _bounded(text: str | None, least: int, most: int, default: int) -> int:
 
 
 @dataclass(frozen=True)
-class Exchange:
+class WebhookExchange:
     """One webhook with its retries and redirects: the answer, or why there is none.
 
     `url` is where the answer is from.
@@ -94,12 +94,12 @@ class Exchange:
 class WebhookClient:
     """Sends webhooks the way Twilio does for one call, keeping the call's cookies."""
 
-    def __init__(self, world: World, clock: Clock) -> None:
-        self._world = world
+    def __init__(self, transports: Transports, clock: Clock) -> None:
+        self._transports = transports
         self._clock = clock
         self._cookies: dict[str, dict[str, str]] = {}
 
-    async def request(self, url: str, method: str, form: Mapping[str, str]) -> Exchange:
+    async def request(self, url: str, method: str, form: Mapping[str, str]) -> WebhookExchange:
         """Return the final answer within Twilio's 15 seconds. Never raises for what the far side does."""
         overrides = read_overrides(url)
         target = urlunsplit(urlsplit(url)._replace(fragment=""))
@@ -125,11 +125,11 @@ class WebhookClient:
             spent = self._clock.now() - started
             again = failure and tries <= overrides.retries and overrides.allows(failure)
             if not again or spent >= overrides.total:
-                return Exchange(target, method, reply, error, spent, tries)
+                return WebhookExchange(target, method, reply, error, spent, tries)
 
     async def _follow(self, url: str, method: str, form: Mapping[str, str]) -> tuple[str, str, WebReply]:
         for _ in range(MAX_HTTP_REDIRECTS + 1):
-            reply = await self._world.fetch(self._build(url, method, form))
+            reply = await self._transports.fetch(self._build(url, method, form))
             self._keep_cookies(url, reply)
             location = reply.headers.get("location")
             if reply.status not in {301, 302, 303, 307, 308} or not location:
@@ -149,8 +149,8 @@ class WebhookClient:
         else:
             sent = tuple(form.items())
             headers["content-type"] = "application/x-www-form-urlencoded; charset=UTF-8"
-        if self._world.token:
-            headers["x-twilio-signature"] = sign(self._world.token, url, sent)
+        if self._transports.token:
+            headers["x-twilio-signature"] = sign(self._transports.token, url, sent)
         return WebRequest(method, url, sent, headers, self._clock.ahead)
 
     def _keep_cookies(self, url: str, reply: WebReply) -> None:

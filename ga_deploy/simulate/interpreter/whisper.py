@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ga_deploy.simulate.interpreter.twiml import Answer, Element, count_loops, read_whole_number, resolve
+from ga_deploy.simulate.interpreter.twiml import Element, TwimlDocument, count_loops, read_whole_number, resolve
 from ga_deploy.twilio_rules.speech import estimate_seconds
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _MOST_DOCUMENTS = 10
 class CalledLine(Protocol):
     """The called party's end of the line, as far as a whisper needs it."""
 
-    async def ask(self, url: str, method: str, parameters: Mapping[str, str]) -> Answer:
+    async def ask(self, url: str, method: str, parameters: Mapping[str, str]) -> TwimlDocument:
         """Fetch a document for the called party's leg."""
 
     async def hear(self, label: str, seconds: float, text: str = "") -> None:

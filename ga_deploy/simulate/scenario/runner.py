@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from ga_deploy.simulate.interpreter.clock import FastClock, RealClock
 from ga_deploy.simulate.interpreter.interpreter import place_call
-from ga_deploy.simulate.interpreter.plan import CallPlan, Reaction, Target, list_parameters
-from ga_deploy.simulate.interpreter.transports import World
+from ga_deploy.simulate.interpreter.plan import CallPlan, CallTarget, Reaction, list_parameters
+from ga_deploy.simulate.interpreter.transports import Transports
 from ga_deploy.simulate.interpreter.webhook import add_query
 from ga_deploy.simulate.judge.judge import Verdict, judge
 from ga_deploy.simulate.voices import list_voices
@@ -143,9 +143,9 @@ async def run_scenario(scenario: Scenario, stage: Stage) -> Verdict:
     call_sid = f"CA{secrets.token_hex(16)}"
     async with stage.set_up(scenario, call_sid) as setting:
         plan = make_plan(scenario, setting.deployment, call_sid)
-        world = World(setting.fetch, setting.open_stream, setting.token)
+        transports = Transports(setting.fetch, setting.open_stream, setting.token)
         clock = RealClock() if scenario.pace == "real" else FastClock()
-        record = await place_call(plan, world, clock)
+        record = await place_call(plan, transports, clock)
         facts = list_facts(scenario, plan, setting, record) | dict(setting.witness())
     deployment = setting.deployment
     handling = deployment.handlings.get(scenario.profile, deployment.handlings[""])
@@ -193,8 +193,8 @@ def make_plan(scenario: Scenario, deployment: Deployment, call_sid: str) -> Call
     return plan
 
 
-def _make_reactions(scenario: Scenario, deployment: Deployment) -> Callable[[Target, int], Reaction]:
-    def react(target: Target, attempt: int) -> Reaction:
+def _make_reactions(scenario: Scenario, deployment: Deployment) -> Callable[[CallTarget, int], Reaction]:
+    def react(target: CallTarget, attempt: int) -> Reaction:
         by_name = scenario.reactions_by_name
         if by_name:
             name = deployment.find(target.kind, target.address)

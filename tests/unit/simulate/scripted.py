@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ga_deploy.simulate.interpreter.plan import CallPlan
 from ga_deploy.simulate.interpreter.record import Span, StreamLeg
-from ga_deploy.simulate.interpreter.transports import StreamOrder, WebError, WebReply, WebRequest, World
+from ga_deploy.simulate.interpreter.transports import StreamOrder, Transports, WebError, WebReply, WebRequest
 
 DOMAIN = "https://ga-1234.twil.io"
 Handler = Callable[[dict[str, str]], "str | WebReply"]
@@ -78,8 +78,8 @@ def plan(**changes: object) -> CallPlan:
     return CallPlan(**(values | changes))  # type: ignore[arg-type]
 
 
-def world(site: Site, streams: Streams | None = None, token: object = None) -> World:
-    return World(site.fetch, streams or Streams(), token)  # type: ignore[arg-type]
+def transports(site: Site, streams: Streams | None = None, token: object = None) -> Transports:
+    return Transports(site.fetch, streams or Streams(), token)  # type: ignore[arg-type]
 
 
 STATUS = f"{DOMAIN}/status"

@@ -16,16 +16,16 @@ from ga_deploy.simulate.interpreter.clock import FastClock
 from ga_deploy.simulate.interpreter.interpreter import place_call
 from ga_deploy.simulate.interpreter.plan import HangUp, Page, Reaction
 from ga_deploy.simulate.interpreter.record import StreamLeg
-from ga_deploy.simulate.interpreter.transports import WebReply, WebRequest, World
+from ga_deploy.simulate.interpreter.transports import Transports, WebReply, WebRequest
 from ga_deploy.simulate.judge.judge import Verdict, find_dead_air, measure
 from ga_deploy.simulate.report.html import write_report
 from ga_deploy.simulate.scenario.file import ENDINGS, PHASES
 from ga_deploy.twilio_rules.elements import NOUNS, VERBS
-from tests.unit.simulate.scripted import DOMAIN, STATUS, STREAM, Site, Streams, plan, talk, world, xml
+from tests.unit.simulate.scripted import DOMAIN, STATUS, STREAM, Site, Streams, plan, talk, transports, xml
 
 
 def ring(site, streams=None, token=None, **changes):
-    return asyncio.run(place_call(plan(**changes), world(site, streams, token), FastClock()))
+    return asyncio.run(place_call(plan(**changes), transports(site, streams, token), FastClock()))
 
 
 def results(*names):
@@ -297,7 +297,9 @@ def test_a_webhook_that_takes_too_long_is_given_up():
         await asyncio.sleep(30)
         raise AssertionError
 
-    record = asyncio.run(place_call(plan(voice_url=f"{DOMAIN}/engage#rt=100"), World(hang, Streams()), FastClock()))
+    record = asyncio.run(
+        place_call(plan(voice_url=f"{DOMAIN}/engage#rt=100"), Transports(hang, Streams()), FastClock())
+    )
     assert any("no answer within 0.1 s" in event.label for event in record.of("error"))
 
 
@@ -494,7 +496,7 @@ def test_a_whisper_elsewhere_is_not_asked_for():
     record = ring(site)
     assert record.reached
     assert len(site.requests) == 1
-    assert "not asked for" in record.of("whisper")[0].label
+    assert "taken as heard" in record.of("whisper")[0].label
 
 
 def test_a_caller_who_hangs_up_during_a_whisper_is_gone():

@@ -16,14 +16,14 @@ from ga_deploy.simulate.interpreter.clock import FastClock
 from ga_deploy.simulate.interpreter.interpreter import place_call
 from ga_deploy.simulate.interpreter.plan import Reaction
 from ga_deploy.simulate.interpreter.record import CallRecord, Event, Span, StreamLeg
-from ga_deploy.simulate.interpreter.transports import World
+from ga_deploy.simulate.interpreter.transports import Transports
 from ga_deploy.simulate.judge import speech
 from ga_deploy.simulate.judge.expected import Deployment, Destination, Handling, Lookup, Step
 from ga_deploy.simulate.judge.judge import Expectation, find_dead_air, judge
 from ga_deploy.simulate.report.junit import write_junit
 from ga_deploy.simulate.scenario.runner import expand, make_plan
 from ga_deploy.simulate.scenario.scenario import Scenario
-from tests.unit.simulate.scripted import DOMAIN, Site, Streams, plan, talk, world
+from tests.unit.simulate.scripted import DOMAIN, Site, Streams, plan, talk, transports
 
 HANDLING = Handling(
     greeting=(Step("say", "Welcome."),),
@@ -80,7 +80,7 @@ def site(engage: str | None = None, first: str | None = None, then: str = "") ->
 def verdict_of(where: Site, expected: Expectation, *legs: StreamLeg, reactions: tuple[str, ...] = (), **facts: str):
     results = reactions or ("answered",)
     call = plan(react=lambda _, attempt: Reaction(results[min(attempt, len(results) - 1)]))
-    record = asyncio.run(place_call(call, world(where, Streams(*legs)), FastClock()))
+    record = asyncio.run(place_call(call, transports(where, Streams(*legs)), FastClock()))
     return judge(record, expected, DEPLOYMENT, HANDLING, FACTS | facts)
 
 
@@ -112,7 +112,7 @@ def test_a_voicemail_is_what_is_said_before_it_and_the_mailbox_of_its_action():
 
     def judged(first: str, ends: str = "hang-up"):
         call = plan(record_ends=ends)
-        record = asyncio.run(place_call(call, world(site(first=first), Streams()), FastClock()))
+        record = asyncio.run(place_call(call, transports(site(first=first), Streams()), FastClock()))
         return judge(record, Expectation(outcome="agent", went=("box",), reaches=True), deployment, handling, FACTS)
 
     right = "<Say>Leave it to box.</Say><Record action='/done?to=box&amp;DialCallStatus=x'/>"
@@ -215,7 +215,9 @@ def test_plain_speech_is_no_markup(text):
 
 def test_what_the_config_says_word_for_word_is_meant():
     handling = replace(HANDLING, outcomes={"completed": (Step("say", "Sie sind Nummer null  null."), Step("hangup"))})
-    record = asyncio.run(place_call(plan(), world(site(first="<Say>Sie sind Nummer null null.</Say>")), FastClock()))
+    record = asyncio.run(
+        place_call(plan(), transports(site(first="<Say>Sie sind Nummer null null.</Say>")), FastClock())
+    )
     assert judge(record, Expectation(outcome="completed"), DEPLOYMENT, handling, FACTS).passed
     assert not judge(record, Expectation(), DEPLOYMENT, HANDLING, FACTS).passed
 
@@ -256,7 +258,7 @@ def test_a_silence_reaches_from_the_end_of_the_stream_over_the_webhook_to_the_ne
             await clock.spend(6.0)
         return await where.fetch(request)
 
-    record = asyncio.run(place_call(plan(), World(fetch, Streams(talk(3.0)), None), clock))
+    record = asyncio.run(place_call(plan(), Transports(fetch, Streams(talk(3.0)), None), clock))
     silence = find_dead_air(record)
     at, leg = record.streams[0]
     assert silence.start == pytest.approx(at + leg.seconds, abs=0.05)
@@ -281,13 +283,13 @@ def test_an_agent_that_never_ends_is_no_good_conversation():
 def judge_twice() -> set[str]:
     answers = iter(["<Say>One.</Say>", "<Say>Two.</Say>"])
     where = Site(engage=lambda _: next(answers))
-    record = asyncio.run(place_call(plan(repeat_webhooks=True), world(where), FastClock()))
+    record = asyncio.run(place_call(plan(repeat_webhooks=True), transports(where), FastClock()))
     return {one.check for one in judge(record, Expectation(), DEPLOYMENT, HANDLING, FACTS).failings}
 
 
 def judge_behind_a_menu(engage: str) -> set[str]:
     """Judge a call of which our part begins behind somebody's own menu, which `engage` has to lead out of."""
-    record = asyncio.run(place_call(plan(), world(site(engage=engage)), FastClock()))
+    record = asyncio.run(place_call(plan(), transports(site(engage=engage)), FastClock()))
     based = replace(DEPLOYMENT, through_flow=True, enters_at="/flow/engage")
     return {one.check for one in judge(record, AGENT, based, HANDLING, FACTS).failings}
 
@@ -374,7 +376,7 @@ def test_what_a_scenario_asks_for_is_judged(expected, failed):
 
 def test_web_hooks_have_to_be_told_once():
     handling = replace(HANDLING, outcomes={"completed": (Step("notify", "https://crm/x"), Step("hangup"))})
-    record = asyncio.run(place_call(plan(), world(site(first="<Hangup/>")), FastClock()))
+    record = asyncio.run(place_call(plan(), transports(site(first="<Hangup/>")), FastClock()))
     for notified, passed in (("https://crm/x", True), ("", False), ("https://crm/x\nhttps://crm/x", False)):
         facts = {**FACTS, "notified": notified}
         assert judge(record, Expectation(outcome="completed"), DEPLOYMENT, handling, facts).passed is passed
@@ -382,7 +384,7 @@ def test_web_hooks_have_to_be_told_once():
 
 def test_hooks_of_the_users_own_may_tell_more_and_choose_other_steps():
     own = site(engage=f"<Say>Welcome.</Say>{stream(tier='gold')}", first="<Say>Something else.</Say><Hangup/>")
-    record = asyncio.run(place_call(plan(), world(own), FastClock()))
+    record = asyncio.run(place_call(plan(), transports(own), FastClock()))
     hooked = replace(DEPLOYMENT, hooks_add_input=True, hooks_choose_steps=True)
     assert not judge(record, AGENT, hooked, HANDLING, FACTS).failings
     assert {one.check for one in judge(record, AGENT, DEPLOYMENT, HANDLING, FACTS).failings} == {"told", "course"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.twiml.voice_response import Connect, Dial, Enqueue, Refer, VoiceResponse
 
-from ga_deploy.simulate.interpreter.twiml import MAX_BYTES, parse_twiml, read_answer, resolve, walk
+from ga_deploy.simulate.interpreter.twiml import MAX_BYTES, parse_twiml, read_document, resolve, walk
 
 SAFE = "<Connect action='/a'><Stream url='wss://a/b'/></Connect><Redirect>{}</Redirect>"
 
@@ -36,13 +36,13 @@ def parse(body: str):
     ],
 )
 def test_content_type_and_status_decide_what_an_answer_is(status, content_type, body, kind, code):
-    answer = read_answer(status, content_type, body)
+    answer = read_document(status, content_type, body)
     assert answer.kind == kind
     assert (answer.error.code if answer.error else None) == code
 
 
 def test_plain_text_is_what_the_caller_hears():
-    assert read_answer(200, "text/plain", b"<Response><Say>hi</Say></Response>").speech.startswith("<Response>")
+    assert read_document(200, "text/plain", b"<Response><Say>hi</Say></Response>").speech.startswith("<Response>")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_hostile_documents_are_refused(body):
 @given(st.binary(max_size=400))
 def test_nothing_raises(body):
     for content_type in ("text/xml", "text/plain", "application/json", ""):
-        read_answer(200, content_type, body)
+        read_document(200, content_type, body)
 
 
 @given(
