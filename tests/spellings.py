@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape as escape_xml
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 def _in_javascript(text: str, quote: str) -> str:
     return text.replace("\\", "\\\\").replace(quote, f"\\{quote}").replace("\n", "\\n").replace("${", "\\${")
+
+
+def _in_base64(user: str, text: str) -> str:
+    return base64.b64encode(f"{user}:{text}".encode()).decode()
 
 
 def _lower_hex(text: str) -> str:
@@ -60,10 +65,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "URL in a URL": lambda text: quote(quote(text, safe=""), safe=""),
     "XML in a URL": lambda text: quote(escape_xml(text), safe=""),
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
-    **{
-        f"base64 of {user}:password": lambda text, user=user: base64.b64encode(f"{user}:{text}".encode()).decode()
-        for user in ("ab", "abc", "abcd")
-    },
+    **{f"base64 of {user}:password": partial(_in_base64, user) for user in ("ab", "abc", "abcd")},
     "base64 in the middle": lambda text: base64.b64encode(f"u:{text}\n".encode()).decode(),
     "base64 for URLs": lambda text: base64.urlsafe_b64encode(f"u:{text}".encode()).decode(),
     "base64 in a URL": lambda text: quote(base64.b64encode(f"us:{text}".encode()).decode(), safe=""),

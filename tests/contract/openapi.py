@@ -32,7 +32,7 @@ from ga_deploy.emulator.functions.npm import NodeTools
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ga_deploy.emulator.server import Exchange
+    from ga_deploy.emulator.dispatch import Exchange
 
 PACKAGE = "@twilio-alpha/mcp"
 # A fixed one: a newer description must not turn an unchanged emulator red. Raise it by hand and look at what changed.

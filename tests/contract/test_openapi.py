@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ga_deploy.emulator.server import Exchange
+from ga_deploy.emulator.dispatch import Exchange
 from tests.contract.openapi import Contract
 
 ZS, ZE, ZN = "ZS" + "0" * 32, "ZE" + "0" * 32, "ZN" + "0" * 32

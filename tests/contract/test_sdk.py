@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from typing import Any
 
 import pytest
 import requests
@@ -206,7 +207,7 @@ def test_sync_maps(sdk: Client) -> None:
     assert (refusal.value.status, refusal.value.code) == (404, 54200)
 
 
-FLOW = {
+FLOW: dict[str, Any] = {
     "description": "Greets",
     "initial_state": "Trigger",
     "flags": {"allow_concurrent_calls": True},

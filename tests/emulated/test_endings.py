@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ga_deploy.emulator.control.faults import Fault
-from tests.emulated.test_deploying import NUMBER, Deployer, set_up
+from tests.emulated.stage import set_up
+from tests.emulated.test_deploying import NUMBER, Deployer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.emulator.control.control import dump
+from ga_deploy.emulator.control.dump import dump
 from ga_deploy.emulator.control.faults import Fault
+from ga_deploy.gateway import Product
 from ga_deploy.local import ACCOUNT_SID
 from tests.emulated.stage import Stage, set_up
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ga_deploy.gateway import Gateway
+    from ga_deploy.model.flows import Flow
 
 ROOT = Path(__file__).parents[2]
 NUMBER = "+15550100000"
@@ -64,6 +66,11 @@ class FlowStage(Stage):
 
     def flow(self) -> Any:
         (flow,) = self.flows()
+        return flow
+
+    def find(self, sid: str) -> Flow:
+        flow = self.gateway.find_flow(sid)
+        assert flow is not None
         return flow
 
     def voice_url(self) -> str:
@@ -221,7 +228,9 @@ def test_a_draft_is_saved_as_one_and_callers_keep_what_is_published(stage: FlowS
     stage.configure(greeting="Just a second.")
     stage.ok("up")
     assert (stage.flow().status, stage.flow().revision) == ("published", 3)
-    assert stage.gateway.get_flow_revision(flow.sid, "LatestPublished").revision == 3
+    published = stage.gateway.get_flow_revision(flow.sid, "LatestPublished")
+    assert published is not None
+    assert published.revision == 3
 
 
 def test_a_number_is_not_pointed_at_a_flow_that_was_never_published(stage: FlowStage) -> None:
@@ -241,7 +250,7 @@ def test_attach_updates_in_place_and_detach_gives_back_the_very_same_flow(stage:
     sid = attach_config(stage)
     up = stage.ok("up")
     assert "attached at main_menu_split.match:2" in up.err
-    flow = stage.gateway.find_flow(sid)
+    flow = stage.find(sid)
     assert (flow.friendly_name, flow.revision) == ("Main menu", 2)
     before = {state["name"]: state for state in MENU["flow"]["states"]}
     after = states(flow)
@@ -250,7 +259,7 @@ def test_attach_updates_in_place_and_detach_gives_back_the_very_same_flow(stage:
     assert after["main_menu_split"]["transitions"][2]["next"] == "ga_engage"
     assert not stage.ok("flow", "attach", "--json").json["changed"]
 
-    attach_again = stage.gateway.find_flow(sid).revision
+    attach_again = stage.find(sid).revision
     assert attach_again == 2
     stage.configure(more=f"attach_to: {sid}, after: greeting.audioComplete", numbers=False)
     moved = stage.ok("flow", "attach", "--json").json
@@ -258,7 +267,7 @@ def test_attach_updates_in_place_and_detach_gives_back_the_very_same_flow(stage:
 
     detached = stage.ok("flow", "detach", "--json").json
     assert detached["flow"]["revision"] == 4
-    assert stage.gateway.find_flow(sid).definition == MENU["flow"]
+    assert stage.find(sid).definition == MENU["flow"]
     assert stage.run("flow", "detach").code == 1
 
 
@@ -271,14 +280,17 @@ def test_what_somebody_else_saves_meanwhile_is_not_overwritten(stage: FlowStage)
         if exchange.url.endswith("/Flows/Validate"):
             store = stage.emulator.backend.store
             row = store.one("revisions", flow=sid)
+            assert row is not None
             store.insert("revisions", {**{k: v for k, v in row.items() if k != "seq"}, "revision": row["revision"] + 1})
 
-    stage.emulator._dispatcher._on_exchange = intrude
+    dispatcher = stage.emulator._dispatcher
+    assert dispatcher is not None
+    dispatcher._on_exchange = intrude
     refused = stage.run("flow", "attach")
     assert refused.code == 1
     assert "changed since it was read" in refused.err
-    stage.emulator._dispatcher._on_exchange = None
-    assert stage.gateway.find_flow(sid).revision == 3
+    dispatcher._on_exchange = None
+    assert stage.find(sid).revision == 3
     assert stage.ok("flow", "attach", "--json").json["flow"]["revision"] == 4
 
 
@@ -302,7 +314,7 @@ def test_status_tells_what_somebody_did_to_our_flow(stage: FlowStage) -> None:
 def test_status_tells_when_our_widgets_were_taken_out_of_their_flow(stage: FlowStage) -> None:
     sid = attach_config(stage)
     stage.ok("up")
-    flow = stage.gateway.find_flow(sid)
+    flow = stage.find(sid)
     stage.gateway.update_flow(flow, "published", {**MENU["flow"], "description": "mine again"}, "back to mine")
     (drift,) = stage.ok("status", "--json").json["drift"]
     assert "took our widgets out" in drift["what"]
@@ -310,12 +322,12 @@ def test_status_tells_when_our_widgets_were_taken_out_of_their_flow(stage: FlowS
 
 def test_a_draft_that_somebody_works_on_is_not_published(stage: FlowStage) -> None:
     sid = attach_config(stage)
-    flow = stage.gateway.find_flow(sid)
+    flow = stage.find(sid)
     stage.gateway.update_flow(flow, "draft", MENU["flow"], "half done")
     refused = stage.run("up")
     assert refused.code == 1
     assert "not published" in refused.err
-    assert stage.gateway.find_flow(sid).revision == 2
+    assert stage.find(sid).revision == 2
 
 
 def test_a_flow_that_is_not_there_and_an_exit_that_is_not_there(stage: FlowStage) -> None:
@@ -364,7 +376,8 @@ def test_a_flow_from_the_console_can_be_the_base(stage: FlowStage) -> None:
         "conditions"
     ] = [{"friendly_name": "x", "type": "equal_to", "value": "1", "arguments": [{}]}]
     del no_start["initial_state"]
-    for flow in ({}, odd_next, odd_condition, no_start):
+    empty: dict[str, Any] = {}
+    for flow in (empty, odd_next, odd_condition, no_start):
         (stage.folder / "menu.json").write_text(json.dumps(flow))
         for command in (("validate",), ("plan",), ("flow", "diff")):
             broken = stage.run(*command)
@@ -398,7 +411,7 @@ def test_destroy_only_detaches_from_a_flow_of_others(stage: FlowStage) -> None:
     sid = attach_config(stage)
     stage.ok("up")
     assert stage.ok("destroy", "--yes", "--json").json["flow"] == sid
-    assert stage.gateway.find_flow(sid).definition == MENU["flow"]
+    assert stage.find(sid).definition == MENU["flow"]
 
 
 def switch_off(stage: FlowStage) -> None:
@@ -441,7 +454,7 @@ def test_widgets_in_a_flow_that_is_no_longer_in_the_config_are_removed(
     answer = stage.ok("plan")
     assert "our widgets are still in it" in answer.out
     assert stage.ok("destroy", "--yes", "--json").json["flows"] == [sid]
-    assert stage.gateway.find_flow(sid).definition == MENU["flow"]
+    assert stage.find(sid).definition == MENU["flow"]
 
 
 def test_moving_to_another_flow_leaves_the_first_in_the_record(stage: FlowStage) -> None:
@@ -455,7 +468,7 @@ def test_moving_to_another_flow_leaves_the_first_in_the_record(stage: FlowStage)
     stage.ok("up")
     assert set(stage.ok("destroy", "--yes", "--json").json["flows"]) == {first, second}
     for sid in (first, second):
-        assert stage.gateway.find_flow(sid).definition == MENU["flow"]
+        assert stage.find(sid).definition == MENU["flow"]
 
 
 def test_a_flow_of_ours_that_somebody_deleted_is_forgotten(stage: FlowStage) -> None:
@@ -473,7 +486,7 @@ def test_a_number_that_reaches_a_flow_which_stays_strands_nobody(stage: FlowStag
     sid = attach_config(stage)
     stage.ok("up")
     number = stage.gateway.list_numbers([NUMBER])[NUMBER]
-    url = stage.gateway.find_flow(sid).webhook_url
+    url = stage.find(sid).webhook_url
     stage.gateway.update_number(number.sid, replace(number.settings, voice_url=url), ["voice_url"])
     stage.ok("destroy", "--yes")
     assert stage.voice_url() == url
@@ -503,9 +516,9 @@ def test_the_emulator_runs_calls_through_flows_as_studio_does(stage: FlowStage) 
     assert (status, "<Number>+15550100001</Number>" in twiml) == (200, True)
     way_back = twiml.split('action="')[1].split('"')[0].replace("https://webhooks.twilio.com", "").replace("&amp;", "&")
     assert "We are sorry" in stage.post(f"/webhooks{way_back}", **call, DialCallStatus="busy")[1]
-    executions = stage.gateway._http.list("studio", f"/Flows/{flow.sid}/Executions", "executions")
+    executions = stage.gateway._http.list(Product.STUDIO, f"/Flows/{flow.sid}/Executions", "executions")
     steps = stage.gateway._http.list(
-        "studio", f"/Flows/{flow.sid}/Executions/{executions[0].text('sid')}/Steps", "steps"
+        Product.STUDIO, f"/Flows/{flow.sid}/Executions/{executions[0].text('sid')}/Steps", "steps"
     )
     assert [step.text("transitioned_to") for step in reversed(steps)] == [
         "ga_engage",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.emulated.test_deploying import NUMBER, Deployer, set_up
+from tests.emulated.stage import set_up
+from tests.emulated.test_deploying import NUMBER, Deployer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ga_deploy.emulator.control.faults import Fault
-from tests.emulated.test_deploying import Deployer, set_up
+from tests.emulated.stage import set_up
+from tests.emulated.test_deploying import Deployer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.emulator.control.control import dump
+from ga_deploy.emulator.control.dump import dump
 from ga_deploy.emulator.control.other_deployer import deploy as foreign_deploy
 from ga_deploy.local import ACCOUNT_SID
 from tests.emulated.stage import Stage, set_up

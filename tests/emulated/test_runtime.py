@@ -431,7 +431,7 @@ def test_what_is_logged_after_the_answer_is_not_lost(site: Site) -> None:
 def test_requests_at_the_same_time_get_containers_of_their_own(site: Site) -> None:
     async def both() -> list[HttpAnswer]:
         call = HttpCall("GET", "/slow", "ms=300")
-        return await asyncio.gather(site.host.handle(call), site.host.handle(call))
+        return await asyncio.gather(*(site.host.handle(call) for _ in range(2)))
 
     begun = time.perf_counter()
     pids = {json.loads(answer.body)["pid"] for answer in site.runner.run(both())}

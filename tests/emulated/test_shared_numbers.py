@@ -10,7 +10,8 @@ import pytest
 from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
 from ga_deploy.engine.records import SyncRecords
 from ga_deploy.model.numbers import NumberSettings
-from tests.emulated.test_deploying import SERVICE, Deployer, set_up
+from tests.emulated.stage import set_up
+from tests.emulated.test_deploying import SERVICE, Deployer
 from tests.emulated.test_number_races import NUMBER, THEIRS, point, settings
 
 if TYPE_CHECKING:

@@ -24,13 +24,15 @@ from ga_deploy.redact import Secret
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ga_deploy.model.bundle import Visibility
+
 ACCOUNT = "AC" + "0a" * 16
 TOKEN = "emulated-token-0001"
 NUMBER = "+15550100000"
 SOURCE = "exports.handler = (context, event, callback) => callback(null, '{}');"
 
 
-def make_file(path: str, visibility: str, content: str) -> FunctionFile:
+def make_file(path: str, visibility: Visibility, content: str) -> FunctionFile:
     return FunctionFile(path, visibility, f"{MARKER} set=/ file={path}\n{SOURCE.format(content)}\n")
 
 

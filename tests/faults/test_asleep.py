@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.emulator.control import dump
+from ga_deploy.emulator.control.dump import dump
 from ga_deploy.emulator.control.faults import Fault
 from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ga_deploy.emulator.control.control import dump
+from ga_deploy.emulator.control.dump import dump
 from ga_deploy.emulator.control.faults import Fault
 from ga_deploy.emulator.control.other_deployer import deploy as foreign_deploy
 from ga_deploy.emulator.core.accounts import Account
@@ -35,6 +35,8 @@ FOREIGN = {
 
 def _load_script() -> Any:
     spec = importlib.util.spec_from_file_location("one_up", Path(__file__).with_name("one_up.py"))
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.emulator.control.control import dump
+from ga_deploy.emulator.control.dump import dump
 from ga_deploy.emulator.control.faults import Fault
 from ga_deploy.emulator.control.other_deployer import deploy as foreign_deploy
 from ga_deploy.emulator.core.accounts import Account
@@ -40,6 +40,8 @@ ROOT = Path(__file__).parents[2]
 
 def _load_script() -> Any:
     spec = importlib.util.spec_from_file_location("one_up", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -58,7 +60,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "stall before": {"action": "stall", "seconds": 2.0},
     "stall after": {"action": "stall", "seconds": 2.0, "processed": True},
 }
-KILLS = {
+KILLS: dict[str, dict[str, Any]] = {
     "killed before": {"action": "stall", "seconds": 20.0},
     "killed after": {"action": "stall", "seconds": 20.0, "processed": True},
 }
@@ -160,7 +162,9 @@ def kill(scenario: str, nth: int, when: str) -> None:
 def wait_for_fault(emulator: Emulator, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 300
     while not emulator.faults.describe()[0]["hits"]:
-        assert process.poll() is None, f"it ended before that request: {process.stderr.read().decode()}"
+        if process.poll() is not None:
+            _, told = process.communicate()
+            pytest.fail(f"it ended before that request: {told.decode()}")
         assert time.monotonic() < deadline
         time.sleep(0.005)
     # What a processed request did is done by then: the emulator processes it before it stalls.

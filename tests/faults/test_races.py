@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.emulator.control.control import dump
+from ga_deploy.emulator.control.dump import dump
 from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.engine.builds import BuildTiming
@@ -33,16 +33,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from ga_deploy.model.bundle import Visibility
+
 ACCOUNT, TOKEN = "AC" + "0b" * 16, "emulated-token-0002"
 SOURCE = "exports.handler = (context, event, callback) => callback(null, '{}');"
 
 
 def make_wish(function_set: str, content: str) -> Desired:
+    wanted: tuple[tuple[str, Visibility], ...] = (
+        ("call-complete", "protected"),
+        ("engage", "protected"),
+        ("lib/settings", "private"),
+    )
     files = tuple(
         FunctionFile(
             f"{function_set}{name}", visibility, f"{MARKER} set={function_set} file={name}\n{SOURCE.format(content)}\n"
         )
-        for name, visibility in (("call-complete", "protected"), ("engage", "protected"), ("lib/settings", "private"))
+        for name, visibility in wanted
     )
     return Desired(
         account_sid=ACCOUNT,

@@ -170,7 +170,7 @@ def check(bench: Any, deploy_bundle: Any, asapp: Any) -> Any:
     return check
 
 
-COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
+COMMON: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
 
 
 @settings(max_examples=12, **COMMON)

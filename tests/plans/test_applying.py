@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,9 +19,9 @@ from ga_deploy.engine.builds import BuildTiming
 from ga_deploy.engine.deployment import deploy, look
 from ga_deploy.engine.releases import list_releases
 from ga_deploy.engine.session import Session, open_session
-from ga_deploy.errors import Conflict, DeployError, NotFound
+from ga_deploy.errors import ApiProblem, Conflict, DeployError, NotFound
 from ga_deploy.gateway import SiteAnswer
-from ga_deploy.model.bundle import MARKER, FunctionFile
+from ga_deploy.model.bundle import MARKER, FunctionFile, Visibility
 from ga_deploy.model.desired import Desired
 from ga_deploy.model.serverless import (
     AssetVersion,
@@ -32,7 +33,19 @@ from ga_deploy.model.serverless import (
     Service,
     Variable,
 )
+from ga_deploy.model.sids import (
+    BuildSid,
+    DeploymentSid,
+    EnvironmentSid,
+    FunctionSid,
+    ServiceSid,
+    VariableSid,
+    VersionSid,
+)
 from ga_deploy.model.sync import SyncDocument, SyncItem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OURS = ("/engage", "/call-complete", "/lib/settings", "/talk")
 THEIRS = ("/hello", "/engage", "/lib/theirs")
@@ -56,8 +69,12 @@ class World:
     documents: dict[str, SyncDocument] = field(default_factory=dict)
     maps: dict[str, dict[str, SyncItem]] = field(default_factory=dict)
     writes: int = 0
-    before_deployment: object = None
-    after_deployment: object = None
+    before_deployment: Callable[[], object] | None = None
+    after_deployment: Callable[[], object] | None = None
+    build_status: Callable[[str, str], str] = lambda service, build: "completed"
+    lists_oldest_first: bool = False
+    refuses_twilio: bool = False
+    answers_nothing: bool = False
     _count: int = 0
     _guard: threading.RLock = field(default_factory=threading.RLock)
 
@@ -73,9 +90,8 @@ class World:
         return self.service
 
     def create_service(self, unique_name, *, friendly_name, include_credentials, ui_editable):
-        self.service = Service(
-            self.sid("ZS"), "AC" + "0" * 32, unique_name, friendly_name, include_credentials, ui_editable
-        )
+        sid = ServiceSid(self.sid("ZS"))
+        self.service = Service(sid, "AC" + "0" * 32, unique_name, friendly_name, include_credentials, ui_editable)
         return self.service
 
     def update_service(self, service, *, include_credentials=None, ui_editable=None):
@@ -85,7 +101,7 @@ class World:
         return list(self.environments.values())
 
     def create_environment(self, service, unique_name, domain_suffix):
-        made = Environment(self.sid("ZE"), unique_name, domain_suffix, "ga-1234.twil.io", None)
+        made = Environment(EnvironmentSid(self.sid("ZE")), unique_name, domain_suffix, "ga-1234.twil.io", None)
         self.environments[made.sid] = made
         return made
 
@@ -96,13 +112,13 @@ class World:
         return list(self.resources)
 
     def create_function(self, service, friendly_name):
-        made = FunctionResource(self.sid("ZH"), friendly_name)
+        made = FunctionResource(FunctionSid(self.sid("ZH")), friendly_name)
         self.resources.append(made)
         return made
 
     def upload_version(self, service, function, file):
         assert function in {resource.sid for resource in self.resources}
-        made = FunctionVersion(self.sid("ZN"), function, file.path, file.visibility)
+        made = FunctionVersion(VersionSid(self.sid("ZN")), function, file.path, file.visibility)
         self.versions[made.sid] = made
         self.sources[made.sid] = file.content
         return made
@@ -116,8 +132,15 @@ class World:
     def create_build(self, service, *, function_versions, asset_versions, dependencies, runtime):
         chosen = [self.versions[sid] for sid in function_versions]
         assert len({version.path for version in chosen}) == len(chosen), "two versions of one path"
+        if self.refuses_twilio and "twilio" in dependencies:
+            raise ApiProblem(
+                "the build was refused",
+                status=400,
+                code=20001,
+                why="Some dependencies could not be validated. No matching version found for twilio@5.0.3",
+            )
         made = Build(
-            self.sid("ZB"),
+            BuildSid(self.sid("ZB")),
             "completed",
             runtime,
             {"twilio": "5.0.3", "@twilio/runtime-handler": "2.0.1", **dependencies},
@@ -127,15 +150,12 @@ class World:
         self.builds[made.sid] = made
         return replace(made, status="building")
 
-    def build_status(self, service, build):
-        return "completed"
-
     def list_variables(self, service, environment):
         return list(self.variables.values())
 
     def create_variable(self, service, environment, key, value):
         assert key not in self.variables
-        self.variables[key] = Variable(self.sid("ZV"), key, value)
+        self.variables[key] = Variable(VariableSid(self.sid("ZV")), key, value)
         return self.variables[key]
 
     def update_variable(self, service, environment, variable, value):
@@ -149,7 +169,7 @@ class World:
         del self.variables[next(v.key for v in self.variables.values() if v.sid == variable)]
 
     def list_deployments(self, service, environment, limit):
-        return list(reversed(self.deployments))[:limit]
+        return (self.deployments if self.lists_oldest_first else list(reversed(self.deployments)))[:limit]
 
     def create_deployment(self, service, environment, build):
         with self._guard:
@@ -159,13 +179,14 @@ class World:
             return made
 
     def activate(self, environment, build):
-        made = Deployment(self.sid("ZD"), build, None)
+        made = Deployment(DeploymentSid(self.sid("ZD")), build, None)
         self.deployments.append(made)
         self.environments[environment] = replace(self.environments[environment], build_sid=build)
         return made
 
     def run_once(self, name):
-        hook, _ = getattr(self, name), setattr(self, name, None)
+        hook = getattr(self, name)
+        setattr(self, name, None)
         if hook:
             hook()
 
@@ -174,7 +195,7 @@ class World:
 
     def probe(self, url):
         path = "/" + url.split("/", 3)[3]
-        build = self.live()
+        build = None if self.answers_nothing else self.live()
         version = next((v for v in build.function_versions if v.path == path), None) if build else None
         return SiteAnswer(404 if version is None or version.visibility == "private" else 403, {}, "")
 
@@ -224,20 +245,29 @@ class World:
             return self.builds[environment.build_sid] if environment.build_sid else None
         return None
 
+    def live_build(self) -> Build:
+        live = self.live()
+        assert live is not None
+        return live
+
     def foreign_setup(self) -> None:
         if self.service is None:
-            self.service = Service(self.sid("ZS"), "AC" + "0" * 32, "ga", "Theirs", True, True)
+            self.service = Service(ServiceSid(self.sid("ZS")), "AC" + "0" * 32, "ga", "Theirs", True, True)
         if not self.environments:
             self.create_environment(self.service.sid, "ui", None)
 
-    def foreign_deploy(self, path: str, visibility: str, content: str, dependency: tuple[str, str] | None) -> None:
+    def foreign_deploy(
+        self, path: str, visibility: Visibility, content: str, dependency: tuple[str, str] | None
+    ) -> None:
         """Somebody adds a function by the Console, which carries the rest over."""
         self.foreign_setup()
         live = self.live()
         resource = self.create_function("", path)
         version = self.upload_version("", resource.sid, FunctionFile(path, visibility, content))
         others = [v.sid for v in (live.function_versions if live else ()) if v.path != path]
-        asset = AssetVersion(self.sid("ZN"), self.sid("ZH"), f"/asset-{self._count}.png", "public")
+        asset = AssetVersion(
+            VersionSid(self.sid("ZN")), FunctionSid(self.sid("ZH")), f"/asset-{self._count}.png", "public"
+        )
         self.assets[asset.sid] = asset
         carried = {n: v for n, v in (live.dependencies if live else {}).items() if n != "@twilio/runtime-handler"}
         build = self.create_build(
@@ -324,8 +354,7 @@ steps = st.lists(
 
 
 def check_wish_is_live(world: World, wish: Desired) -> None:
-    live = world.live()
-    assert live is not None
+    live = world.live_build()
     there = {v.path: (v.visibility, world.sources[v.sid]) for v in live.function_versions}
     assert {f.path: (f.visibility, f.content) for f in wish.functions}.items() <= there.items()
     assert wish.dependencies.items() <= live.dependencies.items()
@@ -333,7 +362,7 @@ def check_wish_is_live(world: World, wish: Desired) -> None:
     assert world.variables["DOMAIN_NAME"].value == "ga-1234.twil.io"
 
 
-def play(history: list[object], state: str) -> None:
+def play(history: list[Any], state: str) -> None:
     world = World()
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -345,7 +374,7 @@ def play(history: list[object], state: str) -> None:
             elif step[0] == "set":
                 world.foreign_setup()
                 key, value = step[1]
-                world.variables[key] = Variable(world.sid("ZV"), key, value)
+                world.variables[key] = Variable(VariableSid(world.sid("ZV")), key, value)
             else:
                 world.maps.clear()
 
@@ -358,7 +387,7 @@ def play_wish(world: World, wish: Desired, folder: Path, state: str) -> None:
     brought = {name for release in releases for name in release.dependencies}
     deploy(session, agree=lambda plan: None)
     check_wish_is_live(world, wish)
-    live = world.live()
+    live = world.live_build()
     for version in before.function_versions if before else ():
         if world.sources[version.sid].startswith(MARKER) or version.path in wish.paths:
             continue
@@ -396,7 +425,7 @@ OTHER = make_wish({"/engage": "two", "/lib/settings": "one"}, {"axios": "1.0.0"}
 
 
 def paths(world: World) -> set[str]:
-    return {version.path for version in world.live().function_versions}
+    return {version.path for version in world.live_build().function_versions}
 
 
 def test_old_paths_live_for_one_release(tmp_path: Path) -> None:
@@ -418,7 +447,7 @@ def test_somebody_deploys_in_between(tmp_path: Path, moment: str) -> None:
     deploy(session, agree=lambda plan: None)
     check_wish_is_live(world, OTHER)
     assert "/hello" in paths(world)
-    assert world.live().dependencies["lodash"] == "1.0.0"
+    assert world.live_build().dependencies["lodash"] == "1.0.0"
     # After ours, the Console's own look had ours in it: nothing to merge.
     assert ("Warned" in warned) == (moment == "before_deployment")
     assert look(session)[1].is_empty
@@ -428,7 +457,7 @@ def test_build_made_from_an_older_look_is_merged_again(tmp_path: Path) -> None:
     """Their look was before ours, their deployment after it: ours is gone until it is merged with theirs."""
     world = World()
     world.foreign_deploy("/old", "public", "theirs", None)
-    stale = world.live()
+    stale = world.live_build()
 
     def slip_in() -> None:
         resource = world.create_function("", "/hello")
@@ -482,7 +511,7 @@ def test_somebody_deploys_right_before_ours_and_somebody_right_after(tmp_path: P
     deploy(told, agree=lambda plan: None)
     check_wish_is_live(world, OTHER)
     assert {"/old", "/before", "/after"} <= paths(world)
-    packages = world.live().dependencies
+    packages = world.live_build().dependencies
     assert {name: packages.get(name) for name in ("dayjs", "lodash", "chalk")} == dict.fromkeys(
         ("dayjs", "lodash", "chalk"), "1.0.0"
     )
@@ -506,11 +535,11 @@ def test_what_both_changed_in_two_ways_stops(tmp_path: Path) -> None:
 def test_what_others_built_upon_each_other_is_taken_as_it_is(tmp_path: Path) -> None:
     world = World()
     world.foreign_deploy("/old", "public", "theirs", None)
-    build_status = world.build_status
+    undisturbed = world.build_status
 
     def two_more(service: str, build: str) -> str:
         stack(world, stack(world, world.live(), "/first"), "/second")
-        world.build_status = build_status
+        world.build_status = undisturbed
         return "completed"
 
     world.build_status = two_more
@@ -518,13 +547,13 @@ def test_what_others_built_upon_each_other_is_taken_as_it_is(tmp_path: Path) -> 
     deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
     check_wish_is_live(world, WISH)
     assert {"/old", "/first", "/second", "/third"} <= paths(world)
-    [third] = [v for v in world.live().function_versions if v.path == "/third"]
+    [third] = [v for v in world.live_build().function_versions if v.path == "/third"]
     assert world.sources[third.sid] == "once more"
 
 
 def test_list_that_begins_with_the_oldest_misleads_nobody(tmp_path: Path) -> None:
     world = World()
-    world.list_deployments = lambda service, environment, limit: list(world.deployments)
+    world.lists_oldest_first = True
     for wish in (WISH, OTHER):
         deploy(make_session(world, wish, tmp_path), agree=lambda plan: None)
         check_wish_is_live(world, wish)
@@ -535,11 +564,11 @@ def test_same_path_changed_meanwhile_stops(tmp_path: Path) -> None:
     world = World()
     deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
     deployed = len(world.deployments)
-    build_status = world.build_status
+    undisturbed = world.build_status
 
     def somebody_else(service: str, build: str) -> str:
         world.foreign_deploy("/engage", "public", "theirs", None)
-        world.build_status = build_status
+        world.build_status = undisturbed
         return "completed"
 
     world.build_status = somebody_else
@@ -553,11 +582,11 @@ def test_same_path_changed_meanwhile_stops(tmp_path: Path) -> None:
 def test_foreign_part_moved_before_activation_is_merged(tmp_path: Path) -> None:
     world = World()
     deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
-    build_status = world.build_status
+    undisturbed = world.build_status
 
     def somebody_else(service: str, build: str) -> str:
         world.foreign_deploy("/hello", "public", "theirs", None)
-        world.build_status = build_status
+        world.build_status = undisturbed
         return "completed"
 
     world.build_status = somebody_else
@@ -582,11 +611,11 @@ def test_environment_that_keeps_moving_stops(tmp_path: Path) -> None:
 
 def test_paths_that_do_not_answer_are_told(tmp_path: Path) -> None:
     world = World()
-    world.probe = lambda url: SiteAnswer(404, {}, "")
+    world.answers_nothing = True
     with pytest.raises(DeployError, match="does not answer") as told:
         deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
     assert "/engage (HTTP 404)" in told.value.why
-    del world.probe
+    world.answers_nothing = False
     assert deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None).outcome is not None
     assert look(make_session(world, WISH, tmp_path))[1].is_empty
 
@@ -612,23 +641,9 @@ def test_build_that_never_ends_is_given_up(tmp_path: Path) -> None:
 
 
 def test_platform_that_refuses_its_own_twilio_is_asked_without(tmp_path: Path) -> None:
-    from ga_deploy.errors import ApiProblem
-
     world = World()
     world.foreign_deploy("/hello", "public", "theirs", None)
-    create_build = world.create_build
-
-    def refuse_twilio(service, *, dependencies, **rest):
-        if "twilio" in dependencies:
-            raise ApiProblem(
-                "the build was refused",
-                status=400,
-                code=20001,
-                why="Some dependencies could not be validated. No matching version found for twilio@5.0.3",
-            )
-        return create_build(service, dependencies=dependencies, **rest)
-
-    world.create_build = refuse_twilio
+    world.refuses_twilio = True
     deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
     check_wish_is_live(world, WISH)
     assert look(make_session(world, WISH, tmp_path))[1].is_empty

@@ -20,6 +20,7 @@ from ga_deploy.model.flows import Flow, OurFlow
 from ga_deploy.model.observed import LiveFunction, Observed
 from ga_deploy.model.release import Intent, Record, Release, ReleasedAsset, ReleasedFunction, ReleasedVariable
 from ga_deploy.model.serverless import AssetVersion, Build, Environment, FunctionVersion, Service, Variable
+from ga_deploy.model.sids import BuildSid, EnvironmentSid, FlowSid, FunctionSid, ServiceSid, VariableSid, VersionSid
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
@@ -27,10 +28,15 @@ if TYPE_CHECKING:
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
 DOMAIN = "ga-1234.twil.io"
+LEFT_FLOW = Flow(FlowSid("FW1"), "Calls", "published", 1, "https://webhooks.twilio.com/1")
 
 
 def sha(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def version_of(path: str) -> VersionSid:
+    return VersionSid(f"ZN{path}")
 
 
 def read_desired(case: dict[str, Any]) -> Desired:
@@ -70,7 +76,7 @@ def read_observed(case: dict[str, Any]) -> Observed:
         versions = []
         for path, entry in sorted(there["functions"].items()):
             visibility, whose, content = entry.split(" ", 2)
-            version = FunctionVersion(f"ZN{path}", f"ZH{path}", path, visibility)
+            version = FunctionVersion(version_of(path), FunctionSid(f"ZH{path}"), path, visibility)
             versions.append(version)
             if whose == "unread":
                 live.append(LiveFunction(version))
@@ -80,31 +86,35 @@ def read_observed(case: dict[str, Any]) -> Observed:
                 marked = None if whose == "foreign" else whose.removeprefix("set=")
                 live.append(LiveFunction(version, sha256=sha(content), marked_set=marked, was_read=True))
         build = Build(
-            "ZB1",
+            BuildSid("ZB1"),
             "completed",
             there.get("runtime", "node22"),
             there.get("dependencies", {}) or {},
             tuple(versions),
-            tuple(AssetVersion(f"ZN{path}", f"ZH{path}", path, "public") for path in there.get("assets", ())),
+            tuple(
+                AssetVersion(version_of(path), FunctionSid(f"ZH{path}"), path, "public")
+                for path in there.get("assets", ())
+            ),
             tells_dependencies="dependencies" not in there or there["dependencies"] is not None,
         )
     environment = None
     if there.get("environment", True):
-        environment = Environment("ZE1", "ui", there.get("suffix"), DOMAIN, build.sid if build else None)
+        live_build = build.sid if build else None
+        environment = Environment(EnvironmentSid("ZE1"), "ui", there.get("suffix"), DOMAIN, live_build)
     return Observed(
-        service=Service("ZS1", "AC" + "0" * 32, "ga", "ga", there.get("include_credentials", True), True),
+        service=Service(ServiceSid("ZS1"), "AC" + "0" * 32, "ga", "ga", there.get("include_credentials", True), True),
         environments=(environment,) if environment else (),
         environment=environment,
         build=build,
         live=tuple(live),
-        variables=tuple(Variable(f"ZV{name}", name, value) for name, value in there.get("variables", {}).items()),
+        variables=tuple(
+            Variable(VariableSid(f"ZV{name}"), name, value) for name, value in there.get("variables", {}).items()
+        ),
         record=read_record(case, build),
         called_paths=frozenset(there.get("called", ())),
-        left_flows=(OurFlow(Flow("FW1", "Calls", "published", 1, "https://webhooks.twilio.com/1"), is_attached=False),)
-        if "left_flow_calls" in there
-        else (),
+        left_flows=(OurFlow(LEFT_FLOW, is_attached=False),) if "left_flow_calls" in there else (),
         flow_paths=frozenset(there.get("left_flow_calls", ())),
-        our_assets=frozenset(f"ZN{path}" for path in there.get("our_assets", ())),
+        our_assets=frozenset(version_of(path) for path in there.get("our_assets", ())),
     )
 
 
@@ -130,13 +140,13 @@ def read_record(case: dict[str, Any], build: Build | None) -> Record:
         words = entry.split(" ")
         kept = words[0] == "kept"
         content = " ".join(words[2:])
-        functions[path] = ReleasedFunction(f"ZN{path}", sha(content), words[1], kept=kept)
+        functions[path] = ReleasedFunction(version_of(path), sha(content), words[1], kept=kept)
     release = Release(
         number=stored["number"],
         function_set="/",
-        service_sid="ZS1",
-        environment_sid="ZE1",
-        build_sid=stored.get("build", "ZB1"),
+        service_sid=ServiceSid("ZS1"),
+        environment_sid=EnvironmentSid("ZE1"),
+        build_sid=BuildSid(stored.get("build", "ZB1")),
         fingerprint="f",
         functions=functions,
         dependencies=stored.get("dependencies", {}),
@@ -151,7 +161,7 @@ def read_record(case: dict[str, Any], build: Build | None) -> Record:
 
 
 def read_released_assets(stored: dict[str, str]) -> dict[str, ReleasedAsset]:
-    return {path: ReleasedAsset(f"ZN{path}", kept=whose == "kept") for path, whose in stored.items()}
+    return {path: ReleasedAsset(version_of(path), kept=whose == "kept") for path, whose in stored.items()}
 
 
 def show(plan: Plan) -> list[str]:

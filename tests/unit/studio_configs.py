@@ -42,5 +42,7 @@ def config_of(sections: str = "") -> Config:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.yaml"
         path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-        stand_in = LocalStandIn("AC" + "0" * 32, Secret("0" * 32), "http://127.0.0.1:1", "an-id", Secret("a-secret"))
+        stand_in = LocalStandIn(
+            "AC" + "0" * 32, Secret("0" * 32), "http://127.0.0.1:1", Secret("an-id"), Secret("a-secret")
+        )
         return load_config(path, None, local=stand_in, environ={})

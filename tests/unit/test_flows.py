@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,14 +15,17 @@ from ga_deploy.model.flows import Flow
 from ga_deploy.model.sids import FlowSid
 from tests.unit.studio_configs import TARGET, config_of
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Studio:
     """Flows in memory. `respell` turns a definition into what is given back; `before_save` is somebody else."""
 
     def __init__(self) -> None:
         self.revisions: list[Flow] = []
-        self.respell = copy.deepcopy
-        self.before_save = lambda: None
+        self.respell: Callable[[Any], Any] = copy.deepcopy
+        self.before_save: Callable[[], object] = lambda: None
         self.stale_reads = 0
 
     def find_described_flow(self, name: str, description: str) -> Flow | None:
@@ -99,7 +102,7 @@ def test_a_definition_that_comes_back_otherwise_than_it_was_sent_is_no_change(st
 
 def test_what_somebody_else_saved_on_top_is_told_by_the_definition(studio: Studio) -> None:
     keeper(studio).push(TARGET)
-    edited = copy.deepcopy(studio.revisions[-1].definition)
+    edited: Any = copy.deepcopy(studio.revisions[-1].definition)
     studio.save("GenerativeAgent", "published", edited, None)
     assert change(studio) == ("unchanged", "same")
     edited["states"][1]["properties"]["timeout"] = "60"
@@ -129,7 +132,7 @@ def test_a_revision_that_slips_in_at_the_very_moment_is_named(studio: Studio) ->
     keeper(studio).push(TARGET)
     told: list[Any] = []
     mine = keeper(studio, "outcomes: {completed: [{say: Bye.}]}", told.append)
-    studio.before_save = lambda: studio.revisions.append(replace(studio.revisions[-1], revision=2)) or None
+    studio.before_save = lambda: studio.revisions.append(replace(studio.revisions[-1], revision=2))
     assert mine.push(TARGET).revision == 3
     (warning,) = [event for event in told if isinstance(event, Warned)]
     assert "revision 2 is theirs" in warning.why
@@ -164,5 +167,5 @@ def test_attaching_twice_is_no_change_however_the_flow_is_spelled(studio: Studio
     keeper(studio, sections).push(TARGET)
     assert change(studio, sections) == ("unchanged", "same")
     assert studio.revisions[-1].friendly_name == "Main menu"
-    detached = keeper(studio, sections).save_detached()
-    assert [state["name"] for state in detached.definition["states"]] == ["Trigger"]
+    detached: Any = keeper(studio, sections).save_detached().definition
+    assert [state["name"] for state in detached["states"]] == ["Trigger"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,15 @@ def case(request: pytest.FixtureRequest) -> tuple[str, Any]:
 
 def states(definition: Any) -> dict[str, Any]:
     return {state["name"]: state for state in definition["states"]}
+
+
+def states_offset(state: Any) -> dict[str, int]:
+    """Where a widget lies in the drawing; one without a place lies at the left."""
+    return state["properties"].get("offset", {"x": 0})
+
+
+def lead(event: str, target: str) -> dict[str, str]:
+    return {"event": event, "next": target}
 
 
 def test_there_are_ten_flows() -> None:
@@ -119,9 +129,9 @@ def test_an_attached_flow_is_whole_and_nothing_overlaps(case: tuple[str, Any]) -
     after, flow = case
     attached = attach(flow, FRAGMENT, after)
     parse_definition(attached, where="attached")
-    rightmost = max(state["properties"].get("offset", {"x": 0})["x"] for state in flow["states"])
+    rightmost = max(states_offset(state)["x"] for state in flow["states"])
     ours = [state for state in attached["states"] if state["name"].startswith("ga_")]
-    places = [(state["properties"]["offset"]["x"], state["properties"]["offset"]["y"]) for state in ours]
+    places = [(states_offset(state)["x"], states_offset(state)["y"]) for state in ours]
     assert min(x for x, _ in places) > rightmost
     assert len(set(places)) == len(places)
 
@@ -221,7 +231,7 @@ def test_a_foreign_widget_of_our_name_is_not_replaced(name: str) -> None:
 def test_a_foreign_widget_with_our_prefix_survives() -> None:
     _, flow = read(Path(__file__).parent / "flows" / "menu.json")
     attached = attach(flow, FRAGMENT, "Trigger.incomingCall")
-    own = {"name": "ga_my_own", "type": "say-play", "transitions": [], "properties": {"say": "x"}}
+    own: Any = {"name": "ga_my_own", "type": "say-play", "transitions": [], "properties": {"say": "x"}}
     attached["states"].append(own)
     again = attach(attached, FRAGMENT, "Trigger.incomingCall")
     assert states(again)["ga_my_own"] == own
@@ -249,7 +259,7 @@ def flows(draw: st.DrawFn) -> Any:
                         st.one_of(
                             st.just({"event": event}),
                             st.just({"event": event, "next": None}),
-                            st.sampled_from(names).map(lambda target, event=event: {"event": event, "next": target}),
+                            st.sampled_from(names).map(partial(lead, event)),
                         )
                     )
                     for event in ("a", "b")
@@ -277,6 +287,7 @@ def test_a_base_keeps_its_description_and_is_known_as_ours(tmp_path: Path) -> No
     assert is_described(flow["description"], describe_flow(config))
     assert not is_described("Owl Bank", describe_flow(config))
     assert states(flow)["Trigger"]["transitions"] == [{"event": "incomingCall", "next": "ga_engage"}]
-    exported = {**BARE, "description": flow["description"]}
+    exported: Any = {**BARE, "description": flow["description"]}
+    unnamed: Any = {**BARE, "description": ""}
     assert build_flow(config, TARGET, exported)["description"] == flow["description"]
-    assert build_flow(config, TARGET, {**BARE, "description": ""})["description"] == describe_flow(config)
+    assert build_flow(config, TARGET, unnamed)["description"] == describe_flow(config)

@@ -331,7 +331,7 @@ def test_any_config_gives_a_flow_that_both_validators_accept(
     if profile:
         sections["profiles"] = {"es": {"outcomes": profile}}
     config = config_of(yaml.safe_dump(sections, allow_unicode=True))
-    flow = dict(build_flow(config, TARGET))
+    flow: dict[str, Any] = dict(build_flow(config, TARGET))
     widget_tables.check(flow)
     findings = check_definition(json.loads(json.dumps(flow)))
     assert (findings.errors, findings.warnings) == ([], [])

@@ -18,7 +18,7 @@ from ga_deploy.studio import build_flow
 from tests.unit.studio_configs import TARGET, config_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
 ACCOUNT, FLOW, TOKEN = "AC" + "0" * 32, "FW" + "0" * 32, "t" * 32
 CALL = {"CallSid": "CA" + "1" * 32, "From": "+15550100009", "To": "+15550100000"}
@@ -159,7 +159,7 @@ class Flows:
         return [f"{s.transitioned_from}.{s.event}" for s in self.calls.executions(ACCOUNT, FLOW)[0].steps]
 
 
-def widget(name: str, kind: str, exits: dict[str, str | None], **properties: Any) -> dict[str, Any]:
+def widget(name: str, kind: str, exits: Mapping[str, str | None], **properties: Any) -> dict[str, Any]:
     transitions = [{"event": event, **({"next": target} if target else {})} for event, target in exits.items()]
     return {"name": name, "type": kind, "properties": properties, "transitions": transitions}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from requests.models import RequestEncodingMixin
+from requests import Request
 
 from ga_deploy.emulator.control.journal import Entry, Journal
 from ga_deploy.emulator.core.multipart import read_multipart
@@ -44,7 +44,8 @@ def test_depth_is_the_longest_chain_of_requests_that_waited(spans: list[tuple[in
     longest: list[int] = []
     entries: list[Entry] = list(journal._entries)
     for index, entry in enumerate(entries):
-        before = [longest[i] for i in range(index) if entries[i].ended is not None and entries[i].ended < entry.started]
+        ends = [(entries[i].ended, longest[i]) for i in range(index)]
+        before = [depth for ended, depth in ends if ended is not None and ended < entry.started]
         longest.append(1 + max(before, default=0))
     assert [request["depth"] for request in report["requests"]] == longest
     assert report["depth"] == max(longest, default=0)
@@ -56,7 +57,10 @@ def test_depth_is_the_longest_chain_of_requests_that_waited(spans: list[tuple[in
     st.binary(max_size=200) | st.sampled_from([b"\r\n", b"--", b"\r\n--", b"\n\n", b"\r\n\r\n", b""]),
 )
 def test_multipart_bodies_come_out_as_they_went_in(fields: dict[str, str], name: str, content: bytes) -> None:
-    body, content_type = RequestEncodingMixin._encode_files({f"file-{name}": ("f.js", content, "text/plain")}, fields)
+    upload = {f"file-{name}": ("f.js", content, "text/plain")}
+    sent = Request("POST", "https://example.com", files=upload, data=fields).prepare()
+    body, content_type = sent.body, sent.headers["Content-Type"]
+    assert isinstance(body, bytes)
 
     found, files = read_multipart(content_type, body)
 

@@ -3,7 +3,7 @@
 import http.client
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 import requests
@@ -79,7 +79,7 @@ def test_paths_and_queries_reach_a_function_as_they_were_sent(start: Callable[..
         "X-Twilio-Signature": signature,
         "Content-Type": "application/x-www-form-urlencoded",
     }
-    connection.request("POST", tail, requests.models.RequestEncodingMixin._encode_params(form), headers)
+    connection.request("POST", tail, urlencode(form), headers)
     answer = connection.getresponse()
     body = answer.read().decode()
     connection.close()

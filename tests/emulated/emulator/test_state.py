@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,7 +159,7 @@ def test_rules_are_typed(api: Api) -> None:
 
 
 def test_two_runs_of_the_same_deployment_end_in_the_same_state(start: Callable[..., Api]) -> None:
-    def run() -> dict[str, object]:
+    def run() -> dict[str, Any]:
         api = start()
         place = Place(api)
         build = api.build(place.service, api.function(place.service, "/f", SOURCE))

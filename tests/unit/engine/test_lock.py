@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -21,9 +21,11 @@ from ga_deploy.model.sync import SyncDocument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ga_deploy.engine.file_lock import Lease
+    from ga_deploy.engine.platform import Platform
 
 NAME = "ga-deploy.lock.ga.ui"
 
@@ -69,10 +71,18 @@ class Documents:
         del self.stored[name]
 
 
-def hold(documents: Documents, folder: Path, holder: Holder, timeout: float = 0.0, **more: object):
-    told = more.pop("told", [])
+def hold(
+    documents: Documents,
+    folder: Path,
+    holder: Holder,
+    timeout: float = 0.0,
+    *,
+    told: list[Any] | None = None,
+    **more: Any,
+) -> AbstractContextManager[Lease]:
+    told = [] if told is None else told
     return hold_lock(
-        documents,
+        cast("Platform", documents),
         name=NAME,
         file=folder / "lock",
         on_sync=True,
@@ -183,6 +193,7 @@ def test_file_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
         [sys.executable, "-c", script, str(tmp_path / "lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     documents = Documents(AccessDenied("no access to Sync", status=403))
+    assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     with pytest.raises(Locked), hold(documents, tmp_path, this_process()):
         pass

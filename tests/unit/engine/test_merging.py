@@ -4,14 +4,17 @@ import pytest
 
 from ga_deploy.engine.merging import LastLook, find_intruders, find_newcomers, take_last_look
 from ga_deploy.model.serverless import Deployment
+from ga_deploy.model.sids import BuildSid, DeploymentSid
 
-OURS = Deployment("ZD-ours", "ZB-ours", None)
+OURS = Deployment(DeploymentSid("ZD-ours"), BuildSid("ZB-ours"), None)
 
 
 def made(*names: str) -> list[Deployment]:
     """Newest first; `x` is deployment ZD-x of build ZB-x, `-` an empty one."""
     return [
-        OURS if name == "ours" else Deployment(f"ZD-{name}", None if name == "-" else f"ZB-{name}", None)
+        OURS
+        if name == "ours"
+        else Deployment(DeploymentSid(f"ZD-{name}"), None if name == "-" else BuildSid(f"ZB-{name}"), None)
         for name in names
     ]
 
@@ -38,9 +41,9 @@ def made(*names: str) -> list[Deployment]:
         ("a", "ZB-a", "b a", "", "b"),
     ],
 )
-def test_intruders(earlier: str, build: str | None, later: str, before: str, after: str) -> None:
+def test_intruders(earlier: str, build: BuildSid | None, later: str, before: str, after: str) -> None:
     last = take_last_look(build, made(*earlier.split()))
-    found = find_intruders(made(*later.split()), OURS, last, "ZB-ours")
+    found = find_intruders(made(*later.split()), OURS, last, BuildSid("ZB-ours"))
     for side, names in ((found.before, before), (found.after, after)):
         assert [one.build_sid or "none" for one in side] == [n if n == "none" else f"ZB-{n}" for n in names.split()]
     assert bool(found) == bool(before or after)
@@ -59,11 +62,12 @@ def test_intruders(earlier: str, build: str | None, later: str, before: str, aft
         ("", "ZB-a", "ZB-c", "c"),
     ],
 )
-def test_newcomers(listed: str, since: str | None, now: str, found: str) -> None:
+def test_newcomers(listed: str, since: BuildSid | None, now: BuildSid, found: str) -> None:
     newcomers = find_newcomers(made(*listed.split()), since, now, "")
     assert [one.build_sid for one in newcomers.before] == [f"ZB-{name}" for name in found.split()]
 
 
 def test_look_that_disagrees_recognises_no_deployment() -> None:
-    assert take_last_look("ZB-a", made("b")) == LastLook("ZB-a", None)
-    assert take_last_look("ZB-a", made("a")) == LastLook("ZB-a", "ZD-a")
+    build = BuildSid("ZB-a")
+    assert take_last_look(build, made("b")) == LastLook(build, None)
+    assert take_last_look(build, made("a")) == LastLook(build, DeploymentSid("ZD-a"))

@@ -33,7 +33,7 @@ def play(
         while waiting and waiting[0] <= now:
             heapq.heappop(waiting)
             left += 1
-        entered = []
+        entered: list[Ticket] = []
         while left > len(entered) and gate.has_place():
             entered.append(gate.enter())
         left -= len(entered)

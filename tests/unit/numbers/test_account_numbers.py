@@ -34,7 +34,7 @@ class Items:
     where = "memory"
 
     def __init__(self) -> None:
-        self.items: dict[str, Mapping[str, object]] = {}
+        self.items: dict[str, dict[str, object]] = {}
 
     def newest(self, limit: int) -> list[SyncItem]:
         return self.starting_with("")[::-1][:limit]
@@ -43,8 +43,20 @@ class Items:
         return [SyncItem(key, "0", content) for key, content in sorted(self.items.items()) if key.startswith(prefix)]
 
     def put(self, key: str, content: Mapping[str, object], *, if_match: str | None = None) -> SyncItem:
-        self.items[key] = content
-        return SyncItem(key, "0", content)
+        self.items[key] = dict(content)
+        return SyncItem(key, "0", self.items[key])
+
+    def remove(self, key: str) -> None:
+        self.items.pop(key, None)
+
+    def clear(self) -> None:
+        self.items.clear()
+
+    def announce(self) -> None:
+        """Nothing to say."""
+
+    def prepare(self) -> None:
+        """Nothing to do."""
 
 
 class World:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -167,7 +168,7 @@ class TestRefusals:
         ("more", "why"),
         [({"can_voice": False}, "no voice capability"), ({"receives": "fax"}, "VoiceReceiveMode")],
     )
-    def test_what_cannot_take_calls_stays(self, more: dict[str, object], why: str) -> None:
+    def test_what_cannot_take_calls_stays(self, more: dict[str, Any], why: str) -> None:
         for force in (False, True):
             binding = bind(NumberSettings(), force=force, **more)
             assert binding.refusal is not None
@@ -197,7 +198,7 @@ class TestRefusals:
         with pytest.raises(Refused, match="1 of 2 numbers") as caught:
             refuse(bindings)
         assert [finding.at for finding in caught.value.findings] == [places[1]]
-        told = caught.value.told["numbers"]
+        told: Any = caught.value.told["numbers"]
         assert [(one["number"], one["outcome"], one["at"]) for one in told] == [
             (NUMBER, "not_tried", "numbers.csv:2:1"),
             ("+15550109999", "refused", "numbers.csv:3:1"),

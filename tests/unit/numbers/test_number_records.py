@@ -44,6 +44,15 @@ class Items:
         self.items[key] = json.loads(json.dumps(content))
         return SyncItem(key, "0", self.items[key])
 
+    def remove(self, key: str) -> None:
+        self.items.pop(key, None)
+
+    def clear(self) -> None:
+        self.items.clear()
+
+    def announce(self) -> None:
+        """Nothing to say."""
+
 
 def entry(index: int, url: str = "https://old.example/", bound: str = "https://ours.example/") -> RememberedNumber:
     sid = NumberSid(f"PN{index:032x}")

@@ -293,7 +293,7 @@ def test_connection_overrides_decide_about_retries(fragment, tries):
 
 
 def test_a_webhook_that_takes_too_long_is_given_up():
-    async def hang(_: WebRequest) -> WebReply:
+    async def hang(request: WebRequest) -> WebReply:
         await asyncio.sleep(30)
         raise AssertionError
 

@@ -99,6 +99,7 @@ def test_findings_say_where_and_what_instead(text, line, column, what, fix):
     found = findings(text)[0]
     assert what in found.what
     assert fix in found.fix
+    assert found.at is not None
     assert (found.at.line, found.at.column) == (line, column)
     assert found.why
     assert found.fix
@@ -155,7 +156,7 @@ def test_names_that_the_config_does_not_have_are_found_with_the_nearest():
     known = {name: Destination(name, "number", "+15550100001") for name in ("support", "billing", "night")}
     deployment = Deployment("https://x.twil.io/engage", "AC1", {"": Handling(), "es": Handling()}, known)
     found = find_unknown_names([read(NAMES)], deployment)
-    assert [(one.what.split("`")[1], one.fix, one.at.line) for one in found] == [
+    assert [(one.what.split("`")[1], one.fix, one.at and one.at.line) for one in found] == [
         ("call.profile", "correct the scenario, or the config", 2),
         ("deployment.send_to", "did you mean `night`?", 4),
         ("destinations.suport", "did you mean `support`?", 3),

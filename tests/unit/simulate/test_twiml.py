@@ -108,6 +108,7 @@ def test_verbs_that_can_never_run_are_found(body, unreachable):
 def test_hostile_documents_are_refused(body):
     answer = parse_twiml(body)
     assert answer.kind == "error"
+    assert answer.error is not None
     assert answer.error.code in {12100, 11750}
 
 
