@@ -21,13 +21,17 @@ from ga_deploy.asapp_mock.server import MockAsapp
 from ga_deploy.asapp_mock.voice import speak
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from streamdouble.session import SessionResult
 
 CREDENTIALS = {"asapp-api-id": "an-id", "asapp-api-secret": "a-secret"}
 STREAM_URL = "/mg-genagent/v1/twilio-media-stream-url"
 PARAMETERS = {"asapp_callTransferId": "CA1", "asapp_externalConversationId": "conversation-1"}
+
+# Seconds of a guard that nothing should need: a busy machine takes its time, and the agent leaves long before.
+AT_MOST = 300.0
+UNTIL_THE_AGENT_LEAVES = Wait(AT_MOST)
 
 # What an integration may rely on, in our own words (ASAPP docs: Errors; Get Call Transfer).
 PROBLEM = {
@@ -108,6 +112,11 @@ class Integration:
     def stream_url(self) -> str:
         return str(self.get(STREAM_URL)["streamingUrl"])
 
+    def wait_until(self, is_met: Callable[[], bool]) -> None:
+        """Wait for a condition, however long it takes; what ends a test that waits in vain is pytest's limit."""
+        while not is_met():
+            self.runner.run(asyncio.sleep(0.02))
+
     def call(self, *steps: Any, **parameters: str) -> SessionResult:
         """A call by the independent client, ending with the steps or with the agent, whatever comes first."""
         config = SessionConfig(
@@ -150,11 +159,13 @@ def test_health(asapp: Integration) -> None:
 
 
 def test_the_stream_url_carries_a_token_in_its_path(asapp: Integration) -> None:
+    before = int(time.time())
     url = asapp.stream_url()
+    after = time.time()
     token = url.rsplit("/", 1)[1]
     claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
     assert url.startswith(asapp.base_url.replace("http", "ws") + "/mg-twilio-genagent/twilio-media/ey")
-    assert 290 < claims["exp"] - time.time() <= 300
+    assert before + 300 <= claims["exp"] <= after + 300
     assert asapp.ask(f"{STREAM_URL}?voiceAgentMode=s2s")[0] == 200
     assert asapp.ask(f"{STREAM_URL}?voiceAgentMode=fast")[0] == 400
 
@@ -267,7 +278,7 @@ def test_streamdouble_hears_the_greeting_and_gets_to_an_agent(asapp: Integration
     asapp.ask(
         "/_mock/scripts", "POST", json={"script": {"steps": [{"say": "Hello."}, {"listen": 1}], "ending": "AGENT"}}
     )
-    result = asapp.call(WaitFor("mark"), say(0.5), Wait(3.0), campaign="none")
+    result = asapp.call(WaitFor("mark", AT_MOST), say(0.5), UNTIL_THE_AGENT_LEAVES, campaign="none")
     assert (result.violations, result.unknown_events, result.marks_echoed) == ([], [], ["step-0"])
     assert (result.closed_early, result.closed_by) == (True, "agent")
     assert result.audio_received == speak("Hello.")
@@ -295,16 +306,18 @@ def test_streamdouble_interrupts(asapp: Integration) -> None:
         "ending": "SYSTEM",
     }
     asapp.ask("/_mock/scripts", "POST", json={"script": script})
-    result = asapp.call(WaitFor("audio"), Wait(0.2), say(0.4), WaitFor("clear", 2.0), Wait(1.0))
+    result = asapp.call(
+        WaitFor("audio", AT_MOST), Wait(0.2), say(0.4), WaitFor("clear", AT_MOST), UNTIL_THE_AGENT_LEAVES
+    )
     assert (result.violations, result.unknown_events, result.clears_received) == ([], [], 1)
     assert asapp.get("/_mock/calls")[0]["interruptions"] == 1
     assert asapp.get("/generativeagent/v1/call-transfers/CA1")["outputContext"]["transferType"] == "SYSTEM"
 
 
 def test_streamdouble_presses_keys(asapp: Integration) -> None:
-    asapp.ask("/_mock/scripts", "POST", json={"script": {"steps": [{"listen": 20, "digits": 4}], "ending": "SYSTEM"}})
-    result = asapp.call(Dtmf("12#4"), Wait(4.0))
-    assert result.closed_by == "agent", "it did not wait for its twenty seconds"
+    asapp.ask("/_mock/scripts", "POST", json={"script": {"steps": [{"listen": 3600, "digits": 4}], "ending": "SYSTEM"}})
+    result = asapp.call(Dtmf("12#4"), UNTIL_THE_AGENT_LEAVES)
+    assert result.closed_by == "agent", "it did not wait for its hour"
     assert asapp.get("/_mock/calls")[0]["digits"] == "12#4"
 
 
@@ -325,7 +338,7 @@ def test_after_a_hang_up_there_is_no_result(asapp: Integration, after_hang_up: s
         ({"ending": "COMPLETED"}, "agent", "COMPLETED", None),
         ({"ending": "SYSTEM", "report": {"status": "completed"}}, "agent", "completed", "SYSTEM"),
         ({"ending": "AGENT", "report": {"status": "EXPIRED"}}, "agent", "EXPIRED", None),
-        ({"ending": "AGENT", "report": {"ongoing_ms": 60000}}, "agent", "ONGOING", None),
+        ({"ending": "AGENT", "report": {"ongoing_ms": 3_600_000}}, "agent", "ONGOING", None),
         ({"ending": "AGENT", "report": {"with_output_context": False}}, "agent", "COMPLETED", None),
         ({"ending": "NO_RESULT"}, "agent", "ONGOING", None),
         ({"ending": "DROP"}, "agent", "ONGOING", None),
@@ -335,7 +348,7 @@ def test_after_a_hang_up_there_is_no_result(asapp: Integration, after_hang_up: s
 )
 def test_endings(asapp: Integration, script: Any, closed_by: str | None, status: str | None, kind: str | None) -> None:
     asapp.ask("/_mock/scripts", "POST", json={"script": script, "match": {"taskName": "t"}})
-    result = asapp.call(Wait(0.5), taskName="t")
+    result = asapp.call(UNTIL_THE_AGENT_LEAVES if closed_by else Wait(0.5), taskName="t")
     assert result.closed_by == closed_by
     if status is None:
         assert asapp.ask("/generativeagent/v1/call-transfers/CA1")[0] == 404
@@ -344,22 +357,26 @@ def test_endings(asapp: Integration, script: Any, closed_by: str | None, status:
     assert (transfer["status"], transfer.get("outputContext", {}).get("transferType")) == (status, kind)
 
 
-def test_a_result_may_come_late_or_fail_first(asapp: Integration) -> None:
-    report = {"ongoing_ms": 2000, "http_status": 503, "http_times": 1}
+@pytest.mark.parametrize("ongoing_ms", [300, 3_600_000])
+def test_a_result_may_come_late_or_fail_first(asapp: Integration, ongoing_ms: int) -> None:
+    report = {"ongoing_ms": ongoing_ms, "http_status": 503, "http_times": 1}
     asapp.ask("/_mock/scripts", "POST", json={"script": {"ending": "AGENT", "report": report}})
-    asapp.call(Wait(0.1))
+    begun = time.monotonic()
+    asapp.call(UNTIL_THE_AGENT_LEAVES)
     path = "/generativeagent/v1/call-transfers/CA1"
     assert asapp.ask(path)[0] == 503
-    assert asapp.get(path)["status"] == "ONGOING"
-    time.sleep(2.0)
-    assert asapp.get(path)["status"] == "COMPLETED"
+    if ongoing_ms == 300:
+        asapp.wait_until(lambda: asapp.get(path)["status"] == "COMPLETED")
+        assert time.monotonic() - begun >= 0.3
+    else:
+        assert asapp.get(path)["status"] == "ONGOING"
 
 
 def test_a_further_stream_of_a_conversation_goes_on_where_it_broke(asapp: Integration) -> None:
     script = {"ending": "DROP", "then": {"ending": "SYSTEM"}}
     asapp.ask("/_mock/scripts", "POST", json={"script": script, "times": 1})
-    asapp.call(Wait(0.1))
-    asapp.call(Wait(0.1), asapp_callTransferId="CA1-2")
+    asapp.call(UNTIL_THE_AGENT_LEAVES)
+    asapp.call(UNTIL_THE_AGENT_LEAVES, asapp_callTransferId="CA1-2")
     assert asapp.get("/generativeagent/v1/call-transfers/CA1")["status"] == "ONGOING"
     assert asapp.get("/generativeagent/v1/call-transfers/CA1-2")["outputContext"]["transferType"] == "SYSTEM"
 
@@ -395,7 +412,7 @@ def test_what_is_no_media_stream_ends_only_itself(asapp: Integration) -> None:
             for text in ("not json", "[]", '{"event": "start"}', '{"event": "start", "start": {}}'):
                 async with session.ws_connect(url) as socket:
                     await socket.send_str(text)
-                    await socket.receive(timeout=2)
+                    await socket.receive()
 
     url = asapp.stream_url()
     asapp.runner.run(misbehave())
@@ -405,5 +422,5 @@ def test_what_is_no_media_stream_ends_only_itself(asapp: Integration) -> None:
 def test_an_abrupt_end_is_no_hang_up(asapp: Integration) -> None:
     asapp.ask("/_mock/scripts", "POST", json={"script": "stay"})
     asapp.call(Wait(0.1), Hangup())
-    asapp.runner.run(asyncio.sleep(0.1))
+    asapp.wait_until(lambda: asapp.get("/_mock/calls")[0]["endedBy"] is not None)
     assert asapp.get("/_mock/calls")[0]["endedBy"] == "broken"

@@ -16,7 +16,8 @@ T = TypeVar("T")
 
 # A frame is 20 ms: a loop that is later than that cannot send on time, and what it measures is itself.
 ON_TIME_MS = 20.0
-_PROBE_SECONDS = 0.02
+# How often the loop looks whether it is late.
+PROBE_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,6 @@ async def run_load(
 
 async def _watch_loop(late: list[float]) -> None:
     while True:
-        due = time.monotonic() + _PROBE_SECONDS
-        await asyncio.sleep(_PROBE_SECONDS)
+        due = time.monotonic() + PROBE_SECONDS
+        await asyncio.sleep(PROBE_SECONDS)
         late.append((time.monotonic() - due) * 1000)
