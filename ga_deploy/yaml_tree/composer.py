@@ -1,6 +1,6 @@
-"""From a file to a tree, with a finding for what is not YAML, or not the YAML of a config.
+"""From a file to a tree, with a finding for what is not YAML, or not the YAML of a config or a scenario.
 
-Built from PyYAML's events rather than its constructors: a config has texts, whole numbers, decimals, true and false,
+Built from PyYAML's events rather than its constructors: such a file has texts, whole numbers, decimals, true and false,
 nothing, lists and mappings, so that dates stay texts, `22:30` is not a number to base sixty, no tag makes an object, a
 key that stands twice is seen, and neither depth nor aliases can exhaust anything.
 
@@ -34,8 +34,38 @@ if TYPE_CHECKING:
 
 
 LARGEST_CONFIG = 1024 * 1024
-DEEPEST = 40
 MOST_NODES = 100_000
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """A kind of YAML file: its name in findings and what it may hold.
+
+    `noun` is what one is called (`config`), `file` what the one at hand is called. `example` names keys that it has,
+    `start` says where to begin when there are none, `instead_of_several` what to do with several documents. `deepest`
+    is how many levels of lists and mappings it may have.
+    """
+
+    noun: str
+    deepest: int
+    example: str
+    start: str
+    instead_of_several: str = "keep one"
+    has_anchors: bool = True
+
+    @property
+    def file(self) -> str:
+        """What the file at hand is called."""
+        return "the config file" if self.noun == "config" else f"the {self.noun}"
+
+
+CONFIG_FILE = FileKind(
+    "config",
+    40,
+    "`twilio:`",
+    "run `ga-deploy init` for a starting point",
+    "keep one; environments go under `environments:`",
+)
 
 
 Outcome = tuple[Section | None, list[Finding]]
@@ -55,24 +85,29 @@ def read_tree(path: Path, name: str) -> Outcome:
     if len(content) > LARGEST_CONFIG:
         what = f"the config file `{name}` is too large"
         return _stopped(what, "it has more than 1 MB", f"is it the right file? If not, {other}", Place(name))
+    return parse_bytes(content, name)
+
+
+def parse_bytes(content: bytes, name: str, kind: FileKind = CONFIG_FILE) -> Outcome:
+    """Parse a file's content as `parse` does; what is not UTF-8 is a finding."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start]
         place = Place(name, before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1)
         why = f"byte 0x{content[error.start]:02x} begins no character"
-        return _stopped("the config file is not UTF-8", why, "save it as UTF-8", place)
-    return parse(text, name)
+        return _stopped(f"{kind.file} is not UTF-8", why, "save it as UTF-8", place)
+    return parse(text, name, kind)
 
 
 def _stopped(what: str, why: str, fix: str, place: Place) -> Outcome:
     return None, [Finding(what, why, fix, place)]
 
 
-def parse(text: str, name: str) -> Outcome:
-    """Parse YAML text; findings for what is not YAML, or not the YAML of a config."""
+def parse(text: str, name: str, kind: FileKind = CONFIG_FILE) -> Outcome:
+    """Parse YAML text; findings for what is not YAML, or not the YAML of this kind of file."""
     try:
-        composer = _Composer(text, name)
+        composer = _Composer(text, name, kind)
         node = composer.compose()
     except _Stop as stop:
         return None, [stop.finding]
@@ -80,22 +115,21 @@ def parse(text: str, name: str) -> Outcome:
         before = text[: error.position]
         place = Place(name, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
         why = f"it is {text[error.position : error.position + 1]!r}"
-        return _stopped("the config file has a character that YAML does not allow", why, "remove it", place)
+        return _stopped(f"{kind.file} has a character that YAML does not allow", why, "remove it", place)
     except yaml.MarkedYAMLError as error:
-        return None, [_syntax(error, name, text)]
+        return None, [_syntax(error, name, text, kind)]
     if isinstance(node, Section):
         return node, composer.findings
-    fix = "run `ga-deploy init` for a starting point"
     if node is None or (isinstance(node, Scalar) and node.value is None):
-        finding = Finding("the config file is empty", "it holds no keys", fix, Place(name, 1, 1))
+        finding = Finding(f"{kind.file} is empty", "it holds no keys", kind.start, Place(name, 1, 1))
     else:
-        kind = "a list" if isinstance(node, Items) else "a single value"
-        why = "a mapping of keys such as `twilio:` is expected at the top"
-        finding = Finding(f"the config file holds {kind}", why, fix, node.place)
+        found = "a list" if isinstance(node, Items) else "a single value"
+        why = f"a mapping of keys such as {kind.example} is expected at the top"
+        finding = Finding(f"{kind.file} holds {found}", why, kind.start, node.place)
     return None, [*composer.findings, finding]
 
 
-def _syntax(error: yaml.MarkedYAMLError, name: str, text: str) -> Finding:
+def _syntax(error: yaml.MarkedYAMLError, name: str, text: str, kind: FileKind) -> Finding:
     unclosed = "end of stream" in (error.problem or "")
     mark = error.context_mark if unclosed and error.context_mark else error.problem_mark
     place = Place(name, mark.line + 1, mark.column + 1) if mark else Place(name)
@@ -110,13 +144,13 @@ def _syntax(error: yaml.MarkedYAMLError, name: str, text: str) -> Finding:
         problem, context, fix = "the quotes that begin here are never closed", "", "close them"
     elif "flow mapping" in context and re.search(r"[{,:]\s*\$\{", line):
         fix = 'put quotes round references inside braces and brackets: {key: "${NAME}"}'
-    return Finding("the config file is not YAML", f"{problem}{context}", fix, place)
+    return Finding(f"{kind.file} is not YAML", f"{problem}{context}", fix, place)
 
 
-def _too_deep(place: Place) -> Finding:
+def _too_deep(place: Place, kind: FileKind) -> Finding:
     return Finding(
-        "the config file is nested too deeply",
-        f"a config has at most {DEEPEST} levels",
+        f"{kind.file} is nested too deeply",
+        f"a {kind.noun} has at most {kind.deepest} levels",
         "is it the right file?",
         place,
     )
@@ -146,8 +180,9 @@ class _Open:
 class _Composer:
     """Turns the events of one document into a tree."""
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, kind: FileKind) -> None:
         self._loader = yaml.SafeLoader(text)
+        self._kind = kind
         self._name = name
         self._anchors: dict[str, Node] = {}
         self._measures: dict[int, tuple[int, int]] = {}
@@ -164,14 +199,17 @@ class _Composer:
         next_event: Callable[[], yaml.Event] = self._loader.get_event
         while self._loader.check_event():
             event = next_event()
+            if getattr(event, "anchor", None) and not self._kind.has_anchors:
+                raise _Stop(self._refuse_anchor(event))
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
                     raise _Stop(
                         Finding(
-                            "the config file holds several documents",
+                            f"{self._kind.file} holds several documents",
                             "a second one begins after `---`",
-                            "keep one; environments go under `environments:`",
+                            "keep one"
+                            + ("; environments go under `environments:`" if self._kind is CONFIG_FILE else ""),
                             self._place(event.start_mark),
                         )
                     )
@@ -187,6 +225,11 @@ class _Composer:
                 root = self._alias(event, stack, root)
         return root
 
+    def _refuse_anchor(self, event: yaml.Event) -> Finding:
+        why = "one value could stand for very many, and a reader would have to look it up"
+        place = self._place(event.start_mark)
+        return Finding("anchors and aliases are not accepted", why, "write the value out", place)
+
     def _keys_of_next(self, stack: list[_Open]) -> Keys:
         if not stack:
             return ()
@@ -195,8 +238,8 @@ class _Composer:
 
     def _open(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent, stack: list[_Open]) -> None:
         place = self._place(event.start_mark)
-        if len(stack) >= DEEPEST:
-            raise _Stop(_too_deep(place))
+        if len(stack) >= self._kind.deepest:
+            raise _Stop(_too_deep(place, self._kind))
         if stack and stack[-1].is_mapping and stack[-1].key is None:
             raise _Stop(
                 Finding(
@@ -261,8 +304,8 @@ class _Composer:
             return root
         size, depth = self._measure(node)
         self._count += size
-        if len(stack) + depth > DEEPEST:
-            raise _Stop(_too_deep(place))
+        if len(stack) + depth > self._kind.deepest:
+            raise _Stop(_too_deep(place, self._kind))
         return self._add(node, stack, root)
 
     def _measure(self, node: Node) -> tuple[int, int]:
@@ -287,7 +330,7 @@ class _Composer:
         if self._count > MOST_NODES:
             raise _Stop(
                 Finding(
-                    "the config file holds too much",
+                    f"{self._kind.file} holds too much",
                     f"it has more than {MOST_NODES} values, repeated ones included",
                     "is it the right file?",
                     node.place,
@@ -335,7 +378,7 @@ class _Composer:
         if tag is not None and tag not in allowed:
             self.findings.append(
                 Finding(
-                    f"the tag `{tag[:60].replace('tag:yaml.org,2002:', '!!')}` has no place in a config",
+                    f"the tag `{tag[:60].replace('tag:yaml.org,2002:', '!!')}` has no place in a {self._kind.noun}",
                     "values are what they look like",
                     "remove the tag",
                     place,

@@ -55,7 +55,7 @@ MAY_IMPORT = {
     },
     "g711": set(),
     "asapp_mock": {"errors", "g711", "redact", "loopback_server", "strict_json"},
-    "simulate": {"errors", "g711", "plain_file", "redact", "twilio_rules"},
+    "simulate": {"errors", "g711", "plain_file", "redact", "twilio_rules", "yaml_tree"},
     "harness": {
         "asapp_mock",
         "config",
@@ -281,7 +281,6 @@ LONG_ALREADY = frozenset(
         "ga_deploy/simulate/judge/judge.py",
         "ga_deploy/simulate/scenario/stream_opener.py::make_opener",
         "ga_deploy/simulate/report/html.py::write_report",
-        "ga_deploy/simulate/scenario/file.py",
         "tests/contract/openapi.py",
         "tests/contract/test_sdk.py",
         "tests/emulated/emulator/test_histories.py",

@@ -19,7 +19,7 @@ from ga_deploy.simulate.interpreter.record import StreamLeg
 from ga_deploy.simulate.interpreter.transports import Transports, WebReply, WebRequest
 from ga_deploy.simulate.judge.judge import Verdict, find_dead_air, measure
 from ga_deploy.simulate.report.html import write_report
-from ga_deploy.simulate.scenario.file import ENDINGS, PHASES
+from ga_deploy.simulate.scenario.schema import ENDINGS, PHASES
 from ga_deploy.twilio_rules.elements import NOUNS, VERBS
 from tests.unit.simulate.scripted import DOMAIN, STATUS, STREAM, Site, Streams, plan, talk, transports, xml
 

@@ -73,18 +73,27 @@ def test_an_empty_mapping_is_the_usual_call():
         ("call: [a]", 1, 7, "`call` has to be a mapping", ""),
         ("call: {sip: maybe}", 1, 13, "`call.sip` has to be true or false", ""),
         ("title: [x]", 1, 8, "`title` has to be a text", ""),
-        ("title: a\ntitle: b", 2, 1, "`title` stands here twice", ""),
+        ("title: a\ntitle: b", 2, 1, "the key `title` stands twice", ""),
         ("asapp: {script: [a]}", 1, 17, "`asapp.script` has to be a name or a mapping", ""),
         ("asapp: {faults: {a: b}}", 1, 17, "`asapp.faults` has to be a list of faults", ""),
         ("a: &x 1\nb: *x", 1, 4, "anchors and aliases are not accepted", ""),
-        ("- a", 0, 0, "the scenario is not a mapping", ""),
-        ("a: [", 1, 5, "the scenario is not valid YAML", ""),
+        ("- a", 1, 1, "the scenario holds a list", "docs/simulate.md"),
+        ("a: [", 1, 5, "the scenario is not YAML", ""),
         ("x" * 70_000, 0, 0, "the scenario is too large", ""),
-        ("? [a, b]\n: c", 1, 3, "a key is not a text", "write NAME: VALUE"),
+        ("? [a, b]\n: c", 1, 3, "a key is a list or a mapping", "write a text"),
         ("a: " + "[" * 300, 1, 23, "the scenario is nested too deeply", ""),
-        ("title: a\0b", 0, 0, "not valid YAML", "correct the line"),
-        ("asapp: {script: {steps: [{listen: !!int abc}]}}", 1, 35, "not what it is marked as", "drop the mark"),
-        ("asapp: {script: {steps: [{listen: " + "9" * 5000 + "}]}}", 1, 35, "not what it is marked as", ""),
+        ("title: a\0b", 1, 9, "a character that YAML does not allow", "remove it"),
+        (
+            "asapp: {script: {steps: [{listen: !!int abc}]}}",
+            1,
+            35,
+            "the tag `!!int` has no place in a scenario",
+            "remove the tag",
+        ),
+        ("destinations: {a: [b]}", 1, 19, "`destinations.a` has to be a text", ""),
+        ("title: a\n---\ntitle: b", 2, 1, "the scenario holds several documents", "keep one"),
+        ("expect: {went: [a, {b: c}]}", 1, 20, "`expect.went` holds something that is no text", ""),
+        ("fallback: text", 1, 11, "`fallback` has to be a mapping", ""),
         ("caller: {says: us-womn}", 1, 16, "there is no caller's voice `us-womn`", "did you mean `us-woman`?"),
         ("caller: {says: absent.wav}", 1, 16, "there is no caller's voice `absent.wav`", "us-woman"),
         ("caller: {keys: 12x}", 1, 16, "`caller.keys` cannot be `12x`", ""),
@@ -136,6 +145,28 @@ def test_unknown_names_are_found_together(tmp_path: Path):
 
 def test_what_yaml_takes_for_a_date_is_what_stands_there():
     assert read("asapp: {script: {steps: [{say: 2026-99-99}]}}").asapp.script == {"steps": [{"say": "2026-99-99"}]}
+
+
+def test_a_number_that_is_too_long_for_one_stays_a_text():
+    digits = "9" * 5000
+    assert read(f"asapp: {{script: {{steps: [{{listen: {digits}}}]}}}}").asapp.script == {"steps": [{"listen": digits}]}
+
+
+def test_a_file_that_is_no_text_is_a_finding():
+    with pytest.raises(ConfigInvalid) as caught:
+        parse_scenario(b"title: \xff", "mine.yaml", "mine")
+    assert "the scenario is not UTF-8" in caught.value.findings[0].what
+
+
+@pytest.mark.parametrize("key", ["title", "call", "expect", "destinations", "fallback"])
+def test_a_key_without_a_value_counts_as_absent(key):
+    assert read(f"{key}:") == read("{}")
+
+
+def test_every_result_and_key_is_read_as_it_is_written():
+    scenario = read("destinations: {support: no-answer, default: declined}\ncaller: {keys: 012, menu_keys: 1}")
+    assert scenario.reactions_by_name == {"support": Reaction("no-answer"), "default": Reaction(keys="")}
+    assert (scenario.caller.keys, scenario.caller.menu_keys) == ("012", ("1",))
 
 
 def test_a_wav_lies_beside_its_scenario(tmp_path: Path):
