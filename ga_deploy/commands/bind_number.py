@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ga_deploy.engine.bindings import Binding
+    from ga_deploy.engine.numbers.plan import Binding
     from ga_deploy.invocation.context import Context
     from ga_deploy.model.numbers import NumberBinding
 
@@ -39,8 +39,8 @@ def run(
         # Whoever tries this out without an account has no numbers that could be named.
         ctx.stack.own_numbers([wish.number for wish in wishes])
 
-    from ga_deploy.engine.number_writer import Outcome
-    from ga_deploy.engine.numbers import bind
+    from ga_deploy.engine.number_commands import bind
+    from ga_deploy.engine.numbers.writer import Outcome
 
     def agree(in_use: Sequence[Binding]) -> None:
         more = f"\nand {len(in_use) - _SHOWN} more" if len(in_use) > _SHOWN else ""

@@ -8,14 +8,14 @@ from ga_deploy.errors import ExitCode
 from ga_deploy.invocation.session import make_session
 
 if TYPE_CHECKING:
-    from ga_deploy.engine.removal import Removal
+    from ga_deploy.engine.destroy import Removal
     from ga_deploy.invocation.context import Context
 
 
 def run(ctx: Context) -> ExitCode:
     """Show what goes and what stays, ask for the service's name, remove."""
-    from ga_deploy.engine.locking import hold
-    from ga_deploy.engine.removal import look_for_removal, refuse_stranded, remove
+    from ga_deploy.engine.destroy import look_for_removal, refuse_stranded, remove
+    from ga_deploy.engine.session import hold
 
     config = ctx.load()
     session = make_session(ctx, config, command="destroy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.flow_steps import (
+from ga_deploy.engine.flow_commands import (
     detach_flow,
     look_at_flow,
     push_flow,
@@ -16,7 +16,7 @@ from ga_deploy.invocation.session import make_session
 from ga_deploy.studio import draw_mermaid, parse_definition
 
 if TYPE_CHECKING:
-    from ga_deploy.engine.flow_steps import FlowLook
+    from ga_deploy.engine.flow_commands import FlowLook
     from ga_deploy.invocation.context import Context
     from ga_deploy.model.flows import Flow
     from ga_deploy.studio import Definition, FlowDiff, Transition

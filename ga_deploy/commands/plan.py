@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def run(ctx: Context, *, diff: bool = False, out: Path | None = None, detailed_exitcode: bool = False) -> ExitCode:
     """Show the plan; nothing is written to Twilio. With `out` it is saved for `up FILE`."""
-    from ga_deploy.engine.deployment import look
+    from ga_deploy.engine.up import look
 
     config = ctx.load()
     session = make_session(ctx, config)
@@ -78,7 +78,7 @@ def _draw_diff(text: str) -> Text:
 
 
 def _save(out: Path, payload: dict[str, object]) -> None:
-    from ga_deploy.engine.deployment import as_saved
+    from ga_deploy.engine.up import as_saved
 
     try:
         out.write_text(json.dumps(as_saved(payload), indent=2) + "\n", encoding="utf-8")

@@ -11,14 +11,14 @@ from ga_deploy.redact import MASK
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ga_deploy.engine.standing import Standing
+    from ga_deploy.engine.status import Standing
     from ga_deploy.invocation.context import Context
     from ga_deploy.model.desired import Desired
 
 
 def run(ctx: Context, *, detailed_exitcode: bool = False) -> ExitCode:
     """Say what is live; nothing is written to Twilio. Exit code 2 on drift, if asked for."""
-    from ga_deploy.engine.standing import look_closely
+    from ga_deploy.engine.status import look_closely
 
     config = ctx.load()
     session = make_session(ctx, config)
@@ -29,8 +29,8 @@ def run(ctx: Context, *, detailed_exitcode: bool = False) -> ExitCode:
 
 
 def _to_json(standing: Standing, desired: Desired) -> dict[str, object]:
-    from ga_deploy.engine.number_settings import describe
-    from ga_deploy.engine.ownership import Ownership
+    from ga_deploy.engine.numbers.settings import describe
+    from ga_deploy.engine.plan.ownership import Ownership
 
     seen, latest = standing.observed, standing.observed.record.latest
     owner = Ownership(desired, seen)
@@ -90,8 +90,8 @@ def _to_json(standing: Standing, desired: Desired) -> dict[str, object]:
 def _draw(standing: Standing, desired: Desired) -> Text:
     from rich.text import Text
 
-    from ga_deploy.engine.number_settings import describe
-    from ga_deploy.engine.ownership import Ownership
+    from ga_deploy.engine.numbers.settings import describe
+    from ga_deploy.engine.plan.ownership import Ownership
 
     seen, latest = standing.observed, standing.observed.record.latest
     text = Text()

@@ -32,8 +32,8 @@ def run(ctx: Context, *, numbers: Sequence[str], every: bool, force: bool = Fals
     wanted = None if every else read_arguments(numbers)
     config = ctx.load()
 
-    from ga_deploy.engine.number_writer import Outcome
-    from ga_deploy.engine.numbers import unbind
+    from ga_deploy.engine.number_commands import unbind
+    from ga_deploy.engine.numbers.writer import Outcome
 
     restored = unbind(open_number_session(ctx, config, "unbind-number"), wanted, force=force)
     code = tell(ctx, config, restored.results, done="given back", left=restored.left)

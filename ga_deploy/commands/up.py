@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ga_deploy.engine.deployment import Deployed
+    from ga_deploy.engine.up import Deployed
     from ga_deploy.invocation.context import Context
     from ga_deploy.model.desired import Desired
     from ga_deploy.model.plan import Plan
@@ -25,7 +25,7 @@ LARGEST_PLAN = 64 * 2**20
 
 def run(ctx: Context, *, plan_file: Path | None = None, lock_timeout: float = 90.0) -> ExitCode:
     """Deploy; with a saved plan only if it still is what would be done. Says what is live afterwards."""
-    from ga_deploy.engine.deployment import deploy
+    from ga_deploy.engine.up import deploy
 
     ctx.require_node()
     config = ctx.load()

@@ -1,15 +1,13 @@
-"""Observe, compare, apply: how what is wanted becomes what is live. Prints nothing; reports events.
+"""Look, compare, carry out: how what the config asks for becomes what is live. Prints nothing; reports events.
 
-Where things are, and where the next one goes:
+Where things are, from the top down. Nothing imports upwards.
 
-    begin         session (whose environment, on which platform, with which record) · guard (no write without a lease)
-    wanted        wish
-    look          snapshot (the one look) ▸ observe · ownership (what is ours) · standing, drift (`status`)
-    decide        diff (pure: a rule for each kind of thing) · room · bindings (numbers) · flows (Studio)
-    carry out     deployment (from look to last word) ▸ apply (the order of the steps) ▸ builds · check · merging
-                  binder, binding_steps (numbers) · revisions, our_flows (Studio) · removal (`destroy`)
-    on their own  numbers (`bind-number`, `unbind-number`) · flow_steps (`flow …`)
-    remember      records, file_records (where) · releases, release_items, record_entries (deployments) · number_records
-    locks         locking (which) · lock, file_lock (one) · holder (who)
-    beneath       platform (what is asked of Twilio) · parallel
+    a file a command     up · status · destroy · number_commands · flow_commands
+    carry out            apply/   the steps of a deployment, builds, the check, the deployments of others
+    one look             session (whose environment, on which platform), snapshot (what is there)
+    decide               plan/    desired against observed, ownership, drift, limits
+                         numbers/ what happens to each number; flow/ what happens to the Studio flow
+    remember             record/  releases and what numbers had
+    one writer           lock/    leases, lock files, the guard of every write
+    beneath              platform (what is asked of Twilio) · timing · parallel
 """

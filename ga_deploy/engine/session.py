@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.account_numbers import ACCOUNT_RECORD, AccountNumberRecord
-from ga_deploy.engine.builds import BuildTiming
-from ga_deploy.engine.check import CUT_OVER_SECONDS
-from ga_deploy.engine.guard import WriteGuard
-from ga_deploy.engine.lock import LEASE_SECONDS
-from ga_deploy.engine.number_records import PREFIX, ItemNumberRecord
-from ga_deploy.engine.records import (
+from ga_deploy.engine.lock.guard import WriteGuard
+from ga_deploy.engine.lock.held import Held, LockScope, take_both
+from ga_deploy.engine.lock.lease import LEASE_SECONDS
+from ga_deploy.engine.numbers.account_record import ACCOUNT_RECORD, AccountNumberRecord
+from ga_deploy.engine.numbers.record import PREFIX, ItemNumberRecord
+from ga_deploy.engine.record.store import (
     ForgivingRecords,
     SyncRecords,
     open_account_file,
@@ -19,17 +19,19 @@ from ga_deploy.engine.records import (
     open_records,
     record_name,
 )
+from ga_deploy.engine.timing import CUT_OVER_SECONDS, BuildTiming
+from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ga_deploy.config.schema import Config
-    from ga_deploy.engine.file_records import FileRecords
-    from ga_deploy.engine.number_records import RememberedNumber
+    from ga_deploy.engine.numbers.record import RememberedNumber
     from ga_deploy.engine.platform import Platform
-    from ga_deploy.engine.records import Records
+    from ga_deploy.engine.record.file_store import FileRecords
+    from ga_deploy.engine.record.store import Records
     from ga_deploy.model.desired import Desired
 
 
@@ -139,3 +141,41 @@ def _find_strays(platform: Platform, desired: Desired) -> Mapping[str, Sequence[
         for number, entry in ItemNumberRecord(records, prefix=PREFIX).recall().items():
             found.setdefault(number, []).append(entry)
     return found
+
+
+@contextmanager
+def hold(session: Session, *, with_service: bool = False) -> Iterator[Held]:
+    """Hold the environment's lock, and the service's `with_service`; raises `Locked` (exit code 5) naming the holder.
+
+    A command whose lease is over when it ends, well or with an error, ends with `Locked`, too.
+
+    Within it the session may write, as long as the lease is good. Before it, somebody has to have read the record:
+    that tells whether Sync lets us in, which a lock there needs as well.
+    """
+    scope = LockScope(
+        platform=session.platform,
+        desired=session.desired,
+        folder=session.folder,
+        on_sync=session.state != "local" and session.records.where == "sync",
+        command=session.command,
+        report=session.report,
+        lock_timeout=session.lock_timeout,
+        lease_seconds=session.lease_seconds,
+    )
+    held = Held(scope)
+    try:
+        if with_service:
+            take_both(held)
+        else:
+            held.take_environment()
+        with session.guard.holding(held):
+            yield held
+            # Also for a run that had nothing left to write: what it tells of may not be live any more.
+            held.check()
+    except DeployError as problem:
+        told = held.explain(problem)
+        if told is problem:
+            raise
+        raise told from problem
+    finally:
+        held.give_back()

@@ -11,18 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from ga_deploy.engine.flows import FLOW_TO_COME, FlowKeeper, find_flow, recall_flow
-from ga_deploy.engine.number_settings import NumberTarget
-from ga_deploy.engine.observe import observe
-from ga_deploy.engine.our_flows import look_for_left_flows
-from ga_deploy.engine.releases import read_record
+from ga_deploy.engine.flow.abandoned import look_for_left_flows
+from ga_deploy.engine.flow.flow import FLOW_TO_COME, FlowKeeper, find_flow, recall_flow
+from ga_deploy.engine.numbers.settings import NumberTarget
+from ga_deploy.engine.plan.observe import observe
+from ga_deploy.engine.record.releases import read_record
 from ga_deploy.model.release import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
-    from ga_deploy.engine.number_records import RememberedNumber
+    from ga_deploy.engine.numbers.record import RememberedNumber
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.session import Session
     from ga_deploy.model.desired import Desired
@@ -94,8 +94,10 @@ def take_snapshot(
     memory_read = pool.start(lambda: _remember(session, scope, others_read))
     numbers_read = _start_numbers(session, pool, scope)
     observed = observe(
-        session,
+        platform,
+        desired,
         pool,
+        announce=session.records.announce,
         record_read=lambda: memory_read.result()[0],
         contents=scope.contents,
         variables=scope.contents or config is not None,

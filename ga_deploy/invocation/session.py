@@ -25,10 +25,9 @@ def make_session(ctx: Context, config: Config, *, lock_timeout: float = 90.0, co
     Raises `ConfigInvalid` when templates cannot be rendered. `GA_DEPLOY_BUILD_TIMEOUT` and `GA_DEPLOY_CHECK_TIMEOUT`
     (seconds) say how long a build may take and how long deployed paths may stay silent.
     """
-    from ga_deploy.engine.builds import BUILD_SECONDS, BuildTiming
-    from ga_deploy.engine.check import CUT_OVER_SECONDS
+    from ga_deploy.engine.plan.desired import make_desired
     from ga_deploy.engine.session import open_session
-    from ga_deploy.engine.wish import make_desired
+    from ga_deploy.engine.timing import BUILD_SECONDS, CUT_OVER_SECONDS, BuildTiming
     from ga_deploy.render import render
 
     bundle = render(config)
@@ -56,7 +55,7 @@ def make_session(ctx: Context, config: Config, *, lock_timeout: float = 90.0, co
 
 def read_lease_seconds() -> int:
     """Return how long a lease lasts: `GA_DEPLOY_LEASE_SECONDS`, at least six, or the usual minute."""
-    from ga_deploy.engine.lock import LEASE_SECONDS
+    from ga_deploy.engine.lock.lease import LEASE_SECONDS
 
     return max(6, round(_read_seconds("GA_DEPLOY_LEASE_SECONDS", LEASE_SECONDS)))
 

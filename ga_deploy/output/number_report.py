@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.number_settings import describe, show_settings
-from ga_deploy.engine.number_writer import NumberResult, Outcome
+from ga_deploy.engine.numbers.settings import describe, show_settings
+from ga_deploy.engine.numbers.writer import NumberResult, Outcome
 from ga_deploy.errors import Denied, ExitCode
 from ga_deploy.invocation.session import read_lease_seconds
 from ga_deploy.model.desired import Desired
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ga_deploy.config.schema import Config
-    from ga_deploy.engine.bindings import Binding
+    from ga_deploy.engine.numbers.plan import Binding
     from ga_deploy.engine.session import Session
     from ga_deploy.invocation.context import Context
 

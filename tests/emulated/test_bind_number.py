@@ -11,8 +11,8 @@ from ga_deploy.emulator.control.faults import Fault
 from ga_deploy.emulator.control.other_deployer import deploy
 from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
-from ga_deploy.engine.number_writer import Outcome
-from ga_deploy.engine.numbers import bind, unbind
+from ga_deploy.engine.number_commands import bind, unbind
+from ga_deploy.engine.numbers.writer import Outcome
 from ga_deploy.engine.session import open_session
 from ga_deploy.events import Event, StepProgress
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries

@@ -17,10 +17,10 @@ import pytest
 from ga_deploy.emulator.control.dump import dump
 from ga_deploy.emulator.control.faults import Fault
 from ga_deploy.emulator.control.other_deployer import deploy as foreign_deploy
-from ga_deploy.engine.holder import Holder, this_process
-from ga_deploy.engine.ownership import DOMAIN_VARIABLE
-from ga_deploy.engine.release_items import pack_release, unpack_release
-from ga_deploy.engine.releases import digest_variables, record_variable
+from ga_deploy.engine.lock.holder import Holder, this_process
+from ga_deploy.engine.plan.ownership import DOMAIN_VARIABLE
+from ga_deploy.engine.record.codec import pack_release, unpack_release
+from ga_deploy.engine.record.releases import digest_variables, record_variable
 from ga_deploy.local import ACCOUNT_SID, ASAPP_API_SECRET
 from ga_deploy.redact import Secret
 from tests.emulated.stage import Stage, set_up

@@ -12,8 +12,8 @@ import pytest
 from ga_deploy.emulator.control.run_token import find_token
 from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
-from ga_deploy.engine.holder import Holder
-from ga_deploy.engine.lock import hold_lock
+from ga_deploy.engine.lock.holder import Holder
+from ga_deploy.engine.lock.lease import hold_lock
 from ga_deploy.errors import Locked
 from ga_deploy.gateway import Credentials, Endpoints, Gateway
 from ga_deploy.local import LocalStack
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from ga_deploy.engine.file_lock import Lease
+    from ga_deploy.engine.lock.file_lock import Lease
 
 ACCOUNT = Account("AC" + "a" * 32, "token-of-a")
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
-from ga_deploy.engine.records import SyncRecords
+from ga_deploy.engine.numbers.record import ItemNumberRecord, RememberedNumber
+from ga_deploy.engine.record.store import SyncRecords
 from ga_deploy.model.numbers import NumberSettings
 from tests.emulated.stage import set_up
 from tests.emulated.test_deploying import SERVICE, Deployer

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.builds import BuildTiming
-from ga_deploy.engine.deployment import Deployed, deploy
-from ga_deploy.engine.locking import hold
-from ga_deploy.engine.removal import look_for_removal, refuse_stranded, remove
-from ga_deploy.engine.session import Session, open_session
+from ga_deploy.engine.destroy import look_for_removal, refuse_stranded, remove
+from ga_deploy.engine.session import Session, hold, open_session
+from ga_deploy.engine.timing import BuildTiming
+from ga_deploy.engine.up import Deployed, deploy
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries, Timeouts
 from ga_deploy.model.bundle import MARKER, FunctionFile
 from ga_deploy.model.desired import Desired

@@ -28,7 +28,7 @@ from ga_deploy.emulator.control.other_deployer import deploy as foreign_deploy
 from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.core.rules import Rules
 from ga_deploy.emulator.server import Emulator, EmulatorThread
-from ga_deploy.engine.lock import LEASE_SECONDS
+from ga_deploy.engine.lock.lease import LEASE_SECONDS
 from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:

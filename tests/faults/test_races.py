@@ -18,11 +18,10 @@ import pytest
 from ga_deploy.emulator.control.dump import dump
 from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
-from ga_deploy.engine.builds import BuildTiming
-from ga_deploy.engine.deployment import deploy
-from ga_deploy.engine.locking import hold
-from ga_deploy.engine.removal import remove
-from ga_deploy.engine.session import Session, open_session
+from ga_deploy.engine.destroy import remove
+from ga_deploy.engine.session import Session, hold, open_session
+from ga_deploy.engine.timing import BuildTiming
+from ga_deploy.engine.up import deploy
 from ga_deploy.errors import DeployError, NotFound
 from ga_deploy.gateway import Credentials, Endpoints, Gateway
 from ga_deploy.model.bundle import MARKER, FunctionFile

@@ -15,8 +15,8 @@ import yaml
 
 from ga_deploy import template_sandbox
 from ga_deploy.config.load import LocalStandIn, load_config
-from ga_deploy.engine.room import check_room
-from ga_deploy.engine.wish import make_desired
+from ga_deploy.engine.plan.desired import make_desired
+from ga_deploy.engine.plan.variable_limit import check_room
 from ga_deploy.errors import ConfigInvalid, DeployError
 from ga_deploy.lint import find_node
 from ga_deploy.model.bundle import MARKER, Bundle

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ga_deploy.engine.builds import BuildTiming
-from ga_deploy.engine.deployment import deploy, look
-from ga_deploy.engine.releases import list_releases
+from ga_deploy.engine.record.releases import list_releases
 from ga_deploy.engine.session import Session, open_session
+from ga_deploy.engine.timing import BuildTiming
+from ga_deploy.engine.up import deploy, look
 from ga_deploy.errors import ApiProblem, Conflict, DeployError, NotFound
 from ga_deploy.gateway import SiteAnswer
 from ga_deploy.model.bundle import MARKER, FunctionFile, Visibility

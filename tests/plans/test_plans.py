@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from ga_deploy.engine.diff import diff
-from ga_deploy.engine.releases import digest_variables
+from ga_deploy.engine.plan.diff import diff
+from ga_deploy.engine.record.releases import digest_variables
 from ga_deploy.model.bundle import AssetFile, FunctionFile
 from ga_deploy.model.desired import Desired
 from ga_deploy.model.flows import Flow, OurFlow

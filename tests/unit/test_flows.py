@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.engine.flows import FlowKeeper, find_flow
+from ga_deploy.engine.flow.flow import FlowKeeper, find_flow
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Warned
 from ga_deploy.model.flows import Flow

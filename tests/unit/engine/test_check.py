@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ga_deploy.engine.check import why_not_live
+from ga_deploy.engine.apply.check import why_not_live
 from ga_deploy.gateway import SiteAnswer
 
 HTML = {"content-type": "text/html; charset=utf-8"}

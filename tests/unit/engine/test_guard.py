@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from ga_deploy.engine.file_records import FileRecords
-from ga_deploy.engine.guard import Unleased, WriteGuard
+from ga_deploy.engine.lock.guard import Unleased, WriteGuard
+from ga_deploy.engine.record.file_store import FileRecords
 from ga_deploy.errors import Locked
 
 PACKAGE = Path(__file__).parents[3] / "ga_deploy"
 
 # Which write needs no lease, and the one function that does it. Whoever adds a line has to show that two at once, or
 # one that wakes after an hour's sleep, do no harm.
-UNLEASED = {"LOCAL_RECORD": "engine/deployment.py:_refresh_local_record"}
+UNLEASED = {"LOCAL_RECORD": "engine/up.py:_refresh_local_record"}
 
 
 class Lease:

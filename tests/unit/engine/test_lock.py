@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from ga_deploy.engine.holder import Holder, read_holder, this_process
-from ga_deploy.engine.lock import hold_lock
+from ga_deploy.engine.lock.holder import Holder, read_holder, this_process
+from ga_deploy.engine.lock.lease import hold_lock
 from ga_deploy.errors import ApiProblem, Conflict, Locked, NotFound
 from ga_deploy.events import Warned
 from ga_deploy.gateway import AccessDenied
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from ga_deploy.engine.file_lock import Lease
+    from ga_deploy.engine.lock.file_lock import Lease
     from ga_deploy.engine.platform import Platform
 
 NAME = "ga-deploy.lock.ga.ui"

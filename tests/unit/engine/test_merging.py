@@ -2,7 +2,7 @@
 
 import pytest
 
-from ga_deploy.engine.merging import LastLook, find_intruders, find_newcomers, take_last_look
+from ga_deploy.engine.apply.concurrent import LastLook, find_intruders, find_newcomers, take_last_look
 from ga_deploy.model.serverless import Deployment
 from ga_deploy.model.sids import BuildSid, DeploymentSid
 

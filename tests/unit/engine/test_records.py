@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ga_deploy.engine.file_records import FileRecords
-from ga_deploy.engine.holder import name_ci_run, name_deployer
+from ga_deploy.engine.lock.holder import name_ci_run, name_deployer
 from ga_deploy.engine.parallel import open_pool
-from ga_deploy.engine.releases import (
+from ga_deploy.engine.record.file_store import FileRecords
+from ga_deploy.engine.record.releases import (
     KEPT_RELEASES,
     list_releases,
     prune_releases,
@@ -32,7 +32,7 @@ from ga_deploy.redact import Secret
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ga_deploy.engine.records import Records
+    from ga_deploy.engine.record.store import Records
     from ga_deploy.model.sync import SyncItem
 
 

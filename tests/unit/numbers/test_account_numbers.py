@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from ga_deploy.engine.account_numbers import AccountNumberRecord
-from ga_deploy.engine.binding_steps import remember_numbers
-from ga_deploy.engine.bindings import Verdict, plan_bindings, plan_restorations
-from ga_deploy.engine.number_records import ItemNumberRecord, RememberedNumber
-from ga_deploy.engine.number_settings import NumberTarget, reaches
+from ga_deploy.engine.numbers.account_record import AccountNumberRecord
+from ga_deploy.engine.numbers.apply import remember_numbers
+from ga_deploy.engine.numbers.plan import Verdict, plan_bindings, plan_restorations
+from ga_deploy.engine.numbers.record import ItemNumberRecord, RememberedNumber
+from ga_deploy.engine.numbers.settings import NumberTarget, reaches
 from ga_deploy.model.numbers import IncomingNumber, NumberBinding, NumberSettings
 from ga_deploy.model.sids import NumberSid
 from ga_deploy.model.sync import SyncItem

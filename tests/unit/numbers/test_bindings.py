@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ga_deploy.engine.bindings import (
+from ga_deploy.engine.numbers.plan import (
     Binding,
     Verdict,
     plan_bindings,
@@ -17,8 +17,8 @@ from ga_deploy.engine.bindings import (
     refuse,
     to_changes,
 )
-from ga_deploy.engine.number_records import RememberedNumber
-from ga_deploy.engine.number_settings import NumberTarget, describe, differing
+from ga_deploy.engine.numbers.record import RememberedNumber
+from ga_deploy.engine.numbers.settings import NumberTarget, describe, differing
 from ga_deploy.errors import Place, Refused
 from ga_deploy.model.numbers import IncomingNumber, NumberBinding, NumberSettings
 from ga_deploy.model.plan import Action

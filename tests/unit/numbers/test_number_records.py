@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ga_deploy.engine.file_records import FileRecords
-from ga_deploy.engine.number_records import ItemNumberRecord, LayeredNumberRecord, RememberedNumber
+from ga_deploy.engine.numbers.record import ItemNumberRecord, LayeredNumberRecord, RememberedNumber
+from ga_deploy.engine.record.file_store import FileRecords
 from ga_deploy.events import Event, Warned
 from ga_deploy.model.numbers import NumberSettings
 from ga_deploy.model.sids import NumberSid

@@ -1,0 +1,298 @@
+"""What to do when somebody else deploys at the same time.
+
+Twilio has no lock and no compare-and-set: the last deployment wins and silently drops what it did not know, so the
+look before and the look after are ours to take. Long because joining builds belongs beside what finds them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ga_deploy.engine.plan.diff import compose_build
+from ga_deploy.engine.plan.observe import read_live
+from ga_deploy.engine.plan.ownership import Ownership
+from ga_deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from ga_deploy.engine.parallel import Pool
+    from ga_deploy.engine.platform import Platform
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.plan import BuildRecipe
+    from ga_deploy.model.serverless import Build, Deployment
+    from ga_deploy.model.sids import BuildSid, DeploymentSid, ServiceSid, VersionSid
+
+_AGAIN = "run `ga-deploy up` again: it starts from what is live then"
+
+
+@dataclass(frozen=True)
+class Intruder:
+    """A deployment of somebody else that came in between; `build_sid` is None where it took everything offline."""
+
+    build_sid: BuildSid | None
+    when: str
+
+    def describe(self) -> str:
+        """Return what is known about it: Twilio does not say who deployed."""
+        build = f"build {self.build_sid}" if self.build_sid else "an empty deployment"
+        return f"{build}, deployed {self.when}" if self.when else build
+
+
+@dataclass(frozen=True)
+class Intruders:
+    """What others deployed around ours, oldest first: `before` was replaced by ours unseen, `after` replaced ours."""
+
+    before: tuple[Intruder, ...] = ()
+    after: tuple[Intruder, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.before or self.after)
+
+    @property
+    def live(self) -> Intruder | None:
+        """The one that is live now; None if ours is."""
+        return self.after[-1] if self.after else None
+
+    def describe(self) -> str:
+        """Return what is known about them, in one line."""
+        return "; then ".join(one.describe() for one in (*self.before, *self.after))
+
+
+@dataclass(frozen=True)
+class Others:
+    """The builds of intruders, each side oldest first."""
+
+    before: tuple[Build, ...]
+    after: tuple[Build, ...]
+
+    @property
+    def newest(self) -> Build:
+        """The one that was deployed last."""
+        return (*self.before, *self.after)[-1]
+
+
+@dataclass(frozen=True)
+class LastLook:
+    """What was live right before activation: the build, and the newest deployment if it is the one that made it so."""
+
+    build_sid: BuildSid | None
+    newest: DeploymentSid | None
+    is_first: bool = False
+    when: str = ""
+
+
+def take_last_look(build_sid: BuildSid | None, deployments: Sequence[Deployment]) -> LastLook:
+    """Return the last look from the environment's build and its deployments (newest first), read at the same time."""
+    newest = deployments[0] if deployments else None
+    # Read side by side, the two may tell of different moments; then only the build counts.
+    agrees = newest is not None and newest.build_sid == build_sid
+    if newest is None or not agrees:
+        return LastLook(build_sid, None, is_first=newest is None)
+    return LastLook(build_sid, newest.sid, when=newest.date_created or "")
+
+
+def find_intruders(
+    deployments: Sequence[Deployment], ours: Deployment, last: LastLook, our_build: BuildSid
+) -> Intruders:
+    """Return the deployments that slipped in around `ours`; `deployments` is newest first."""
+    places = [place for place, deployment in enumerate(deployments) if deployment.sid == ours.sid]
+    if not places:
+        newest = deployments[:1]
+        return Intruders(after=_foreign(newest, {our_build}))
+    after = _foreign(deployments[: places[0]], {our_build}) if deployments[0].build_sid != our_build else ()
+    before: list[Deployment] = []
+    for deployment in deployments[places[0] + 1 :]:
+        if deployment.sid == last.newest:
+            break
+        before.append(deployment)
+        if last.newest is None and not last.is_first:
+            # Nothing to recognise: what stood right before ours is all that can be judged.
+            break
+    return Intruders(_foreign(before, {our_build, last.build_sid}), after)
+
+
+def find_newcomers(
+    deployments: Sequence[Deployment], since: BuildSid | None, now_live: BuildSid | None, when: str
+) -> Intruders:
+    """Return what others deployed since the build `since` was live; `deployments` is newest first."""
+    newer: list[Deployment] = []
+    for deployment in deployments:
+        if deployment.build_sid == since:
+            break
+        newer.append(deployment)
+    else:
+        # As far back as the list goes there is none of `since`: where it began is known only if nothing was live then.
+        newer = newer if since is None else []
+    if not newer or newer[0].build_sid != now_live:
+        return Intruders(before=(Intruder(now_live, when),))
+    return Intruders(before=_foreign(newer, set()))
+
+
+def _foreign(deployments: Sequence[Deployment], known: Collection[BuildSid | None]) -> tuple[Intruder, ...]:
+    """Return all but those of known builds, oldest first."""
+    return tuple(
+        Intruder(deployment.build_sid, deployment.date_created or "")
+        for deployment in reversed(deployments)
+        if deployment.build_sid not in known
+    )
+
+
+def read_others(platform: Platform, pool: Pool, service: ServiceSid, intruders: Intruders) -> Others:
+    """Return the builds that others deployed; raises `DeployError` when somebody took everything offline last."""
+    for side in (intruders.before, intruders.after):
+        if side and side[-1].build_sid is None:
+            raise DeployError(
+                "the environment was taken offline while this deployment ran",
+                why="somebody made an empty deployment; ours would undo that",
+                fix=f"find out who, then {_AGAIN}",
+            )
+
+    def read(side: Sequence[Intruder]) -> tuple[Build, ...]:
+        builds = dict.fromkeys(one.build_sid for one in side if one.build_sid is not None)
+        return tuple(pool.gather(partial(platform.get_build, service, build) for build in builds))
+
+    return Others(read(intruders.before), read(intruders.after))
+
+
+def merge(
+    platform: Platform,
+    pool: Pool,
+    service: ServiceSid,
+    desired: Desired,
+    base: Observed,
+    others: Others,
+    recipe: BuildRecipe,
+    versions: Mapping[str, VersionSid],
+    ours: Build | None = None,
+) -> tuple[Observed, BuildRecipe]:
+    """Return look and recipe that start from what others deployed instead of from `base`.
+
+    `versions` are ours, by path, that `recipe` deploys; `ours` is our build if it was live. Raises `DeployError` unless
+    only foreign parts moved, and only in ways that go together.
+    """
+    for build in (*others.before, *others.after):
+        _refuse_conflicts(desired, base, build, versions)
+    joined = join_builds(desired, base.build, others, ours)
+    known = {function.version.sid: function for function in base.live}
+    live = read_live(platform, pool, service, joined, desired, base.record, known)
+    environment = replace(base.environment, build_sid=joined.sid) if base.environment else None
+    seen = replace(base, build=joined, live=live, environment=environment)
+    fresh = compose_build(desired, seen)
+    return seen, replace(fresh, upload=recipe.upload, reuse=recipe.reuse)
+
+
+def join_builds(desired: Desired, base: Build | None, others: Others, ours: Build | None) -> Build:
+    """Return the newest of others' builds with everything that any of them brought in since `base`. Pure.
+
+    On each side of ours a later change wins over an earlier one, and what its last build left out is gone. What was
+    changed on both sides, in two ways, cannot be joined: whoever came after us did not see what came before.
+    Raises `DeployError` then.
+    """
+    was, mine = _list_parts(desired, base), _list_parts(desired, ours)
+    sides = [[_list_parts(desired, build) for build in side] for side in (others.before, others.after)]
+    before, after = ({key: part for parts in side for key, part in _changes(parts, was, mine)} for side in sides)
+    conflicts = sorted(
+        f"{kind} {name}" for kind, name in before.keys() & after if before[kind, name] != after[kind, name]
+    )
+    if conflicts:
+        raise DeployError(
+            "others deployed the same thing in two ways, while this deployment ran",
+            why=f"right before and right after ours, without knowing of each other: {', '.join(conflicts)}",
+            fix=f"find out which one is right and deploy it, then {_AGAIN}",
+        )
+    gone = {key for key in was if any(side and key not in side[-1] for side in sides)}
+    parts = {**{key: part for key, part in was.items() if key not in gone}, **before, **after}
+    newest = others.newest
+    return replace(
+        newest,
+        function_versions=(
+            *(version for version in newest.function_versions if version.path in desired.paths),
+            *(part for (kind, _), part in parts.items() if kind == "function"),
+        ),
+        asset_versions=(
+            *(asset for asset in newest.asset_versions if asset.path in _documents(desired)),
+            *(part for (kind, _), part in parts.items() if kind == "asset"),
+        ),
+        dependencies={
+            **{name: version for name, version in newest.dependencies.items() if name in desired.dependencies},
+            **{name: part for (kind, name), part in parts.items() if kind == "dependency"},
+        },
+        runtime=parts.get(("runtime", ""), newest.runtime),
+    )
+
+
+def _list_parts(desired: Desired, build: Build | None) -> dict[tuple[str, str], Any]:
+    """Return the foreign parts of a build by kind and name."""
+    if build is None:
+        return {}
+    parts: dict[tuple[str, str], Any] = {
+        ("function", version.path): version for version in build.function_versions if version.path not in desired.paths
+    }
+    parts |= {("asset", one.path): one for one in build.asset_versions if one.path not in _documents(desired)}
+    parts |= {
+        ("dependency", name): version
+        for name, version in build.dependencies.items()
+        if name not in desired.dependencies
+    }
+    if desired.runtime is None and build.runtime is not None:
+        parts["runtime", ""] = build.runtime
+    return parts
+
+
+def _documents(desired: Desired) -> frozenset[str]:
+    return frozenset(file.path for file in desired.assets)
+
+
+def _changes(
+    parts: Mapping[tuple[str, str], Any], was: Mapping[tuple[str, str], Any], mine: Mapping[tuple[str, str], Any]
+) -> list[tuple[tuple[str, str], Any]]:
+    """Return the parts that somebody changed: neither as they were, nor as ours has them, which others build upon."""
+    return [(key, part) for key, part in parts.items() if part not in (was.get(key), mine.get(key))]
+
+
+def is_complete(desired: Desired, live: Build, joined: Build, versions: Mapping[str, VersionSid]) -> bool:
+    """Whether a live build holds ours and everything of others that a joined one would hold."""
+    there, wanted = _list_parts(desired, live), _list_parts(desired, joined)
+    return has_ours(live, versions) and all(there.get(key) == part for key, part in wanted.items())
+
+
+def has_ours(build: Build, versions: Mapping[str, VersionSid]) -> bool:
+    """Whether a build holds every one of our versions, of functions and of assets."""
+    there = {version.path: version.sid for version in build.function_versions}
+    there |= {version.path: version.sid for version in build.asset_versions}
+    return all(there.get(path) == sid for path, sid in versions.items())
+
+
+def refuse_to_chase(who: str) -> DeployError:
+    """Return the error for an environment that moved a second time."""
+    return DeployError(
+        "somebody else keeps deploying to this environment",
+        why=f"it moved twice while this deployment ran; last to {who}",
+        fix=f"agree on who deploys, then {_AGAIN}",
+    )
+
+
+def _refuse_conflicts(desired: Desired, base: Observed, build: Build, versions: Mapping[str, VersionSid]) -> None:
+    before = {function.version.path: function.version.sid for function in base.live}
+    conflicts = [
+        version.path
+        for version in build.function_versions
+        if version.path in desired.paths and version.sid not in (before.get(version.path), versions.get(version.path))
+    ]
+    known = Ownership(desired, base).live_dependencies
+    conflicts += [
+        f"{name} {build.dependencies[name]}"
+        for name, version in desired.dependencies.items()
+        if name in build.dependencies and build.dependencies[name] not in (known.get(name), version)
+    ]
+    if conflicts:
+        when = f" of {build.date_created}" if build.date_created else ""
+        raise DeployError(
+            "somebody else deployed what this config deploys, while this deployment ran",
+            why=f"their build {build.sid}{when} changed {', '.join(sorted(conflicts))}",
+            fix=f"find out who, then {_AGAIN}",
+        )

@@ -1,0 +1,144 @@
+"""The numbers of the config as a part of a deployment: decided with the plan, recorded early, pointed last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ga_deploy.engine.numbers.apply import bind_numbers
+from ga_deploy.engine.numbers.plan import Binding, Verdict, plan_bindings, refuse, to_changes
+from ga_deploy.engine.numbers.record import RememberedNumber
+from ga_deploy.engine.numbers.replan import plan_anew
+from ga_deploy.engine.numbers.writer import NumberResult, Outcome
+from ga_deploy.errors import ApiProblem, DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from ga_deploy.engine.numbers.apply import Agree
+    from ga_deploy.engine.numbers.record import NumberRecord
+    from ga_deploy.engine.numbers.settings import NumberTarget
+    from ga_deploy.engine.platform import Platform
+    from ga_deploy.engine.session import Session
+    from ga_deploy.engine.snapshot import Snapshot
+    from ga_deploy.events import Report
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.numbers import IncomingNumber
+    from ga_deploy.model.plan import Change
+
+
+@dataclass(frozen=True)
+class Binder:
+    """Decides about the numbers of one look and carries that out; `owned` and `recorded` are from that look."""
+
+    platform: Platform
+    desired: Desired
+    owned: Mapping[str, IncomingNumber]
+    recorded: Mapping[str, RememberedNumber]
+    memory: NumberRecord
+    report: Report
+    agree: Agree
+    others: Mapping[str, Sequence[RememberedNumber]] = field(default_factory=dict)
+
+    def decide(self, target: NumberTarget) -> tuple[Binding, ...]:
+        """Return what is to happen to each number; raises `DeployError` if one may not be bound."""
+        decided = plan_bindings(self.desired.numbers, self.owned, target, self.recorded, others=self.others)
+        if any(binding.owned is None for binding in decided):
+            # For the hint alone: which numbers there are that look like the one that is not.
+            known = list(self.platform.list_numbers(None))
+            decided = plan_bindings(
+                self.desired.numbers, self.owned, target, self.recorded, known=known, others=self.others
+            )
+        refuse(decided)
+        return decided
+
+    def changes(self, target: NumberTarget) -> tuple[Change, ...]:
+        """Return the decisions as changes of a plan."""
+        return to_changes(self.decide(target))
+
+    def record(self, target: NumberTarget) -> None:
+        """Put into the record what the numbers have now, before any of them changes."""
+        self.memory.remember(
+            RememberedNumber(binding.owned.sid, binding.number, binding.owned.settings, binding.wanted.voice_url)
+            for binding in self.decide(target)
+            if binding.owned and binding.wanted and binding.verdict is Verdict.CHANGE and not binding.is_ours
+        )
+
+    def read(self) -> dict[str, IncomingNumber] | None:
+        """Read the numbers again; None if that fails, and nobody has to know: they are read once more then."""
+        try:
+            return self.platform.list_numbers([wish.number for wish in self.desired.numbers])
+        except ApiProblem:
+            return None
+
+    def bind(
+        self, target: NumberTarget, readings: Mapping[str, IncomingNumber] | None = None
+    ) -> tuple[NumberResult, ...]:
+        """Point the numbers; one that fails does not stop the others. `readings` is what `read` gave just now."""
+        return bind_numbers(
+            self.platform,
+            self.decide(target),
+            self.memory,
+            redecide=lambda binding, now: plan_anew(binding, now, target, self.recorded, others=self.others),
+            agree=self.agree,
+            report=self.report,
+            readings=readings,
+        )
+
+
+def _refuse_all(bindings: Sequence[Binding]) -> None:
+    raise DeployError("nobody was asked", why="the look was not made to bind anything", fix="run `ga-deploy up`")
+
+
+def make_binder(session: Session, snapshot: Snapshot, agree: Agree = _refuse_all) -> Binder:
+    """Return what decides about the config's numbers, from one look.
+
+    `agree` is asked for numbers that somebody has changed between the look and the write, and are in use now.
+    """
+    return Binder(
+        platform=session.platform,
+        desired=session.desired,
+        owned=snapshot.numbers,
+        recorded=snapshot.recorded,
+        memory=_OnceRecord(session.numbers),
+        report=session.report,
+        agree=agree,
+        others=snapshot.others,
+    )
+
+
+def refuse_failures(results: Iterable[NumberResult]) -> None:
+    """Raise `DeployError` if a number could not be bound."""
+    failed = [result for result in results if result.outcome in {Outcome.FAILED, Outcome.NOT_TRIED, Outcome.LEFT}]
+    if not failed:
+        return
+    told = [
+        f"{result.number}: {result.problem.what if result.problem else 'not tried'}"
+        + (f" ({result.problem.why})" if result.problem and result.problem.why else "")
+        for result in failed[:20]
+    ]
+    raise DeployError(
+        f"the functions are live, but {len(failed)} of the numbers could not be bound",
+        why="\n".join(told),
+        fix="mend what is said there, then run `ga-deploy up` again: only these are left to do",
+    )
+
+
+class _OnceRecord:
+    """Remembers each entry once: what was recorded early in a deployment is not read and written again at its end."""
+
+    def __init__(self, record: NumberRecord) -> None:
+        self._record = record
+        self._done: set[RememberedNumber] = set()
+
+    def recall(self) -> dict[str, RememberedNumber]:
+        return self._record.recall()
+
+    def remember(self, entries: Iterable[RememberedNumber]) -> None:
+        fresh = [entry for entry in entries if entry not in self._done]
+        if fresh:
+            self._record.remember(fresh)
+            self._done.update(fresh)
+
+    def forget(self, numbers: Collection[str]) -> None:
+        self._record.forget(numbers)

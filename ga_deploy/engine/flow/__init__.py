@@ -1,0 +1,1 @@
+"""The Studio flow of an environment: what is wanted, what is live, what others did to it."""

@@ -1,0 +1,1 @@
+"""One writer at a time: leases, lock files, and the guard that every write passes."""

@@ -1,0 +1,179 @@
+"""Binding numbers and giving them back, from the first look to the last write: what `bind-number` and friends do.
+
+Nothing is written before everything is known to be allowed; what matters is read again under the environment's lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ga_deploy.engine.apply.check import ask_patiently, check_flow
+from ga_deploy.engine.numbers.apply import bind_numbers, restore_numbers
+from ga_deploy.engine.numbers.plan import (
+    Binding,
+    Verdict,
+    plan_bindings,
+    plan_restorations,
+    refuse,
+)
+from ga_deploy.engine.numbers.replan import plan_anew, restore_anew
+from ga_deploy.engine.numbers.writer import NumberResult, Outcome
+from ga_deploy.engine.parallel import open_pool
+from ga_deploy.engine.plan.assets import is_served
+from ga_deploy.engine.session import hold
+from ga_deploy.engine.snapshot import Scope, take_snapshot
+from ga_deploy.errors import DeployError
+from ga_deploy.events import StepDone, StepStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ga_deploy.engine.numbers.apply import Redecide
+    from ga_deploy.engine.numbers.settings import NumberTarget
+    from ga_deploy.engine.session import Session
+    from ga_deploy.engine.snapshot import Snapshot
+    from ga_deploy.model.numbers import NumberBinding
+
+
+def bind(
+    session: Session,
+    wishes: Sequence[NumberBinding],
+    *,
+    force: bool,
+    agree: Callable[[Sequence[Binding]], None],
+) -> tuple[NumberResult, ...]:
+    """Point numbers at what is live. One result a wish, in order.
+
+    `agree` is given the bindings of numbers that are in use elsewhere and raises to stop. Raises DeployError, nothing
+    changed, if nothing is live, if it does not answer, or if a number may not be bound.
+    """
+    first = _look(session, [wish.number for wish in wishes])
+    target = _require_target(session, first, wants_flow=any(wish.to == "flow" for wish in wishes))
+    _require_answer(session, target)
+    decided = _decide_bindings(session, first, wishes, target, force=force)
+    _ask(decided, agree)
+    if not any(binding.verdict is Verdict.CHANGE for binding in decided):
+        return tuple(NumberResult(b.number, Outcome.UNCHANGED, b.before, b.before) for b in decided)
+    with hold(session):
+        agreed = {binding.consent for binding in decided}
+        fresh = _look(session, [wish.number for wish in wishes])
+        moved = _require_target(session, fresh, wants_flow=any(wish.to == "flow" for wish in wishes))
+        if moved != target:
+            _require_answer(session, moved)
+        decided = _decide_bindings(session, fresh, wishes, moved, force=force)
+        _ask([binding for binding in decided if binding.consent not in agreed], agree)
+        return bind_numbers(
+            session.platform,
+            decided,
+            session.numbers,
+            redecide=lambda binding, now: plan_anew(
+                binding, now, moved, fresh.recorded, force=force, others=fresh.others
+            ),
+            agree=agree,
+            report=session.report,
+        )
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What became of giving numbers back: a result for each that was tried, and those that were left as they are."""
+
+    results: tuple[NumberResult, ...]
+    left: tuple[Binding, ...]
+
+
+def unbind(session: Session, numbers: Sequence[str] | None, *, force: bool) -> Restored:
+    """Give numbers (None: all that are recorded) back exactly what they had.
+
+    Left as they are: numbers that were pointed elsewhere since (unless `force`), and those that the account no longer
+    owns. Raises DeployError, nothing changed, if one of `numbers` is not recorded.
+    """
+    decided, _ = _decide_restorations(session, numbers, force=force)
+    if not any(binding.verdict is not Verdict.REFUSED for binding in decided):
+        return Restored((), decided)
+    with hold(session):
+        decided, redecide = _decide_restorations(session, numbers, force=force)
+        results = restore_numbers(
+            session.platform,
+            [binding for binding in decided if binding.verdict is not Verdict.REFUSED],
+            session.numbers,
+            redecide=redecide,
+            report=session.report,
+        )
+    return Restored(results, tuple(binding for binding in decided if binding.verdict is Verdict.REFUSED))
+
+
+def _look(session: Session, numbers: Sequence[str] | None) -> Snapshot:
+    with open_pool() as pool:
+        scope = Scope(numbers="known" if numbers is None else tuple(numbers), contents=False)
+        return take_snapshot(session, pool, scope)
+
+
+def _require_target(session: Session, snapshot: Snapshot, *, wants_flow: bool) -> NumberTarget:
+    """Return what numbers may be pointed at."""
+    desired, environment = session.desired, snapshot.observed.environment
+    target = snapshot.find_number_target(desired.engage_path)
+    name = f"environment `{desired.environment}` of service `{desired.service_name}`"
+    if environment is None or environment.build_sid is None or target is None:
+        raise DeployError(
+            "there is nothing to point a number at",
+            why=f"nothing is deployed in {name}" if environment else f"{name} does not exist",
+            fix="run `ga-deploy up` first",
+        )
+    if wants_flow and snapshot.flow is None:
+        raise DeployError(
+            "there is no flow to point a number at",
+            why="the account has no Studio flow of this config",
+            fix="run `ga-deploy up` with `flow.enabled: true`, or bind with `--to engage`",
+        )
+    if snapshot.flow:
+        check_flow(session.platform, snapshot.flow)
+    live = [file.path for file in desired.assets if is_served(session.platform, target.domain_name, file)]
+    return replace(target, fallback_path=live[0]) if live else target
+
+
+def _require_answer(session: Session, target: NumberTarget) -> None:
+    """Return once it is seen that the function answers: a number never points at nothing."""
+    url = f"https://{target.domain_name}{target.engage_path}"
+    session.report(StepStarted("answers", f"Checking that {url} answers"))
+    why = ask_patiently(session.platform, url, session.desired.visibility_of(target.engage_path))
+    if why:
+        raise DeployError(
+            f"{url} does not answer",
+            why=f"it gave {why}; calls to a number that points there would fail",
+            fix="run `ga-deploy up`, which deploys what is missing; `ga-deploy status` shows what is live",
+        )
+    session.report(StepDone("answers", f"{url} answers"))
+
+
+def _decide_bindings(
+    session: Session, snapshot: Snapshot, wishes: Sequence[NumberBinding], target: NumberTarget, *, force: bool
+) -> tuple[Binding, ...]:
+    owned, recorded = snapshot.numbers, snapshot.recorded
+    decided = plan_bindings(wishes, owned, target, recorded, force=force, others=snapshot.others)
+    if any(binding.owned is None for binding in decided):
+        # For the hint alone: which numbers there are that look like the one that is not.
+        known = list(session.platform.list_numbers(None))
+        decided = plan_bindings(wishes, owned, target, recorded, force=force, known=known, others=snapshot.others)
+    refuse(decided)
+    return decided
+
+
+def _decide_restorations(
+    session: Session, numbers: Sequence[str] | None, *, force: bool
+) -> tuple[tuple[Binding, ...], Redecide]:
+    snapshot = _look(session, numbers)
+    recorded = snapshot.recorded
+    asked = sorted(recorded) if numbers is None else list(numbers)
+    target = snapshot.find_number_target(session.desired.engage_path)
+    decided = plan_restorations(asked, snapshot.numbers, target, recorded, force=force)
+    refuse([binding for binding in decided if binding.number not in recorded])
+    return decided, partial(restore_anew, target=target, recorded=recorded)
+
+
+def _ask(bindings: Sequence[Binding], agree: Callable[[Sequence[Binding]], None]) -> None:
+    in_use = [binding for binding in bindings if binding.consent]
+    if in_use:
+        agree(in_use)

@@ -1,0 +1,137 @@
+"""What numbers had before any environment of ours bound them, in one place of the account: the map `ga-deploy.numbers`.
+
+Each environment has items of its own there, which only it writes, under its own lock. One that binds over the URL of
+another takes that one's original along, so it is there as long as anybody holds the number, in whatever order they let
+go. Earlier versions kept one set of items in each environment's record: these are read, and moved with the next write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ga_deploy.engine.numbers.record import ItemNumberRecord, RememberedNumber
+from ga_deploy.engine.numbers.settings import reaches
+from ga_deploy.events import Report, ignore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from ga_deploy.engine.numbers.record import NumberRecord
+    from ga_deploy.engine.record.store import Records
+    from ga_deploy.model.numbers import NumberSettings
+
+# The map's name, and that of the file where there is no access to Sync.
+ACCOUNT_RECORD = "ga-deploy.numbers"
+# Where functions and flows of ours answer.
+_OUR_HOSTS = (".twil.io", "webhooks.twilio.com")
+
+
+class AccountNumberRecord:
+    """The numbers that one environment holds, and what is known of those that others hold.
+
+    `older` are the places of earlier versions, the most important last; `left_in_file` is what a run without Sync has
+    left on this machine. `find_strays` looks for entries of other environments that are still where an earlier version
+    left them.
+    """
+
+    def __init__(
+        self,
+        shared: Records,
+        holder: str,
+        older: Sequence[NumberRecord] = (),
+        left_in_file: Records | None = None,
+        find_strays: Callable[[], Mapping[str, Sequence[RememberedNumber]]] = dict,
+        report: Report = ignore,
+    ) -> None:
+        self._shared = shared
+        self._prefix = f"{holder}."
+        self._own = ItemNumberRecord(shared, report, prefix=self._prefix)
+        self._former = older
+        self._left_in_file = left_in_file
+        self._find_strays = find_strays
+
+    @property
+    def _older(self) -> tuple[NumberRecord, ...]:
+        if self._left_in_file is None or self._shared.where == self._left_in_file.where:
+            return tuple(self._former)
+        return (ItemNumberRecord(self._left_in_file, prefix=self._prefix), *self._former)
+
+    def recall(self) -> dict[str, RememberedNumber]:
+        """Return everything that this environment holds, by E.164 number."""
+        own = self._own.recall()
+        found: dict[str, RememberedNumber] = {}
+        for record in self._older:
+            found |= record.recall()
+        found = {number: entry for number, entry in found.items() if number not in own}
+        if any(_may_be_ours(entry.before) for entry in found.values()):
+            found = {entry.number: entry for entry in self._resolve(found.values(), self.recall_others())}
+        return found | own
+
+    def recall_others(self) -> dict[str, tuple[RememberedNumber, ...]]:
+        """Return what other environments hold, by number. Read anew: they write without our lock."""
+        self._shared.newest(1)
+        found: dict[str, tuple[RememberedNumber, ...]] = {}
+        keys = {item.key.rpartition(".")[0] + "." for item in self._shared.starting_with("")}
+        for prefix in sorted(keys - {self._prefix}):
+            for number, entry in ItemNumberRecord(self._shared, prefix=prefix).recall().items():
+                found[number] = (*found.get(number, ()), entry)
+        return found
+
+    def remember(self, entries: Iterable[RememberedNumber]) -> None:
+        """Write down numbers; one that reaches another environment of ours gets that one's original."""
+        others = self.recall_others()
+        fresh = {entry.number: entry for entry in entries}
+        moved: dict[str, RememberedNumber] = {}
+        for record in self._older:
+            moved |= record.recall()
+        moved = {number: entry for number, entry in moved.items() if number not in {*fresh, *self._own.recall()}}
+        everything = [*fresh.values(), *moved.values()]
+        if not everything:
+            return
+        self._own.remember(self._resolve(everything, others))
+        for record in self._older:
+            record.forget([entry.number for entry in everything])
+
+    def _resolve(
+        self, entries: Collection[RememberedNumber], others: Mapping[str, tuple[RememberedNumber, ...]]
+    ) -> list[RememberedNumber]:
+        """Return entries with what the number had before any environment of ours."""
+        if any(_may_be_ours(e.before) and not find_original(e.before, others.get(e.number, ())) for e in entries):
+            strays = self._find_strays()
+            others = {n: (*others.get(n, ()), *strays.get(n, ())) for n in {*others, *strays}}
+        # What this environment had itself may stand between.
+        mine: dict[str, RememberedNumber] = {}
+        for record in (*self._older, self._own):
+            mine |= record.recall()
+        resolved = []
+        for entry in entries:
+            known = (*others.get(entry.number, ()), *([mine[entry.number]] if entry.number in mine else ()))
+            resolved.append(replace(entry, before=find_original(entry.before, known) or entry.before))
+        return resolved
+
+    def forget(self, numbers: Collection[str]) -> None:
+        """Let numbers go; unknown ones are nothing to do."""
+        for record in (self._own, *self._older):
+            record.forget(numbers)
+
+
+def find_original(now: NumberSettings, others: Sequence[RememberedNumber]) -> NumberSettings | None:
+    """Return what a number had before our first binding, if it reaches another environment of ours now; else None."""
+    left = list(others)
+    original: NumberSettings | None = None
+    while found := next((entry for entry in left if reaches(original or now, None, entry)), None):
+        # An earlier version noted the URL of the environment before as the original.
+        original = found.before
+        left.remove(found)
+    return original
+
+
+def _may_be_ours(settings: NumberSettings) -> bool:
+    """Tell whether a number with these settings may reach an environment of ours."""
+    try:
+        host = (urlsplit(settings.voice_url).hostname or "").lower()
+    except ValueError:
+        return False
+    return host.endswith(_OUR_HOSTS)

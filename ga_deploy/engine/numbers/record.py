@@ -1,0 +1,210 @@
+"""What numbers had before ga-deploy bound them: remembered before the first change, forgotten once given back.
+
+Kept as items `PREFIX000`, `PREFIX001`, …, as many numbers to an item as fit: Sync counts writes, and a thousand numbers
+share a few settings. `account_numbers` says where.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ga_deploy.engine.record.store import ITEM_BYTES
+from ga_deploy.events import Report, Warned, ignore
+from ga_deploy.model.numbers import NumberSettings
+from ga_deploy.model.sids import NumberSid
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from ga_deploy.engine.record.store import Records
+
+PREFIX = "numbers."
+
+
+@dataclass(frozen=True)
+class RememberedNumber:
+    """A bound number: what it had before, and the URL it was given."""
+
+    sid: NumberSid
+    number: str
+    before: NumberSettings
+    bound_url: str
+
+
+class NumberRecord(Protocol):
+    """Remembers numbers. Whoever writes holds the environment's lock."""
+
+    def recall(self) -> dict[str, RememberedNumber]:
+        """Return everything remembered, by E.164 number."""
+
+    def remember(self, entries: Iterable[RememberedNumber]) -> None:
+        """Write down numbers, over what was remembered of them."""
+
+    def forget(self, numbers: Collection[str]) -> None:
+        """Remove numbers; unknown ones are nothing to do."""
+
+
+class ItemNumberRecord:
+    """The record of numbers among the items of an environment's record."""
+
+    def __init__(self, records: Records, report: Report = ignore, *, prefix: str = PREFIX) -> None:
+        self._records = records
+        self._report = report
+        self._prefix = prefix
+
+    def recall(self) -> dict[str, RememberedNumber]:
+        """Return everything remembered; what cannot be read is skipped, aloud."""
+        found: dict[str, RememberedNumber] = {}
+        for item in self._read():
+            found |= item.entries
+        return found
+
+    def remember(self, entries: Iterable[RememberedNumber]) -> None:
+        """Write down numbers: one write for each item that changes."""
+        items = self._read()
+        holders = {number: item for item in items for number in item.entries}
+        for entry in entries:
+            holder = holders.get(entry.number)
+            if holder is not None and holder.entries[entry.number] == entry:
+                continue
+            if holder is not None:
+                holder.remove(entry.number)
+            for item in items:
+                if item.add(entry):
+                    holders[entry.number] = item
+                    break
+            else:
+                added = _Item(_free_key(self._prefix, items))
+                added.add(entry)
+                items.append(added)
+                holders[entry.number] = added
+        self._write(items)
+
+    def forget(self, numbers: Collection[str]) -> None:
+        """Remove numbers; an item that gets empty stays, ready for the next."""
+        items = self._read()
+        for item in items:
+            for number in item.entries.keys() & set(numbers):
+                item.remove(number)
+        self._write(items)
+
+    def _read(self) -> list[_Item]:
+        items: list[_Item] = []
+        for stored in self._records.starting_with(self._prefix):
+            try:
+                items.append(_Item(stored.key, _unpack(stored.data)))
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                items.append(_Item(stored.key, is_readable=False))
+                self._report(
+                    Warned(
+                        f"the record's item `{stored.key}` cannot be read",
+                        why=f"{type(error).__name__}: {error}; ga-deploy cannot give back the numbers in it",
+                    )
+                )
+        return items
+
+    def _write(self, items: Iterable[_Item]) -> None:
+        for item in items:
+            if item.is_changed:
+                self._records.put(item.key, _pack(item.entries.values()))
+
+
+class LayeredNumberRecord:
+    """A record with an older one below it: a run without access to Sync has left that on this machine."""
+
+    def __init__(self, record: NumberRecord, older: NumberRecord) -> None:
+        self._record = record
+        self._older = older
+
+    def recall(self) -> dict[str, RememberedNumber]:
+        """Return everything remembered; where both know a number, the upper record counts."""
+        return self._older.recall() | self._record.recall()
+
+    def remember(self, entries: Iterable[RememberedNumber]) -> None:
+        """Write down numbers in the upper record."""
+        self._record.remember(entries)
+
+    def forget(self, numbers: Collection[str]) -> None:
+        """Remove numbers from both."""
+        self._record.forget(numbers)
+        self._older.forget(numbers)
+
+
+class _Item:
+    """One item while it is filled. Its size is reckoned, a little too high, instead of encoded for each number."""
+
+    def __init__(
+        self, key: str, entries: Mapping[str, RememberedNumber] | None = None, *, is_readable: bool = True
+    ) -> None:
+        self.key = key
+        self.entries: dict[str, RememberedNumber] = {}
+        self._groups: set[str] = set()
+        self._room = ITEM_BYTES - 50
+        self._is_readable = is_readable
+        for entry in (entries or {}).values():
+            self._take(entry)
+        self.is_changed = False
+
+    def add(self, entry: RememberedNumber) -> bool:
+        """Take an entry if there is room for it. An item that could not be read is left alone."""
+        if not self._is_readable or (self.entries and self._cost(entry) > self._room):
+            return False
+        self._take(entry)
+        self.is_changed = True
+        return True
+
+    def remove(self, number: str) -> None:
+        """Drop a number. Its room is found again when the item is next read."""
+        del self.entries[number]
+        self.is_changed = True
+
+    def _take(self, entry: RememberedNumber) -> None:
+        self._room -= self._cost(entry)
+        self._groups.add(_group_key(entry))
+        self.entries[entry.number] = entry
+
+    def _cost(self, entry: RememberedNumber) -> int:
+        group = _group_key(entry)
+        return len(entry.number) + len(entry.sid) + 10 + (0 if group in self._groups else len(group.encode()) + 60)
+
+
+def _free_key(prefix: str, items: Iterable[_Item]) -> str:
+    taken = {item.key for item in items}
+    return next(key for key in (f"{prefix}{index:03d}" for index in range(len(taken) + 1)) if key not in taken)
+
+
+def _group_key(entry: RememberedNumber) -> str:
+    return json.dumps([asdict(entry.before), entry.bound_url], sort_keys=True)
+
+
+def _pack(entries: Iterable[RememberedNumber]) -> dict[str, object]:
+    """Group numbers that had, and were given, the same."""
+    groups: dict[str, dict[str, str]] = {}
+    for entry in sorted(entries, key=lambda entry: entry.number):
+        groups.setdefault(_group_key(entry), {})[entry.number] = entry.sid
+    packed = []
+    for group, numbers in groups.items():
+        before, bound_url = json.loads(group)
+        packed.append({"before": before, "bound_url": bound_url, "numbers": numbers})
+    return {"groups": packed}
+
+
+def _unpack(stored: Mapping[str, object]) -> dict[str, RememberedNumber]:
+    groups = stored["groups"]
+    if not isinstance(groups, list):
+        raise TypeError("`groups` is not a list")
+    entries: dict[str, RememberedNumber] = {}
+    for group in groups:
+        before = NumberSettings(**{name: _text(value) for name, value in group["before"].items()})
+        bound_url = _text(group["bound_url"])
+        for number, sid in group["numbers"].items():
+            entries[number] = RememberedNumber(NumberSid(_text(sid)), number, before, bound_url)
+    return entries
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text expected, got {type(value).__name__}")
+    return value

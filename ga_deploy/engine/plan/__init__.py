@@ -1,0 +1,1 @@
+"""The look, ownership, comparison and drift. Pure, but for the look."""

@@ -1,0 +1,232 @@
+"""What an environment is now, read in parallel and never from a local copy: the middle of a snapshot.
+
+Only what the comparison needs is read: with a good record no source and no function name, since versions never change
+and the record knows the content of ours by their SIDs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ga_deploy.engine.numbers.settings import host_and_path
+from ga_deploy.engine.plan.assets import find_our_assets
+from ga_deploy.errors import DeployError, NotFound
+from ga_deploy.model.bundle import read_marker
+from ga_deploy.model.observed import LiveFunction, Observed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ga_deploy.engine.parallel import Pool
+    from ga_deploy.engine.platform import Platform
+    from ga_deploy.model.desired import Desired
+    from ga_deploy.model.release import Record
+    from ga_deploy.model.serverless import AssetVersion, Build, Environment, FunctionResource, FunctionVersion, Variable
+    from ga_deploy.model.sids import ServiceSid, VersionSid
+
+_DEPLOY_ONCE = "try again in a minute; if it stays so, deploy the service once with the tool that made it"
+
+
+def observe(
+    platform: Platform,
+    desired: Desired,
+    pool: Pool,
+    *,
+    record_read: Callable[[], Record],
+    announce: Callable[[], None],
+    contents: bool = True,
+    variables: bool = True,
+    inventory: bool = False,
+    sources: bool = False,
+    earlier: Observed | None = None,
+) -> Observed:
+    """Return what there is of the environment; numbers and flows are the snapshot's to add.
+
+    Without `contents` only which environment there is, with its `variables` if asked for. `inventory` adds every
+    function and asset of the service, `sources` the code of ours; `earlier` saves reading sources again. `record_read`
+    waits for the record; then `announce` reports where it is kept. Raises `DeployError` when the environment cannot be
+    what the config says (its domain suffix is taken), and what the platform raises.
+    """
+    service = platform.find_service(desired.service_name)
+    environments = tuple(platform.list_environments(service.sid)) if service else ()
+    environment = find_environment(desired, environments)
+    if service and environment is None:
+        environment = _find_unlisted(platform, desired, service.sid, record_read())
+        environments = (*environments, environment) if environment else environments
+    if contents and environment is None:
+        refuse_taken_suffix(desired, environments)
+    assets_read = pool.start(partial(platform.list_assets, service.sid)) if service and inventory else None
+    build: Build | None = None
+    found: tuple[Variable, ...] = ()
+    if service and environment:
+        sid, place = service.sid, environment.sid
+        found_read = pool.start(lambda: tuple(platform.list_variables(sid, place))) if variables else None
+        build = _read_build(platform, service.sid, environment) if contents else None
+        found = found_read.result() if found_read else ()
+    record = _trust(record_read(), service.sid if service else None)
+    announce()
+    live: tuple[LiveFunction, ...] = ()
+    resources: tuple[FunctionResource, ...] = ()
+    ours: tuple[AssetVersion, ...] = ()
+    if service and contents:
+        needs_names = inventory or build is None or not desired.paths <= {v.path for v in build.function_versions}
+        names_read = pool.start(partial(platform.list_functions, service.sid)) if needs_names else None
+        if build:
+            known = _known_functions(earlier)
+            live = read_live(platform, pool, service.sid, build, desired, record, known, with_sources=sources)
+            ours = find_our_assets(platform, pool, desired, environment, build, record) if environment else ()
+        resources = tuple(names_read.result()) if names_read else ()
+    return Observed(
+        service=service,
+        environments=environments,
+        environment=environment,
+        build=build,
+        live=live,
+        resources=resources,
+        assets=tuple(assets_read.result()) if assets_read else (),
+        variables=tuple(sorted(found, key=lambda variable: variable.key)),
+        record=record,
+        called_paths=_find_called_paths(platform, desired, environment, live, record, ours),
+        our_assets=frozenset(version.sid for version in ours),
+    )
+
+
+def _find_called_paths(
+    platform: Platform,
+    desired: Desired,
+    environment: Environment | None,
+    live: Iterable[LiveFunction],
+    record: Record,
+    assets: Iterable[AssetVersion],
+) -> frozenset[str]:
+    """Return which paths that are about to leave the build a number of the account still points at.
+
+    The config need not know such a number: `bind-number` may have pointed it there, or somebody in the Console.
+    """
+    kept = {path for path, function in record.latest.functions.items() if function.kept} if record.latest else None
+    leaving = {
+        function.version.path
+        for function in live
+        if function.version.path not in desired.paths
+        and function.version.visibility != "private"
+        and (function.marked_set == desired.function_set if kept is None else function.version.path in kept)
+    }
+    leaving |= {version.path for version in assets} - {file.path for file in desired.assets}
+    if not leaving or environment is None:
+        return frozenset()
+    called = set()
+    for number in platform.list_numbers(None).values():
+        for url in (number.settings.voice_url, number.settings.voice_fallback_url):
+            host, path = host_and_path(url)
+            if host == environment.domain_name.lower():
+                called.add(path)
+    return frozenset(leaving & called)
+
+
+def find_environment(desired: Desired, environments: Iterable[Environment]) -> Environment | None:
+    """Return the environment of that name; None if there is none."""
+    return next((each for each in environments if each.unique_name == desired.environment), None)
+
+
+def _find_unlisted(platform: Platform, desired: Desired, service: ServiceSid, record: Record) -> Environment | None:
+    """Return the environment that the record knows, although the list does not show it: lists lag behind for seconds.
+
+    Without it this would be a first deployment: with every function made a second time.
+    """
+    latest = record.latest
+    if latest is None or latest.service_sid != service:
+        return None
+    try:
+        found = platform.get_environment(service, latest.environment_sid)
+    except NotFound:
+        return None
+    return found if found.unique_name == desired.environment else None
+
+
+def refuse_taken_suffix(desired: Desired, environments: Iterable[Environment]) -> None:
+    """Raise `DeployError` if another environment has the suffix of the one that is to be made."""
+    for environment in environments:
+        # Twilio: a suffix (none, too) belongs to one environment of a service; a second one gets 409.
+        if (environment.domain_suffix or None) == (desired.domain_suffix or None):
+            suffix = f"the domain suffix `{desired.domain_suffix}`" if desired.domain_suffix else "the bare domain"
+            raise DeployError(
+                f"environment `{desired.environment}` cannot be created",
+                why=f"{suffix} of this service belongs to its environment `{environment.unique_name}`",
+                fix=f"name the environment `{environment.unique_name}` in the config, or take another `domain_suffix`",
+            )
+
+
+def read_live(
+    platform: Platform,
+    pool: Pool,
+    service: ServiceSid,
+    build: Build,
+    desired: Desired,
+    record: Record,
+    known: Mapping[VersionSid, LiveFunction],
+    *,
+    with_sources: bool = False,
+) -> tuple[LiveFunction, ...]:
+    """Return the functions of a build, reading the sources that the record cannot vouch for."""
+    paths = set(desired.paths)
+    if record.latest:
+        paths |= set(record.latest.functions)
+    if record.intent:
+        paths |= set(record.intent.paths)
+
+    def look(version: FunctionVersion) -> LiveFunction:
+        if version.sid in known and (known[version.sid].source is not None or not with_sources):
+            return replace(known[version.sid], version=version)
+        recorded = record.latest.functions.get(version.path) if record.latest else None
+        if recorded and recorded.version == version.sid and not (with_sources and version.path in paths):
+            return LiveFunction(version=version, sha256=recorded.sha256)
+        if record.latest is not None and version.path not in paths:
+            return LiveFunction(version=version)
+        source = platform.read_source(service, version)
+        return LiveFunction(
+            version=version,
+            sha256=hashlib.sha256(source.encode()).hexdigest(),
+            marked_set=read_marker(source),
+            was_read=True,
+            source=source,
+        )
+
+    return tuple(pool.gather(partial(look, version) for version in build.function_versions))
+
+
+def _read_build(platform: Platform, service: ServiceSid, environment: Environment) -> Build | None:
+    if environment.build_sid is None:
+        return None
+    try:
+        build = platform.get_build(service, environment.build_sid)
+    except NotFound as problem:
+        # Without its build nothing can be carried over: going on would take everything else offline.
+        raise DeployError(
+            f"the live build of environment `{environment.unique_name}` cannot be read",
+            why=f"{problem.what}; a new build made without it would drop the functions of others",
+            fix=_DEPLOY_ONCE,
+        ) from problem
+    if not build.function_versions and not build.asset_versions:
+        # Twilio refuses empty builds (20001): it holds something, and does not tell what.
+        raise DeployError(
+            f"the live build of environment `{environment.unique_name}` does not tell what is in it",
+            why=f"Twilio names no function and no asset of {build.sid}; a new build would drop those of others",
+            fix=_DEPLOY_ONCE,
+        )
+    return build
+
+
+def _trust(record: Record, service: ServiceSid | None) -> Record:
+    """Drop a release that speaks of another service: one of the same name was deleted and made anew."""
+    if record.latest and record.latest.service_sid != service:
+        return replace(record, latest=None)
+    return record
+
+
+def _known_functions(earlier: Observed | None) -> dict[VersionSid, LiveFunction]:
+    if earlier is None:
+        return {}
+    return {function.version.sid: function for function in earlier.live if function.was_read}

@@ -1,0 +1,1 @@
+"""Releases and what numbers had, on Sync or in a local file."""

@@ -1,0 +1,58 @@
+"""What is live, for `status`: one look that also takes in every number that the record knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ga_deploy.engine.apply.numbers import make_binder
+from ga_deploy.engine.parallel import open_pool
+from ga_deploy.engine.plan.diff import diff
+from ga_deploy.engine.plan.drift import find_drift
+from ga_deploy.engine.snapshot import Scope, open_keeper, take_snapshot
+from ga_deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ga_deploy.engine.numbers.record import RememberedNumber
+    from ga_deploy.engine.session import Session
+    from ga_deploy.model.drift import Drift
+    from ga_deploy.model.flows import Flow
+    from ga_deploy.model.numbers import IncomingNumber
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.plan import Plan
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The environment as it stands. `pending` is None where the config asks for what cannot be (its numbers, say)."""
+
+    observed: Observed
+    numbers: Mapping[str, IncomingNumber]
+    recorded: Mapping[str, RememberedNumber]
+    drift: tuple[Drift, ...]
+    flow: Flow | None
+    pending: Plan | None
+
+
+def look_closely(session: Session) -> Standing:
+    """Return what is live and what drifted. Writes nothing."""
+    desired = session.desired
+    with open_pool() as pool:
+        snapshot = take_snapshot(session, pool, Scope(numbers="known"))
+    observed = snapshot.observed
+    keeper = open_keeper(session, snapshot)
+    decision, pending = None, None
+    try:
+        decision = keeper.decide_for(observed) if keeper else None
+        target = snapshot.plan_number_target(desired, with_flow=keeper is not None)
+        numbers = make_binder(session, snapshot).changes(target)
+        pending = diff(desired, observed, numbers=numbers, flow=decision, region=session.region)
+    except DeployError:
+        # A number of the config that may not be bound is `plan`'s to refuse; what is live can be told all the same.
+        pass
+    drift = find_drift(desired, observed, snapshot.numbers, snapshot.recorded)
+    if keeper and decision:
+        drift += keeper.find_drift(observed, decision)
+    return Standing(observed, snapshot.numbers, snapshot.recorded, drift, snapshot.flow, pending)

@@ -1,0 +1,187 @@
+"""One deployment from the first look to the last word: look, compare, agree, lock, look again, carry out.
+
+Nothing is written, and no lock is taken, before there is something to write; what was decided on is read again under
+the lock, for the first look may be minutes old by the time somebody has agreed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ga_deploy.engine.apply.builds import find_missing
+from ga_deploy.engine.apply.deployer import Deployer, Outcome
+from ga_deploy.engine.apply.numbers import make_binder
+from ga_deploy.engine.apply.release import compose_release, read_live_now
+from ga_deploy.engine.lock.guard import Unleased
+from ga_deploy.engine.numbers.plan import to_changes
+from ga_deploy.engine.parallel import open_pool
+from ga_deploy.engine.plan.diff import diff, is_recorded
+from ga_deploy.engine.plan.variable_limit import check_room
+from ga_deploy.engine.record.releases import write_release
+from ga_deploy.engine.session import hold
+from ga_deploy.engine.snapshot import Scope, open_keeper, take_snapshot
+from ga_deploy.errors import DeployError
+from ga_deploy.events import StepDone, StepStarted
+from ga_deploy.redact import redact_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ga_deploy.engine.apply.numbers import Binder
+    from ga_deploy.engine.flow.flow import FlowKeeper
+    from ga_deploy.engine.parallel import Pool
+    from ga_deploy.engine.session import Session
+    from ga_deploy.engine.snapshot import Snapshot
+    from ga_deploy.model.observed import Observed
+    from ga_deploy.model.plan import Plan
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What became of a deployment; `outcome` is None when there was nothing to do."""
+
+    plan: Plan
+    observed: Observed
+    outcome: Outcome | None
+
+
+def look(session: Session, *, with_sources: bool = False) -> tuple[Observed, Plan]:
+    """Return what is there and what `up` would do about it. Writes nothing."""
+    with open_pool() as pool:
+        compared = _compare(session, pool, Scope(sources=with_sources))
+    return compared.observed, compared.plan
+
+
+def deploy(session: Session, *, agree: Callable[[Plan], None], saved: Mapping[str, object] | None = None) -> Deployed:
+    """Make it so. `agree` is called with every plan that is about to be carried out and raises to stop it.
+
+    `saved` is a plan saved earlier: anything else than exactly that is refused with `DeployError`.
+    """
+    with open_pool() as pool:
+        session.report(StepStarted("look", f"Looking at {session.desired.service_name}"))
+        first = _compare(session, pool)
+        session.report(StepDone("look", f"Looked at {session.desired.service_name}"))
+        if saved is not None:
+            refuse_stale(first.plan, saved)
+        if first.plan.is_empty:
+            _refresh_local_record(session, first)
+            return Deployed(first.plan, first.observed, None)
+    agree(first.plan)
+    with hold(session, with_service=_makes_shared(first)) as held, open_pool() as pool:
+        record = first.observed.record
+        is_new = record.last_number == 0 and record.intent is None
+        preparing = pool.start(session.records.prepare) if is_new else None
+        second = _compare(session, pool, earlier=first.snapshot)
+        if _makes_shared(second) and not held.has_service:
+            held.take_service()
+            second = _compare(session, pool, earlier=first.snapshot)
+        if preparing:
+            preparing.result()
+        if saved is not None:
+            refuse_stale(second.plan, saved)
+        if second.plan.is_empty:
+            return Deployed(second.plan, second.observed, None)
+        if second.plan.to_json() != first.plan.to_json():
+            agree(second.plan)
+        plan = second.plan
+        # Numbers that somebody changes during the build are asked for as a plan of their own.
+        binder = replace(second.binder, agree=lambda moved: agree(replace(plan, changes=to_changes(moved))))
+        deployer = Deployer(session, pool, second.snapshot, plan, binder, second.keeper)
+        return Deployed(second.plan, second.observed, deployer.run())
+
+
+def as_saved(payload: Mapping[str, object]) -> dict[str, object]:
+    """Return a plan as it is saved: without what is secret, such as the password in a URL that a number had before."""
+    saved: dict[str, object] = json.loads(json.dumps(redact_tree(payload)))
+    return saved
+
+
+def refuse_stale(plan: Plan, saved: Mapping[str, object]) -> None:
+    """Raise `DeployError` unless `saved` is what `plan` says now, told apart by who moved: the config or the world."""
+    fresh = as_saved(plan.to_json())
+    if saved.get("format_version") != fresh["format_version"]:
+        raise DeployError(
+            "the saved plan has another format version",
+            why=f"it has version {saved.get('format_version')}, this ga-deploy reads {fresh['format_version']}",
+            fix="save a new plan with `ga-deploy plan --out FILE`",
+        )
+    target = ("account_sid", "region", "service", "environment")
+    if any(saved.get(key) != fresh[key] for key in target):
+        raise DeployError(
+            "the saved plan is for something else",
+            why=", ".join(f"{key} {saved.get(key)}" for key in target if saved.get(key) != fresh[key]),
+            fix="use the config and the environment that it was made for",
+        )
+    if saved.get("desired_digest") != fresh["desired_digest"]:
+        raise DeployError(
+            "the config has changed since the plan was saved",
+            why="it renders other functions, variables or settings now",
+            fix="save a new plan with `ga-deploy plan --out FILE`",
+        )
+    base = saved.get("base")
+    if base != fresh["base"] or saved.get("changes") != fresh["changes"]:
+        was = base if isinstance(base, dict) else {}
+        now = plan.base
+        moved = sorted(key.removesuffix("_sid") for key in now if was.get(key) != now[key])
+        raise DeployError(
+            "the account has changed since the plan was saved",
+            why=f"moved: {', '.join(moved) or 'what would be changed'}",
+            fix="look at `ga-deploy plan` again and save a new one",
+        )
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """One look, the plan made from it, and what carries out its numbers and its flow."""
+
+    snapshot: Snapshot
+    plan: Plan
+    binder: Binder
+    keeper: FlowKeeper | None
+
+    @property
+    def observed(self) -> Observed:
+        return self.snapshot.observed
+
+
+def _compare(session: Session, pool: Pool, scope: Scope | None = None, *, earlier: Snapshot | None = None) -> _Compared:
+    desired = session.desired
+    snapshot = take_snapshot(session, pool, scope, earlier=earlier)
+    observed = snapshot.observed
+    keeper = open_keeper(session, snapshot)
+    binder = make_binder(session, snapshot)
+    check_room(desired, observed, with_flow=keeper is not None)
+    decision = keeper.decide_for(observed) if keeper else None
+    target = snapshot.plan_number_target(desired, with_flow=keeper is not None)
+    plan = diff(desired, observed, numbers=binder.changes(target), flow=decision, region=session.region)
+    return _Compared(snapshot, plan, binder, keeper)
+
+
+def _makes_shared(seen: _Compared) -> bool:
+    """Whether something has to be created that the environments of the service share, or the environment itself."""
+    observed, recipe = seen.observed, seen.plan.recipe
+    if observed.place is None:
+        return True
+    return bool(recipe and (recipe.upload_assets or find_missing(observed, recipe.upload)))
+
+
+def _refresh_local_record(session: Session, seen: _Compared) -> None:
+    """Bring a local record up to date with what is live."""
+    desired, observed = session.desired, seen.observed
+    if session.records.where == "sync" or is_recorded(desired, observed) or observed.place is None:
+        return
+    release = compose_release(
+        desired,
+        observed,
+        seen.plan,
+        read_live_now(desired, observed),
+        observed.place,
+        flow=seen.keeper.claim(seen.snapshot.flow) if seen.keeper else None,
+        when=datetime.now(UTC),
+        command=session.command,
+    )
+    with session.guard.without_lease(Unleased.LOCAL_RECORD):
+        write_release(session.records, release)
