@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from ga_deploy.config import destinations, steps
 from ga_deploy.config.editor_schema import alias_of
-from ga_deploy.config.schema import COMPLETED, EnvironmentOverrides, From, FunctionAt, Language, Queue, Voicemail
+from ga_deploy.config.schema import COMPLETED, EnvironmentOverrides, From, FunctionAt, Language
 
 if typing.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,8 @@ def make_page() -> str:
             parts += [_section(f"`{name}.{inner}`", below) for inner, below in _below(model)]
         if name == "destinations":
             parts += [_section(f"Destination: `{kind}`", kind_model) for kind, kind_model in destinations.KINDS.items()]
-            parts += [_section("`enqueue`", Queue), _section("`voicemail`", Voicemail)]
+            sections = ((kind, kind_model.section()) for kind, kind_model in destinations.KINDS.items())
+            parts += [_section(f"`{kind}`", section) for kind, section in sections if section is not None]
         if name == "outcomes":
             parts += [_section(f"Step: `{kind}`", step, _STEPS[kind]) for kind, step in steps.KINDS.items()]
     parts.append(_section("`environments.NAME`", EnvironmentOverrides))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from ga_deploy.config.crosscheck import check_language
+from ga_deploy.config.checks import check_language
 from ga_deploy.config.dotenv_file import read_dotenv
 from ga_deploy.config.environments import check_environments, no_such_environment
 from ga_deploy.config.explain import explain, place_of

@@ -72,14 +72,14 @@ class Pruning:
 
     def _remove(self, parent: dict[str, Any], keys: Keys) -> None:
         key = str(keys[-1])
-        # Without its kind, a destination would be no destination at all, and a queue would have no place to wait in.
-        is_kind = keys[0] == "destinations" and (
-            (key in KINDS and len(keys) == DESTINATION_KEY) or key in {"queue", "workflow_sid"}
-        )
-        if key in parent and not is_kind:
+        kind = KINDS.get(str(keys[DESTINATION_KEY - 1])) if keys[0] == "destinations" and len(keys) > 2 else None
+        # A destination needs its kind, and a queue the place where callers wait.
+        is_needed = kind is not None and (len(keys) == DESTINATION_KEY or key in kind.one_of)
+        if key in parent and not is_needed:
             del parent[key]
         else:
-            parent[key] = {} if key in {"twilio", "asapp", "enqueue", "voicemail"} else self._made_up()
+            is_section = key in {"twilio", "asapp"} or (kind is not None and kind.kind == key and kind.section())
+            parent[key] = {} if is_section else self._made_up()
         self._removed.add(keys)
         for pair in COMPARED:
             if key in pair:

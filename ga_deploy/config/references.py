@@ -158,8 +158,12 @@ def _look_up(inner: str | None, around: Surroundings) -> tuple[str, bool, bool]:
         return default, in_clear, False
     if around.stand_in:
         return f"local-{name}", False, True
-    state = "not set" if value is None else "set, but empty"
-    raise Unresolved(
+    raise _unset(name, around, is_empty=value is not None)
+
+
+def _unset(name: str, around: Surroundings, *, is_empty: bool) -> Unresolved:
+    state = "set, but empty" if is_empty else "not set"
+    return Unresolved(
         Problem(
             f"`{name}` is {state}",
             f"`${{{name}}}` has no default, and neither the environment nor `.env` beside the config gives it a value",

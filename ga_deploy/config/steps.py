@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from ga_deploy.config.addresses import HttpsUrl, check_phone_number
-from ga_deploy.config.scalars import SecretText, Text, Whole, finding, is_made_up, kind_of, pattern, show
+from ga_deploy.config.scalars import SecretText, Text, Whole, finding, is_made_up, kind_of, show
 from ga_deploy.config.values import From, Strict
+from ga_deploy.config.voice import LANGUAGE, VOICE_NAME
 from ga_deploy.twilio_rules.e164 import PATTERN as E164
 
 
@@ -19,30 +20,8 @@ class Say(Strict):
     text: Annotated[Text, Field(min_length=1, max_length=5000)] = Field(
         description="what is spoken: 3,000 characters with Polly voices, 4,096 with basic ones, 5,000 with Google's"
     )
-    voice: (
-        Annotated[
-            str,
-            *pattern(
-                r"[A-Za-z0-9.\-]+",
-                "is not a voice",
-                "Twilio's voices are named like Polly.Joanna-Neural",
-                "use a name from Twilio's list of voices",
-            ),
-        ]
-        | None
-    ) = Field(None, description="overrides voice.name")
-    language: (
-        Annotated[
-            str,
-            *pattern(
-                r"[A-Za-z]{2,3}(-[A-Za-z0-9]+)*",
-                "is not a language",
-                "languages are named like en-US",
-                "use a BCP 47 tag",
-            ),
-        ]
-        | None
-    ) = Field(None, description="overrides voice.language")
+    voice: Annotated[str, *VOICE_NAME] | None = Field(None, description="overrides voice.name")
+    language: Annotated[str, *LANGUAGE] | None = Field(None, description="overrides voice.language")
 
     @model_validator(mode="before")
     @classmethod

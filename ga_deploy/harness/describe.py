@@ -4,30 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from ga_deploy.config.destinations import (
-    EnqueueDestination,
-    NumberDestination,
-    RedirectDestination,
-    ReferDestination,
-    SipDestination,
-    VoicemailDestination,
-)
 from ga_deploy.config.steps import Hangup, Notify, Pause, Play, Say, Send, Sms
 from ga_deploy.config.values import From
 from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.simulate.judge.expected import Deployment, Destination, Handling, Lookup, Step, Value
 
 if TYPE_CHECKING:
+    from ga_deploy.config.destinations import Destination as ConfigDestination
     from ga_deploy.config.schema import Config, Profile
     from ga_deploy.config.values import Strict
 
 
 def describe(config: Config, engage_url: str, account_sid: str) -> Deployment:
     """Return what the deployed functions are meant to do."""
-    destinations = {
-        name: Destination(name, *_address(destination), destination.hours is not None, _words(destination))
-        for name, destination in config.destinations.items()
-    }
+    destinations = {name: _describe_destination(name, destination) for name, destination in config.destinations.items()}
     handlings = {"": _handling(config), **{name: _handling(profile) for name, profile in config.profiles.items()}}
     numbers = {entry.number: entry.profile or "" for entry in config.phone_numbers if entry.to == "engage"}
     fallback = next((entry for entry in config.phone_numbers if entry.fallback_url), None)
@@ -44,26 +34,15 @@ def describe(config: Config, engage_url: str, account_sid: str) -> Deployment:
     )
 
 
-def _address(destination: Strict) -> tuple[str, str]:
-    match destination:
-        case NumberDestination():
-            return "number", destination.number
-        case SipDestination():
-            return "sip", destination.sip
-        case EnqueueDestination():
-            queue = destination.enqueue
-            return "enqueue", queue.queue or queue.workflow_sid or ""
-        case VoicemailDestination():
-            return "voicemail", ""
-        case RedirectDestination():
-            return "redirect", destination.redirect
-        case ReferDestination():
-            return "refer", destination.refer
-    raise TypeError(type(destination).__name__)
-
-
-def _words(destination: Strict) -> str:
-    return str(destination.voicemail.say) if isinstance(destination, VoicemailDestination) else ""
+def _describe_destination(name: str, destination: ConfigDestination) -> Destination:
+    return Destination(
+        name,
+        destination.kind,
+        destination.address,
+        limited=destination.hours is not None,
+        says=" ".join(text for _, text in destination.spoken()),
+        needs_sip=destination.needs_sip,
+    )
 
 
 def _handling(profile: Config | Profile) -> Handling:

@@ -6,7 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from ga_deploy.config.schema import Hangup, NumberDestination, Pause, Play, Say, Send, SipDestination
+from ga_deploy.config.destinations.dialled import DialledDestination
+from ga_deploy.config.schema import Hangup, Pause, Play, Say, Send
 from ga_deploy.model.bundle import AssetFile
 from ga_deploy.render.settings import account_number
 
@@ -44,7 +45,7 @@ def render_fallback(config: Config, folder: str) -> tuple[AssetFile, ...]:
 
 def _add_dial(document: ET.Element, config: Config, step: Send) -> None:
     to = config.destinations.get(step.to or "")
-    if not isinstance(to, (NumberDestination, SipDestination)):
+    if not isinstance(to, DialledDestination):
         raise TypeError(f"the fallback cannot send to {step.to}")
     caller_id = to.caller_id if to.caller_id.startswith("+") else account_number(config)
     attributes = {
@@ -52,10 +53,7 @@ def _add_dial(document: ET.Element, config: Config, step: Send) -> None:
         **({"callerId": caller_id} if caller_id else {}),
         **({"answerOnBridge": "true"} if to.answer_on_bridge else {}),
         **({"timeLimit": str(to.time_limit)} if to.time_limit is not None else {}),
-        **({"record": to.record} if to.record != "do-not-record" else {}),
+        **({"record": to.record} if to.is_recorded else {}),
     }
     dial = ET.SubElement(document, "Dial", attributes)
-    if isinstance(to, NumberDestination):
-        ET.SubElement(dial, "Number").text = to.number
-    else:
-        ET.SubElement(dial, "Sip").text = to.sip
+    ET.SubElement(dial, to.noun).text = to.address

@@ -30,26 +30,11 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING
 
-from ga_deploy.config.queue import lookups_in
-from ga_deploy.config.schema import (
-    EnqueueDestination,
-    From,
-    Notify,
-    NumberDestination,
-    Pause,
-    Play,
-    RedirectDestination,
-    ReferDestination,
-    Say,
-    Send,
-    SipDestination,
-    Sms,
-    VoicemailDestination,
-)
+from ga_deploy.config.schema import From, Notify, Pause, Play, Say, Send, Sms
+from ga_deploy.config.settings_shapes import present, write_hours, write_value
 from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.errors import Finding
 from ga_deploy.redact import Secret
-from ga_deploy.render.shapes import present, write_dialled, write_each, write_hours, write_queue, write_value
 from ga_deploy.twilio_rules.environment import MOST_BYTES, guess_domain, list_added, measure_variables
 from ga_deploy.twilio_rules.speech import estimate_seconds
 
@@ -143,12 +128,7 @@ def _changes(profile: dict[str, object], default: dict[str, object]) -> dict[str
 def _values(config: Config) -> Iterator[Value]:
     """Yield every value that is looked up after the first request: in what follows the agent, and in a reconnect."""
     for destination in config.destinations.values():
-        if isinstance(destination, SipDestination):
-            yield from destination.headers.values()
-        elif isinstance(destination, EnqueueDestination):
-            yield from lookups_in(destination.enqueue.attributes)
-        elif isinstance(destination, RedirectDestination):
-            yield from destination.params.values()
+        yield from (value for _, value in destination.lookups())
     profiles: tuple[Config | Profile, ...] = (config, *config.profiles.values())
     for profile in profiles:
         named = profile.input
@@ -237,7 +217,7 @@ class _Writer:
             case Pause():
                 return {"pause": {"seconds": step.seconds}}
             case Notify():
-                return {"notify": self.notify(step)}
+                return {"notify": self.write_notify(step)}
             case Sms():
                 return {"sms": {"text": step.text, "to": write_value(step.to), "from": step.sender}}
             case Send():
@@ -246,7 +226,8 @@ class _Writer:
             case _:
                 return {"hangup": {}}
 
-    def notify(self, step: Notify) -> dict[str, object]:
+    def write_notify(self, step: Notify) -> dict[str, object]:
+        """Return a web hook, its secret kept in a variable."""
         return present({"url": step.url, "secretVariable": self.notify_secret(step)})
 
     def notify_secret(self, step: Notify) -> str | None:
@@ -265,37 +246,13 @@ class _Writer:
         return name
 
     def destination(self, name: str, to: Destination) -> dict[str, object]:
-        content: dict[str, object]
-        match to:
-            case NumberDestination():
-                content = {"kind": "number", "number": to.number, **write_dialled(to)}
-            case SipDestination():
-                variable = f"GA_SIP_PASSWORD_{_digest(name)}" if to.password else None
-                if variable and to.password:
-                    self._made.variables[variable] = to.password
-                content = {
-                    "kind": "sip",
-                    "sip": to.sip,
-                    "username": to.username,
-                    "passwordVariable": variable,
-                    "headers": write_each(to.headers),
-                    **write_dialled(to),
-                }
-            case EnqueueDestination():
-                content = {"kind": "enqueue", **write_queue(to.enqueue)}
-            case VoicemailDestination():
-                mailbox = to.voicemail
-                content = {
-                    "kind": "voicemail",
-                    "say": mailbox.say.strip() or None,
-                    "maxSeconds": mailbox.max_seconds,
-                    "notify": self.notify(mailbox.notify) if mailbox.notify else None,
-                }
-            case RedirectDestination():
-                content = {"kind": "redirect", "redirect": to.redirect, "params": write_each(to.params)}
-            case ReferDestination():
-                content = {"kind": "refer", "refer": to.refer}
-        return present({**content, "hours": write_hours(to.hours)})
+        return present({"kind": to.kind, **to.write(name, self), "hours": write_hours(to.hours)})
+
+    def keep_sip_password(self, name: str, password: Secret) -> str:
+        """Keep the password of a destination; return the name of its variable."""
+        variable = f"GA_SIP_PASSWORD_{_digest(name)}"
+        self._made.variables[variable] = password
+        return variable
 
 
 def _seconds(step: Step) -> float:

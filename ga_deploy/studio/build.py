@@ -21,7 +21,8 @@ from ga_deploy.errors import ConfigInvalid, DeployError, Finding
 from ga_deploy.plain_file import read_plain_text
 from ga_deploy.studio import widgets
 from ga_deploy.studio.attach import ENTRY, attach
-from ga_deploy.studio.branches import ENGAGE, OUTCOMES, TRANSFER, Branches, Scope, safe_name
+from ga_deploy.studio.branches import ENGAGE, OUTCOMES, TRANSFER, Branches, Scope
+from ga_deploy.studio.canvas import safe_name
 from ga_deploy.studio.definition import PREFIX, parse_definition
 from ga_deploy.studio.liquid import TRANSFER_RESULT, engage_query, is_plain, query_parameters, transfer_fields
 

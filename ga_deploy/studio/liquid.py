@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ga_deploy.config.destinations import EnqueueDestination, RedirectDestination, SipDestination
+from ga_deploy.config.destinations import EnqueueDestination
 from ga_deploy.config.queue import lookups_in, plain
 from ga_deploy.config.steps import Send, Sms
 from ga_deploy.config.values import From
@@ -124,9 +124,4 @@ def _values(config: Config) -> Iterator[Value | None]:
                 if isinstance(step, (Send, Sms)):
                     yield step.by if isinstance(step, Send) else step.to
     for destination in config.destinations.values():
-        if isinstance(destination, SipDestination):
-            yield from destination.headers.values()
-        elif isinstance(destination, EnqueueDestination):
-            yield from lookups_in(destination.enqueue.attributes)
-        elif isinstance(destination, RedirectDestination):
-            yield from destination.params.values()
+        yield from (value for _, value in destination.lookups())

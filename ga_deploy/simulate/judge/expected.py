@@ -50,10 +50,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Destination:
-    """Somebody a caller may be handed to.
+    """A place where a caller may be sent.
 
-    `limited`: it has opening hours. `address` as it appears in the TwiML; voicemail has none, and `says` what is heard
-    before the tone.
+    `address` is written as in TwiML; voicemail has none, and TwiML names the destination itself. `limited`: it has
+    opening hours. `says`: the text before voicemail's tone. `needs_sip`: only a call over SIP can go there.
     """
 
     name: str
@@ -61,12 +61,13 @@ class Destination:
     address: str
     limited: bool = False
     says: str = ""
+    needs_sip: bool = False
 
     def is_meant_by(self, kind: str, address: str) -> bool:
-        """Tell whether somebody of this kind and address is this destination; a voicemail is told by its action."""
+        """Tell whether TwiML with this kind and address means this destination; voicemail's action holds its name."""
         if kind != self.kind:
             return False
-        if kind == "voicemail":
+        if not self.address:
             return self.name in parse_qs(address).get("to", [self.name])
         return self.address.partition("?")[0] == address.partition("?")[0]
 

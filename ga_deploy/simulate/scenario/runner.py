@@ -78,7 +78,7 @@ def expand(scenarios: Iterable[Scenario], deployment: Deployment) -> tuple[Scena
             for name, destination in deployment.destinations.items():
                 fault = replace(scenario.deployment, send_to=name)
                 title = f"{scenario.title}: {name}"
-                sip = scenario.sip or destination.kind == "refer"
+                sip = scenario.sip or destination.needs_sip
                 calls.append(replace(scenario, name=f"{scenario.name}[{name}]", title=title, deployment=fault, sip=sip))
         elif scenario.for_each == "profile":
             for profile in sorted(deployment.handlings.keys() - {""}):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ga_deploy.config.destinations import VoicemailDestination
+from ga_deploy.config.checks.outcomes import all_outcomes
 from ga_deploy.config.explain import place_of
-from ga_deploy.config.outcomes import all_outcomes
 from ga_deploy.config.schema import Outcomes
 from ga_deploy.config.steps import Say
 from ga_deploy.errors import Finding
@@ -61,8 +60,8 @@ def _spoken(language: Language) -> Iterator[Spoken]:
         if scope.recording is not None:
             yield (*keys, "recording", "announce"), scope.recording.announce, voice
         for name, destination in language.destinations.items():
-            if isinstance(destination, VoicemailDestination):
-                yield ("destinations", name, "voicemail", "say"), destination.voicemail.say, voice
+            for below, text in destination.spoken():
+                yield ("destinations", name, *below), text, voice
     yield from _steps(language.fallback, ("fallback",), language.voice.name)
     for keys, outcomes in all_outcomes(language):
         voice = language.voice.name if keys == ("outcomes",) else language.profiles[str(keys[1])].voice.name

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ga_deploy.config.destinations import NumberDestination, SipDestination
+from ga_deploy.config.checks.outcomes import all_outcomes
+from ga_deploy.config.destinations import NumberDestination
+from ga_deploy.config.destinations.dialled import DialledDestination
 from ga_deploy.config.explain import place_of
-from ga_deploy.config.outcomes import all_outcomes
 from ga_deploy.config.schema import Outcomes
 from ga_deploy.config.steps import Sms
 from ga_deploy.errors import Finding
@@ -34,7 +35,7 @@ def _caller_id(language: Language, root: Section) -> Iterator[Finding]:
     if language.caller_id or language.phone_numbers or isinstance(listed, Items):
         return
     for name, destination in language.destinations.items():
-        if isinstance(destination, (NumberDestination, SipDestination)) and not destination.caller_id.startswith("+"):
+        if isinstance(destination, DialledDestination) and not destination.caller_id.startswith("+"):
             yield Finding(
                 "callers without a number may reach nobody",
                 "a call from a client or a SIP domain has no number of yours to show, and Twilio refuses to dial then "
@@ -73,7 +74,7 @@ def _recordings(language: Language, root: Section) -> Iterator[Finding]:
     if not any(recording is not None for recording in scopes.values()):
         return
     for name, destination in language.destinations.items():
-        if isinstance(destination, (NumberDestination, SipDestination)) and destination.record != "do-not-record":
+        if isinstance(destination, DialledDestination) and destination.is_recorded:
             yield Finding(
                 f"calls to `{name}` are recorded twice",
                 "`recording` goes on until the end of the call, and `record` makes a second one; both are paid for",

@@ -1,4 +1,4 @@
-"""Parts of the settings in the shape that `settings` describes: values, opening hours, what dials and what queues."""
+"""Parts of the functions' settings, in the shapes that `render.settings` describes: values, opening hours, queues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from ga_deploy.config.queue import plain
 from ga_deploy.config.values import From
 
 if TYPE_CHECKING:
-    from ga_deploy.config.schema import Hours, NumberDestination, Queue, SipDestination, Value
+    from ga_deploy.config.hours import Hours
+    from ga_deploy.config.queue import Queue
+    from ga_deploy.config.values import Value
 
 
 def write_hours(hours: Hours | None) -> dict[str, object] | None:
@@ -19,17 +21,6 @@ def write_hours(hours: Hours | None) -> dict[str, object] | None:
         "timezone": hours.timezone,
         "week": {day: spans for day, spans in hours.week().items() if spans},
         "closed": hours.closed,
-    }
-
-
-def write_dialled(to: NumberDestination | SipDestination) -> dict[str, object]:
-    """Return what every dialled destination has; a value that Twilio takes anyway is left out."""
-    return {
-        "callerId": to.caller_id,
-        "timeout": to.timeout,
-        "answerOnBridge": True if to.answer_on_bridge else None,
-        "timeLimit": to.time_limit,
-        "record": None if to.record == "do-not-record" else to.record,
     }
 
 

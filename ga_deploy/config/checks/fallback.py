@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ga_deploy.config.destinations import NumberDestination, SipDestination
+from ga_deploy.config.checks.outcomes import defined, no_such
 from ga_deploy.config.explain import place_of
-from ga_deploy.config.outcomes import defined, no_such
 from ga_deploy.config.steps import Hangup, Send
 from ga_deploy.errors import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ga_deploy.config.destinations import Destination
     from ga_deploy.config.schema import Language
     from ga_deploy.yaml_tree.tree import Keys, Section
 
@@ -35,7 +33,7 @@ def check_fallback(language: Language, root: Section) -> Iterator[Finding]:
             destination = language.destinations.get(step.to)
             if destination is None and step.to not in known:
                 yield no_such("destination", step.to, known, root, (*at, "send"))
-            why = _why_not(destination) if destination is not None else ""
+            why = destination.why_not_static() if destination is not None else ""
             if why:
                 yield Finding(
                     f"the fallback cannot send callers to `{step.to}`",
@@ -43,16 +41,3 @@ def check_fallback(language: Language, root: Section) -> Iterator[Finding]:
                     "add another destination for it: a number, or a SIP address without password and headers",
                     place_of(root, (*at, "send")),
                 )
-
-
-def _why_not(destination: Destination) -> str:
-    if not isinstance(destination, (NumberDestination, SipDestination)):
-        return "it is a static document that everybody can read: it sends to a number or a SIP address only"
-    if destination.hours is not None:
-        return "the destination has `hours`, and a static document cannot look at the clock"
-    if isinstance(destination, SipDestination):
-        if destination.password is not None or destination.username is not None:
-            return "the destination has a user name or a password, and everybody can read the document"
-        if destination.headers:
-            return "the destination has `headers`, which would need a function to fill them in"
-    return ""

@@ -6,9 +6,9 @@ import zoneinfo
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ga_deploy.config.checks.outcomes import all_outcomes
 from ga_deploy.config.explain import place_of
 from ga_deploy.config.hours import DAYS
-from ga_deploy.config.outcomes import all_outcomes
 from ga_deploy.config.schema import Outcomes
 from ga_deploy.config.steps import Send
 from ga_deploy.errors import Finding
