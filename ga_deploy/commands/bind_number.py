@@ -31,6 +31,7 @@ def run(
 ) -> ExitCode:
     """Bind the numbers. Exit 0 if all are bound, 1 if some are not (each is told), 4 if the credentials are refused."""
     wishes = collect_wishes(numbers, to=to, profile=profile, from_file=from_file)
+    _warn_of_premium_rate(ctx, [wish.number for wish in wishes])
     config = ctx.load()
     check_profiles(wishes, config.profiles, profile)
     check_flow(wishes, has_flow=config.flow.enabled, asked=to)
@@ -52,6 +53,19 @@ def run(
     code = tell(ctx, config, results, done="bound")
     was_left = any(result.outcome is Outcome.LEFT for result in results)
     return ExitCode.FAILED if code is ExitCode.OK and was_left else code
+
+
+def _warn_of_premium_rate(ctx: Context, numbers: Sequence[str]) -> None:
+    from ga_deploy.numbering_plan import is_premium_rate
+
+    costly = [number for number in numbers if is_premium_rate(number)]
+    if costly:
+        more = f" and {len(costly) - _SHOWN} more" if len(costly) > _SHOWN else ""
+        ctx.ui.warn(
+            f"premium-rate numbers: {', '.join(costly[:_SHOWN])}{more}",
+            why="people who call such a number pay more than for other calls",
+            fix="leave the numbers out, unless you mean them",
+        )
 
 
 def collect_wishes(

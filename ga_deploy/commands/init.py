@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.errors import DeployError, ExitCode, Usage
 from ga_deploy.installation import find_installation
+from ga_deploy.numbering_plan import find_impossible, is_premium_rate
 from ga_deploy.plain_file import read_plain_text
 from ga_deploy.twilio_rules.e164 import PATTERN as E164
 
@@ -140,6 +141,13 @@ def _ask(ui: Ui) -> dict[str, str]:
 def _ask_for(ui: Ui, question: str, form: str) -> str:
     for _ in range(_TRIES):
         answer = re.sub(r"[ ().-]", "", ui.ask(question))
+        is_number = form == E164 and bool(re.fullmatch(E164, answer))
+        why = find_impossible(answer) if is_number else ""
+        if why:
+            ui.note(f"{answer} is not a phone number: {why}.")
+            continue
+        if is_number and is_premium_rate(answer):
+            ui.warn(f"{answer} is a premium-rate number", why="calls to it cost more than others")
         if not answer or re.fullmatch(form, answer):
             return answer
         ui.note("That does not look right: an account SID is AC and 32 hex digits, a number is like +15550100000.")

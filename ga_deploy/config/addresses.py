@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 
 from ga_deploy.config.scalars import digest, finding, is_made_up, require_text, show
+from ga_deploy.numbering_plan import find_impossible
 from ga_deploy.twilio_rules.e164 import PATTERN as E164
 from ga_deploy.twilio_rules.e164 import is_e164
 
@@ -19,7 +20,7 @@ _LOOPBACK = re.compile(r"localhost|127(?:\.[0-9]{1,3}){3}|::1")
 
 
 def check_phone_number(value: Any) -> str:
-    """Return a number in E.164 form; raise a finding otherwise."""
+    """Return a number in E.164 form that can exist; raise a finding otherwise."""
     if isinstance(value, int) and not isinstance(value, bool):
         raise finding(
             f"the number {value} has no quotes",
@@ -28,6 +29,9 @@ def check_phone_number(value: Any) -> str:
         )
     require_text(value)
     if is_e164(value):
+        why = find_impossible(value)
+        if why:
+            raise finding(f"{show(value)} is not a phone number", why, "correct the number")
         return str(value)
     if is_made_up(value):
         return "+1500555" + str(int(digest(value, 8), 16) % 10_000).zfill(4)

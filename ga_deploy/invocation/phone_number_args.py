@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from ga_deploy.errors import ConfigInvalid, Finding, Place, Usage
 from ga_deploy.model.numbers import NumberBinding
+from ga_deploy.numbering_plan import find_impossible
 from ga_deploy.plain_file import read_plain_file
 from ga_deploy.twilio_rules.e164 import is_e164
 
@@ -28,9 +29,10 @@ _EXAMPLE = "+15550100000"
 
 
 def judge_number(text: str) -> tuple[str, str] | None:
-    """Return why a text is no E.164 number and how to write it instead; None if it is one."""
+    """Return why a text is no phone number in E.164 form, and how to correct it; None if it is one that can exist."""
     if is_e164(text):
-        return None
+        why = find_impossible(text)
+        return (why, "correct the number") if why else None
     if re.fullmatch(r"\d(?:[.,]\d+)?[eE]\+?\d+", text):
         return ("a spreadsheet has turned it into a floating-point number", "format the column as text and save again")
     digits = re.sub(r"[^0-9]", "", text)
@@ -51,12 +53,13 @@ def judge_number(text: str) -> tuple[str, str] | None:
 
 
 def read_arguments(numbers: Sequence[str]) -> list[str]:
-    """Return the numbers of the command line, each once. Raises Usage naming all that are not E.164."""
+    """Return the numbers of the command line, each once. Raises Usage with all that are wrong."""
     wrong = [(number, judged) for number in numbers if (judged := judge_number(number)) is not None]
     if wrong:
         shown = "\n".join(f"{number!r}: {why}" for number, (why, _) in wrong)
         fixes = "\n".join(dict.fromkeys(fix for _, (_, fix) in wrong))
-        what = "not a phone number in E.164 form" if len(wrong) == 1 else "not phone numbers in E.164 form"
+        form = "" if any(is_e164(number) for number, _ in wrong) else " in E.164 form"
+        what = ("not a phone number" if len(wrong) == 1 else "not phone numbers") + form
         raise Usage(f"{', '.join(number for number, _ in wrong)}: {what}", why=shown, fix=fixes)
     return list(dict.fromkeys(numbers))
 
@@ -226,7 +229,8 @@ def _read_row(
     number = cells.get("number", "")
     judged = judge_number(number)
     if judged is not None:
-        what = f"{number!r} is not a phone number in E.164 form" if number else "the number is missing"
+        form = "" if is_e164(number) else " in E.164 form"
+        what = f"{number!r} is not a phone number{form}" if number else "the number is missing"
         findings.append(Finding(what, why=judged[0], fix=judged[1], at=place("number")))
     reached: Literal["engage", "flow"] = to
     match cells.get("to", "").lower():

@@ -18,6 +18,7 @@ from ga_deploy.config.checks.numbers import check_numbers
 from ga_deploy.config.checks.open_hours import check_open_hours
 from ga_deploy.config.checks.outcomes import check_outcomes
 from ga_deploy.config.checks.paths import check_paths
+from ga_deploy.config.checks.premium_rate import check_premium_rate
 from ga_deploy.config.checks.speech import check_speech
 from ga_deploy.config.checks.waiting import check_waiting
 
@@ -38,6 +39,7 @@ _CHECKS = (
     check_fallback,
     check_flow,
     check_numbers,
+    check_premium_rate,
 )
 
 

@@ -67,6 +67,10 @@ class Destination(Strict):
         """Yield each text that the caller hears on the way there, with the keys that lead to it."""
         yield from ()
 
+    def phone_numbers(self) -> Iterator[tuple[Keys, str]]:
+        """Yield each phone number in it, with the keys that lead to it; a word such as `called` may stand for one."""
+        yield from ()
+
     def why_not_static(self) -> str:
         """Return why a static public document cannot send a call there; empty when it can."""
         return "the fallback is a static public document: it can send to a number or a SIP address only"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -12,6 +12,11 @@ from ga_deploy.config.destinations.base import Destination
 from ga_deploy.config.references import Referenced
 from ga_deploy.config.scalars import Choice, Truth, Whole, finding, show
 from ga_deploy.twilio_rules.e164 import PATTERN as E164
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ga_deploy.yaml_tree.tree import Keys
 
 NOT_RECORDED: typing.Literal["do-not-record"] = "do-not-record"
 
@@ -81,6 +86,10 @@ class DialledDestination(Destination):
             "timeLimit": self.time_limit,
             "record": self.record if self.is_recorded else None,
         }
+
+    def phone_numbers(self) -> Iterator[tuple[Keys, str]]:
+        """Yield the caller id."""
+        yield ("caller_id",), self.caller_id
 
     def why_not_static(self) -> str:
         """Refuse opening hours."""

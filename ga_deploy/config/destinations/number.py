@@ -10,7 +10,10 @@ from ga_deploy.config.addresses import PhoneNumber
 from ga_deploy.config.destinations.dialled import DialledDestination
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ga_deploy.config.destinations.base import SecretVariables
+    from ga_deploy.yaml_tree.tree import Keys
 
 
 class NumberDestination(DialledDestination):
@@ -25,6 +28,11 @@ class NumberDestination(DialledDestination):
     def address(self) -> str:
         """The number."""
         return self.number
+
+    def phone_numbers(self) -> Iterator[tuple[Keys, str]]:
+        """Yield the number and the caller id."""
+        yield ("number",), self.number
+        yield from super().phone_numbers()
 
     def write(self, name: str, secrets: SecretVariables) -> dict[str, object]:
         """Return the number and how it is dialled."""

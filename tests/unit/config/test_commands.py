@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.unit.config.cases import ENVIRON
+from tests.unit.config.cases import ENVIRON, complete
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Golden = Callable[[str, str], None]
@@ -202,13 +202,22 @@ def answer(folder: Path, *answers: str) -> tuple[int, str]:
 
 def test_init_asks_at_a_terminal(tmp_path: Path) -> None:
     account = "AC" + "0123456789abcdef" * 2
-    code, asked = answer(tmp_path, "not an account", account, "+1 (555) 010-0000", "+15550100009")
+    code, asked = answer(tmp_path, "not an account", account, "+1555010", "+1 (555) 010-0000", "+19005550000")
     assert code == 0, asked
     config = yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))
     assert config["twilio"]["account_sid"] == account
     assert config["phone_numbers"] == [{"number": "+15550100000", "to": "engage"}]
-    assert config["destinations"]["support"] == {"number": "+15550100009"}
+    assert config["destinations"]["support"] == {"number": "+19005550000"}
     assert "does not look right" in asked
+    assert "too short for the country code +1" in asked
+    assert "+19005550000 is a premium-rate number" in asked
+
+
+def test_bind_number_warns_of_a_premium_rate_number(ga_deploy: Run, tmp_path: Path) -> None:
+    """The unknown profile ends the command before Twilio is asked; the warning comes first."""
+    (tmp_path / "config.yaml").write_text(complete(""), encoding="utf-8")
+    done = ga_deploy("bind-number", "+19005550000", "+15550100000", "--profile", "nobody", env=ENVIRON)
+    assert (done.returncode, "premium-rate numbers: +19005550000\n" in done.stderr) == (64, True), done.stderr
 
 
 def test_init_gives_up_on_answers_that_stay_wrong(tmp_path: Path) -> None:
