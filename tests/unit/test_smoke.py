@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ga_deploy.commands.smoke import Smoke
 from ga_deploy.config.load import load_config
 from ga_deploy.gateway import Credentials, Endpoints, Gateway
+from ga_deploy.harness.smoke import Smoke
 from ga_deploy.redact import Secret
 from ga_deploy.simulate.interpreter.twiml import read_document
 from tests.unit.config.cases import LOCAL

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from twilio.request_validator import RequestValidator
 
-from ga_deploy.commands.smoke import Smoke
+from ga_deploy.commands.smoke import is_bypassed
 from ga_deploy.config.load import LocalStandIn, load_config
 from ga_deploy.errors import Unreachable
 from ga_deploy.gateway.site import SiteAnswer
+from ga_deploy.harness.smoke import Smoke
 from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
@@ -79,12 +81,14 @@ def check(
     token: str = TOKEN,
     media: bool = False,
     window: float = 0.0,
-    say: Callable[[str], None] = lambda _: None,
+    report: Callable[[str], None] = lambda _: None,
 ) -> dict[str, str]:
     secret = Secret(token) if token else None
     stand_in = LocalStandIn("AC" + "1" * 32, secret, "http://127.0.0.1:9", Secret("i" * 9), Secret("s" * 9))  # type: ignore[arg-type]
     config = load_config(EXAMPLE, None, local=stand_in, environ={})
-    checks = Smoke(config, deployment, BASE, window, 0.01, say=say).run(media=media)  # type: ignore[arg-type]
+    domain = BASE.removeprefix("https://")
+    bypassed = partial(is_bypassed, config, deployment, domain)  # type: ignore[arg-type]
+    checks = Smoke(config, deployment, BASE, bypassed, window, 0.01, report=report).run(media=media)
     return {one.name: one.result for one in checks}
 
 
@@ -142,18 +146,18 @@ def test_an_early_answer_is_asked_again() -> None:
 def test_a_clear_refusal_and_a_clear_answer_are_not_waited_for(deployment: Deployment) -> None:
     waits: list[str] = []
     began = time.monotonic()
-    assert failing(check(deployment, window=30.0, say=waits.append))
+    assert failing(check(deployment, window=30.0, report=waits.append))
     assert time.monotonic() - began < 30
     assert not waits
 
 
 def test_what_is_waited_for_is_said() -> None:
     waits: list[str] = []
-    assert not failing(check(Deployment(early=3), window=20.0, say=waits.append))
+    assert not failing(check(Deployment(early=3), window=20.0, report=waits.append))
     assert len(waits) == 1
-    assert waits[0].startswith("  … unsigned /engage: the answer was 404, which may only be early: asked again for ")
+    assert waits[0].startswith("  … unsigned /engage: the answer was 404, which may only be early: trying again for ")
     waits.clear()
-    assert failing(check(Deployment("throws"), window=0.2, say=waits.append)) == {"signed request", "profile es"}
+    assert failing(check(Deployment("throws"), window=0.2, report=waits.append)) == {"signed request", "profile es"}
     assert [wait.partition(",")[0] for wait in waits] == ["  … signed request: the answer was 500"]
 
 
