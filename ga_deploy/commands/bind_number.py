@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ga_deploy.engine.numbers.plan import Binding
+    from ga_deploy.engine.numbers.plan import NumberPlan
     from ga_deploy.invocation.context import Context
     from ga_deploy.model.numbers import NumberBinding
 
@@ -30,28 +30,28 @@ def run(
     force: bool,
 ) -> ExitCode:
     """Bind the numbers. Exit 0 if all are bound, 1 if some are not (each is told), 4 if the credentials are refused."""
-    wishes = collect_wishes(numbers, to=to, profile=profile, from_file=from_file)
-    _warn_of_premium_rate(ctx, [wish.number for wish in wishes])
+    bindings = collect_bindings(numbers, to=to, profile=profile, from_file=from_file)
+    _warn_of_premium_rate(ctx, [binding.number for binding in bindings])
     config = ctx.load()
-    check_profiles(wishes, config.profiles, profile)
-    check_flow(wishes, has_flow=config.flow.enabled, asked=to)
+    check_profiles(bindings, config.profiles, profile)
+    check_flow(bindings, has_flow=config.flow.enabled, asked=to)
 
     if ctx.stack is not None:
         # Whoever tries this out without an account has no numbers that could be named.
-        ctx.stack.own_numbers([wish.number for wish in wishes])
+        ctx.stack.own_numbers([binding.number for binding in bindings])
 
     from ga_deploy.engine.number_commands import bind
-    from ga_deploy.engine.numbers.writer import Outcome
+    from ga_deploy.engine.numbers.writer import NumberOutcome
 
-    def agree(in_use: Sequence[Binding]) -> None:
+    def agree(in_use: Sequence[NumberPlan]) -> None:
         more = f"\nand {len(in_use) - _SHOWN} more" if len(in_use) > _SHOWN else ""
-        why = "\n".join(binding.consent for binding in in_use[:_SHOWN]) + more
+        why = "\n".join(planned.consent for planned in in_use[:_SHOWN]) + more
         noun = "this number" if len(in_use) == 1 else f"these {len(in_use)} numbers"
         ctx.ui.confirm(f"Point {noun} at GenerativeAgent instead?", why=why)
 
-    results = bind(open_number_session(ctx, config, "bind-number"), wishes, force=force, agree=agree)
+    results = bind(open_number_session(ctx, config, "bind-number"), bindings, force=force, agree=agree)
     code = tell(ctx, config, results, done="bound")
-    was_left = any(result.outcome is Outcome.LEFT for result in results)
+    was_left = any(result.outcome is NumberOutcome.LEFT for result in results)
     return ExitCode.FAILED if code is ExitCode.OK and was_left else code
 
 
@@ -68,7 +68,7 @@ def _warn_of_premium_rate(ctx: Context, numbers: Sequence[str]) -> None:
         )
 
 
-def collect_wishes(
+def collect_bindings(
     numbers: Sequence[str], *, to: Literal["engage", "flow"], profile: str | None, from_file: Path | None
 ) -> list[NumberBinding]:
     """Return what the command line and the file ask for; a number on the command line wins over the file's line."""
@@ -84,8 +84,8 @@ def collect_wishes(
         raise Usage(
             "a flow has no profile", why="profiles change what the engage function does", fix="leave out `--profile`"
         )
-    wishes = {}
+    bindings = {}
     if from_file is not None:
-        wishes = {wish.number: wish for wish in read_number_file(from_file, to=to, profile=profile)}
-    wishes |= {number: NumberBinding(number, to, profile) for number in read_arguments(numbers)}
-    return list(wishes.values())
+        bindings = {binding.number: binding for binding in read_number_file(from_file, to=to, profile=profile)}
+    bindings |= {number: NumberBinding(number, to, profile) for number in read_arguments(numbers)}
+    return list(bindings.values())

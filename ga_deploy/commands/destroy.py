@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 def run(ctx: Context) -> ExitCode:
     """Show what goes and what stays, ask for the service's name, remove."""
-    from ga_deploy.engine.destroy import look_for_removal, refuse_stranded, remove
+    from ga_deploy.engine.destroy import preview_removal, refuse_stranded, remove
     from ga_deploy.engine.session import hold
 
     config = ctx.load()
     session = make_session(ctx, config, command="destroy")
     name, environment = session.desired.service_name, session.desired.environment
-    removal = look_for_removal(session)
+    removal = preview_removal(session)
     if removal.is_empty:
         ctx.ui.result({"removed": False, **removal.to_json()}, f"Nothing of ga-deploy is in {name} / {environment}.")
         return ExitCode.OK
@@ -41,7 +41,7 @@ def run(ctx: Context) -> ExitCode:
 def _tell(removal: Removal, place: str, gone: str, stays: str) -> str:
     rows: list[str] = []
     if removal.restorations:
-        numbers = ", ".join(binding.number for binding in removal.restorations)
+        numbers = ", ".join(planned.number for planned in removal.restorations)
         rows.append(f"  numbers, given back what they had: {numbers}")
     rows += [
         f"  of Studio flow {ours.flow.friendly_name}: our widgets"

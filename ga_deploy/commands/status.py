@@ -11,24 +11,24 @@ from ga_deploy.redact import MASK
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ga_deploy.engine.status import Standing
+    from ga_deploy.engine.status import EnvironmentStatus
     from ga_deploy.invocation.context import Context
     from ga_deploy.model.desired import Desired
 
 
 def run(ctx: Context, *, detailed_exitcode: bool = False) -> ExitCode:
     """Say what is live; nothing is written to Twilio. Exit code 2 on drift, if asked for."""
-    from ga_deploy.engine.status import look_closely
+    from ga_deploy.engine.status import read_status
 
     config = ctx.load()
     session = make_session(ctx, config)
-    standing = look_closely(session)
+    standing = read_status(session)
     payload = _to_json(standing, session.desired)
     ctx.ui.result(payload, _draw(standing, session.desired))
     return ExitCode.PENDING if detailed_exitcode and standing.drift else ExitCode.OK
 
 
-def _to_json(standing: Standing, desired: Desired) -> dict[str, object]:
+def _to_json(standing: EnvironmentStatus, desired: Desired) -> dict[str, object]:
     from ga_deploy.engine.numbers.settings import describe
     from ga_deploy.engine.plan.ownership import Ownership
 
@@ -87,7 +87,7 @@ def _to_json(standing: Standing, desired: Desired) -> dict[str, object]:
     }
 
 
-def _draw(standing: Standing, desired: Desired) -> Text:
+def _draw(standing: EnvironmentStatus, desired: Desired) -> Text:
     from rich.text import Text
 
     from ga_deploy.engine.numbers.settings import describe
@@ -149,7 +149,7 @@ def _draw(standing: Standing, desired: Desired) -> Text:
     return text
 
 
-def _missing(standing: Standing, desired: Desired) -> str:
+def _missing(standing: EnvironmentStatus, desired: Desired) -> str:
     if standing.observed.service is None:
         return f"there is no service `{desired.service_name}`"
     if standing.observed.environment is None:

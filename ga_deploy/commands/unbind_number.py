@@ -33,11 +33,11 @@ def run(ctx: Context, *, numbers: Sequence[str], every: bool, force: bool = Fals
     config = ctx.load()
 
     from ga_deploy.engine.number_commands import unbind
-    from ga_deploy.engine.numbers.writer import Outcome
+    from ga_deploy.engine.numbers.writer import NumberOutcome
 
     restored = unbind(open_number_session(ctx, config, "unbind-number"), wanted, force=force)
     code = tell(ctx, config, restored.results, done="given back", left=restored.left)
-    was_left = restored.left or any(result.outcome is Outcome.LEFT for result in restored.results)
+    was_left = restored.left or any(result.outcome is NumberOutcome.LEFT for result in restored.results)
     if code is ExitCode.OK and was_left and not every:
         return ExitCode.FAILED
     return code

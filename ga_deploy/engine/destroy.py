@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 from ga_deploy.engine.apply.builds import make_build
 from ga_deploy.engine.flow.abandoned import remove_flow
 from ga_deploy.engine.numbers.apply import restore_numbers
-from ga_deploy.engine.numbers.plan import Binding, Verdict, plan_restorations
+from ga_deploy.engine.numbers.plan import NumberPlan, Verdict, plan_restorations
 from ga_deploy.engine.numbers.replan import restore_anew
 from ga_deploy.engine.numbers.settings import NumberTarget, reaches
-from ga_deploy.engine.numbers.writer import NumberResult, Outcome
+from ga_deploy.engine.numbers.writer import NumberOutcome, NumberResult
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.plan.assets import our_live_assets
 from ga_deploy.engine.plan.diff import compose_build
 from ga_deploy.engine.plan.ownership import DOMAIN_VARIABLE, MADE_BY, SWITCHES, Ownership
 from ga_deploy.engine.record.releases import list_releases
-from ga_deploy.engine.snapshot import Scope, open_keeper, take_snapshot
+from ga_deploy.engine.snapshot import Scope, open_reconciler, take_snapshot
 from ga_deploy.errors import ApiProblem, DeployError, NotFound
 from ga_deploy.events import StepDone, StepStarted
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RemovalInput:
     """What else has to be known for a removal: all numbers, the record of them, our flows, every release."""
 
     numbers: Mapping[str, IncomingNumber]
@@ -63,8 +63,8 @@ class Removal:
     """
 
     observed: Observed
-    restorations: tuple[Binding, ...]
-    left_numbers: tuple[Binding, ...]
+    restorations: tuple[NumberPlan, ...]
+    left_numbers: tuple[NumberPlan, ...]
     stranded: tuple[str, ...]
     functions: tuple[str, ...]
     variables: tuple[Variable, ...]
@@ -100,8 +100,8 @@ class Removal:
     def to_json(self) -> dict[str, object]:
         """Return it as `destroy --json` shows it."""
         return {
-            "numbers": [binding.number for binding in self.restorations],
-            "numbers_left": [binding.number for binding in self.left_numbers],
+            "numbers": [planned.number for planned in self.restorations],
+            "numbers_left": [planned.number for planned in self.left_numbers],
             "functions": list(self.functions),
             "assets": list(self.assets),
             "variables": [variable.key for variable in self.variables],
@@ -113,13 +113,13 @@ class Removal:
         }
 
 
-def look_for_removal(session: Session) -> Removal:
+def preview_removal(session: Session) -> Removal:
     """Return what a removal would do. Writes nothing."""
     with open_pool() as pool:
         return _look(session, pool)
 
 
-def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> Removal:
+def plan_removal(desired: Desired, observed: Observed, inputs: RemovalInput) -> Removal:
     """Decide what goes and what stays."""
     owner = Ownership(desired, observed)
     environment = observed.environment
@@ -128,7 +128,7 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
     variables = tuple(variable for variable in observed.variables if _is_our_variable(variable, owner))
     foreign_variables = [variable for variable in observed.variables if variable not in variables]
     held_elsewhere = {function.version.function_sid for function in others}
-    containers = _our_containers(desired, around, owner)
+    containers = _our_containers(desired, inputs, owner)
     resources = tuple(
         resource
         for resource in observed.resources
@@ -137,7 +137,7 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
     made_by_us = _made_by_us(observed)
     assets = [v for v in (observed.build.asset_versions if observed.build else ()) if v.sid not in observed.our_assets]
     our_assets = our_live_assets(observed)
-    documents = _our_documents(desired, observed, around, {asset.asset_sid for asset in assets})
+    documents = _our_documents(desired, observed, inputs, {asset.asset_sid for asset in assets})
     stays = [f"function {function.version.path}" for function in others]
     stays += [f"asset {asset.path}" for asset in assets]
     stays += [f"variable {variable.key}" for variable in foreign_variables]
@@ -153,10 +153,10 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
     if environment and not deletes_environment:
         stays.append(f"environment {environment.unique_name}")
     shows_foreign = bool(others) or bool(assets)
-    flow_url = around.flows[0].flow.webhook_url if around.flows else None
+    flow_url = inputs.flows[0].flow.webhook_url if inputs.flows else None
     number_target = NumberTarget(environment.domain_name, desired.engage_path, flow_url) if environment else None
-    restorations, left = _decide_numbers(around, number_target)
-    builds = {r.build_sid for r in around.releases if r.function_set == desired.function_set}
+    restorations, left = _decide_numbers(inputs, number_target)
+    builds = {r.build_sid for r in inputs.releases if r.function_set == desired.function_set}
     shows_ours = bool(ours) or bool(our_assets)
     recipe = (
         _compose_without_us(desired, observed) if shows_ours and shows_foreign and not deletes_environment else None
@@ -170,7 +170,7 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
         observed=observed,
         restorations=restorations,
         left_numbers=left,
-        stranded=_find_stranded(around, number_target),
+        stranded=_find_stranded(inputs, number_target),
         functions=tuple(sorted(function.version.path for function in ours)),
         variables=variables,
         resources=resources,
@@ -181,12 +181,12 @@ def plan_removal(desired: Desired, observed: Observed, around: Surroundings) -> 
         goes_offline=goes_offline,
         deletes_environment=deletes_environment,
         deletes_service=deletes_service,
-        clears_record=bool(around.releases or observed.record.intent)
-        and all(release.function_set == desired.function_set for release in around.releases),
-        flows=around.flows,
+        clears_record=bool(inputs.releases or observed.record.intent)
+        and all(release.function_set == desired.function_set for release in inputs.releases),
+        flows=inputs.flows,
         stays=tuple(stays),
         number_target=number_target,
-        others=around.others,
+        others=inputs.others,
     )
 
 
@@ -221,9 +221,9 @@ def remove(session: Session) -> Removal:
     return removal
 
 
-def _reaches_another(binding: Binding, others: Mapping[str, Sequence[RememberedNumber]]) -> bool:
-    now = binding.before
-    return now is not None and any(reaches(now, None, entry) for entry in others.get(binding.number, ()))
+def _reaches_another(planned: NumberPlan, others: Mapping[str, Sequence[RememberedNumber]]) -> bool:
+    now = planned.before
+    return now is not None and any(reaches(now, None, entry) for entry in others.get(planned.number, ()))
 
 
 def refuse_stranded(removal: Removal) -> None:
@@ -238,14 +238,14 @@ def refuse_stranded(removal: Removal) -> None:
 
 def _look(session: Session, pool: Pool) -> Removal:
     snapshot = take_snapshot(session, pool, Scope(numbers="all", inventory=True))
-    around = Surroundings(
+    inputs = RemovalInput(
         flows=_find_flows(session, snapshot),
         numbers=snapshot.numbers,
         recorded=snapshot.recorded,
         others=snapshot.others,
         releases=tuple(list_releases(session.records, None, session.report)),
     )
-    return plan_removal(session.desired, snapshot.observed, around)
+    return plan_removal(session.desired, snapshot.observed, inputs)
 
 
 def _is_our_variable(variable: Variable, owner: Ownership) -> bool:
@@ -263,10 +263,10 @@ def _made_by_us(observed: Observed) -> bool:
     return observed.service is not None and observed.service.friendly_name.endswith(MADE_BY)
 
 
-def _our_containers(desired: Desired, around: Surroundings, owner: Ownership) -> set[str]:
+def _our_containers(desired: Desired, inputs: RemovalInput, owner: Ownership) -> set[str]:
     """Return the paths whose function resource is ours: in a service of ours all that we ever used."""
     containers = set(owner.made_containers)
-    for release in around.releases:
+    for release in inputs.releases:
         if release.function_set == desired.function_set:
             containers |= set(release.containers)
             if _made_by_us(owner.observed):
@@ -278,35 +278,35 @@ def _our_containers(desired: Desired, around: Surroundings, owner: Ownership) ->
 
 
 def _our_documents(
-    desired: Desired, observed: Observed, around: Surroundings, foreign: set[FunctionSid]
+    desired: Desired, observed: Observed, inputs: RemovalInput, foreign: set[FunctionSid]
 ) -> tuple[FunctionResource, ...]:
     """Return the asset resources that only ever held documents of ours."""
     named = {*our_live_assets(observed), *(file.path for file in desired.assets)} if _made_by_us(observed) else set()
-    for release in around.releases:
+    for release in inputs.releases:
         named |= set(release.assets) if release.function_set == desired.function_set else set()
     return tuple(one for one in observed.assets if one.friendly_name in named and one.sid not in foreign)
 
 
 def _decide_numbers(
-    around: Surroundings, target: NumberTarget | None
-) -> tuple[tuple[Binding, ...], tuple[Binding, ...]]:
-    decided = plan_restorations(sorted(around.recorded), around.numbers, target, around.recorded)
+    inputs: RemovalInput, target: NumberTarget | None
+) -> tuple[tuple[NumberPlan, ...], tuple[NumberPlan, ...]]:
+    decided = plan_restorations(sorted(inputs.recorded), inputs.numbers, target, inputs.recorded)
     return (
-        tuple(binding for binding in decided if binding.verdict is not Verdict.REFUSED),
-        tuple(binding for binding in decided if binding.verdict is Verdict.REFUSED),
+        tuple(planned for planned in decided if planned.verdict is not Verdict.REFUSED),
+        tuple(planned for planned in decided if planned.verdict is Verdict.REFUSED),
     )
 
 
-def _find_stranded(around: Surroundings, target: NumberTarget | None) -> tuple[str, ...]:
+def _find_stranded(inputs: RemovalInput, target: NumberTarget | None) -> tuple[str, ...]:
     if target is None:
         return ()
     # A flow of others, out of which only our widgets go, answers on.
-    deleted = [ours.flow.webhook_url for ours in around.flows if not ours.is_attached]
+    deleted = [ours.flow.webhook_url for ours in inputs.flows if not ours.is_attached]
     gone = [replace(target, flow_url=None), *(replace(target, flow_url=url) for url in deleted)]
     return tuple(
         number
-        for number, found in sorted(around.numbers.items())
-        if number not in around.recorded
+        for number, found in sorted(inputs.numbers.items())
+        if number not in inputs.recorded
         and not found.settings.trunk_sid
         and not found.settings.voice_application_sid
         and any(one.reaches_us(found.settings.voice_url) for one in gone)
@@ -331,7 +331,7 @@ def _give_back_numbers(session: Session, removal: Removal) -> None:
         redecide=partial(restore_anew, target=removal.number_target, recorded=recorded),
         report=session.report,
     )
-    failed = [result for result in results if result.outcome in {Outcome.FAILED, Outcome.NOT_TRIED}]
+    failed = [result for result in results if result.outcome in {NumberOutcome.FAILED, NumberOutcome.NOT_TRIED}]
     if failed:
         told = "\n".join(f"{result.number}: {result.problem.what if result.problem else ''}" for result in failed)
         raise DeployError(
@@ -343,11 +343,11 @@ def _give_back_numbers(session: Session, removal: Removal) -> None:
 
 def _find_flows(session: Session, snapshot: Snapshot) -> tuple[OurFlow, ...]:
     """Return the flows that hold something of ours: the config's, and those that earlier configs left."""
-    keeper = open_keeper(session, snapshot)
-    named = keeper.claim(snapshot.flow) if keeper else None
-    if keeper and named and named.is_attached:
+    reconciler = open_reconciler(session, snapshot)
+    named = reconciler.claim(snapshot.flow) if reconciler else None
+    if reconciler and named and named.is_attached:
         try:
-            keeper.detached()
+            reconciler.detached()
         except DeployError:
             # None of our widgets are in it.
             named = None

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from ga_deploy.engine.flow.flow import name_flow
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.session import hold
-from ga_deploy.engine.snapshot import Scope, open_keeper, take_snapshot
+from ga_deploy.engine.snapshot import Scope, open_reconciler, take_snapshot
 from ga_deploy.errors import ConfigInvalid, DeployError, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ga_deploy.config.schema import Config
-    from ga_deploy.engine.flow.flow import FlowDecision, FlowKeeper
+    from ga_deploy.engine.flow.flow import FlowDecision, FlowReconciler
     from ga_deploy.engine.session import Session
     from ga_deploy.engine.snapshot import Snapshot
     from ga_deploy.model.flows import Flow
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class FlowLook:
     """The flow as it is (`live`, None: there is none), and what would be done to it."""
 
-    keeper: FlowKeeper
+    reconciler: FlowReconciler
     decision: FlowDecision
     snapshot: Snapshot
     live: Flow | None
@@ -41,8 +41,8 @@ def look_at_flow(session: Session) -> FlowLook:
     """Return the flow and what `push` would do. Writes nothing. The config has a flow (`require_enabled`)."""
     with open_pool() as pool:
         snapshot = take_snapshot(session, pool, Scope(numbers=()))
-    keeper = _require_keeper(session, snapshot)
-    return FlowLook(keeper, keeper.decide_for(snapshot.observed), snapshot, snapshot.flow)
+    reconciler = _require_keeper(session, snapshot)
+    return FlowLook(reconciler, reconciler.decide_for(snapshot.observed), snapshot, snapshot.flow)
 
 
 def push_flow(session: Session, config: Config, agree: Callable[[FlowLook], None]) -> FlowLook:
@@ -62,7 +62,7 @@ def push_flow(session: Session, config: Config, agree: Callable[[FlowLook], None
         observed = fresh.snapshot.observed
         if observed.place is None:
             raise AssertionError("the functions are live")
-        flow = fresh.keeper.push(fresh.keeper.find_target(observed))
+        flow = fresh.reconciler.push(fresh.reconciler.find_target(observed))
         name_flow(session.platform, observed.place, observed.variables, flow)
     return replace(fresh, live=flow)
 
@@ -72,13 +72,13 @@ def detach_flow(session: Session, config: Config, agree: Callable[[Flow, FlowDif
     require_attached(config)
     with open_pool() as pool:
         snapshot = take_snapshot(session, pool, Scope(numbers=(), contents=False))
-    keeper = _require_keeper(session, snapshot)
-    _, diff = keeper.detached()
+    reconciler = _require_keeper(session, snapshot)
+    _, diff = reconciler.detached()
     if snapshot.flow is None:
         raise AssertionError("there is a flow to attach to")
     agree(snapshot.flow, diff)
     with hold(session):
-        return keeper.save_detached(), diff
+        return reconciler.save_detached(), diff
 
 
 def require_enabled(config: Config) -> None:
@@ -112,11 +112,11 @@ def require_attached(config: Config) -> None:
         )
 
 
-def _require_keeper(session: Session, snapshot: Snapshot) -> FlowKeeper:
-    keeper = open_keeper(session, snapshot)
-    if keeper is None:
+def _require_keeper(session: Session, snapshot: Snapshot) -> FlowReconciler:
+    reconciler = open_reconciler(session, snapshot)
+    if reconciler is None:
         raise AssertionError("the config has a flow")
-    return keeper
+    return reconciler
 
 
 def _require_live(observed: Observed, config: Config) -> None:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from ga_deploy.engine.apply.check import ask_patiently, check_flow
 from ga_deploy.engine.numbers.apply import bind_numbers, restore_numbers
 from ga_deploy.engine.numbers.plan import (
-    Binding,
+    NumberPlan,
     Verdict,
-    plan_bindings,
+    plan_numbers,
     plan_restorations,
     refuse,
 )
 from ga_deploy.engine.numbers.replan import plan_anew, restore_anew
-from ga_deploy.engine.numbers.writer import NumberResult, Outcome
+from ga_deploy.engine.numbers.writer import NumberOutcome, NumberResult
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.plan.assets import is_served
 from ga_deploy.engine.session import hold
@@ -39,37 +39,37 @@ if TYPE_CHECKING:
 
 def bind(
     session: Session,
-    wishes: Sequence[NumberBinding],
+    bindings: Sequence[NumberBinding],
     *,
     force: bool,
-    agree: Callable[[Sequence[Binding]], None],
+    agree: Callable[[Sequence[NumberPlan]], None],
 ) -> tuple[NumberResult, ...]:
     """Point numbers at what is live. One result a wish, in order.
 
     `agree` is given the bindings of numbers that are in use elsewhere and raises to stop. Raises DeployError, nothing
     changed, if nothing is live, if it does not answer, or if a number may not be bound.
     """
-    first = _look(session, [wish.number for wish in wishes])
-    target = _require_target(session, first, wants_flow=any(wish.to == "flow" for wish in wishes))
+    first = _look(session, [binding.number for binding in bindings])
+    target = _require_target(session, first, wants_flow=any(binding.to == "flow" for binding in bindings))
     _require_answer(session, target)
-    decided = _decide_bindings(session, first, wishes, target, force=force)
+    decided = _plan_numbers(session, first, bindings, target, force=force)
     _ask(decided, agree)
-    if not any(binding.verdict is Verdict.CHANGE for binding in decided):
-        return tuple(NumberResult(b.number, Outcome.UNCHANGED, b.before, b.before) for b in decided)
+    if not any(planned.verdict is Verdict.CHANGE for planned in decided):
+        return tuple(NumberResult(b.number, NumberOutcome.UNCHANGED, b.before, b.before) for b in decided)
     with hold(session):
-        agreed = {binding.consent for binding in decided}
-        fresh = _look(session, [wish.number for wish in wishes])
-        moved = _require_target(session, fresh, wants_flow=any(wish.to == "flow" for wish in wishes))
+        agreed = {planned.consent for planned in decided}
+        fresh = _look(session, [binding.number for binding in bindings])
+        moved = _require_target(session, fresh, wants_flow=any(binding.to == "flow" for binding in bindings))
         if moved != target:
             _require_answer(session, moved)
-        decided = _decide_bindings(session, fresh, wishes, moved, force=force)
-        _ask([binding for binding in decided if binding.consent not in agreed], agree)
+        decided = _plan_numbers(session, fresh, bindings, moved, force=force)
+        _ask([planned for planned in decided if planned.consent not in agreed], agree)
         return bind_numbers(
             session.platform,
             decided,
             session.numbers,
-            redecide=lambda binding, now: plan_anew(
-                binding, now, moved, fresh.recorded, force=force, others=fresh.others
+            redecide=lambda planned, now: plan_anew(
+                planned, now, moved, fresh.recorded, force=force, others=fresh.others
             ),
             agree=agree,
             report=session.report,
@@ -81,7 +81,7 @@ class Restored:
     """What became of giving numbers back: a result for each that was tried, and those that were left as they are."""
 
     results: tuple[NumberResult, ...]
-    left: tuple[Binding, ...]
+    left: tuple[NumberPlan, ...]
 
 
 def unbind(session: Session, numbers: Sequence[str] | None, *, force: bool) -> Restored:
@@ -91,18 +91,18 @@ def unbind(session: Session, numbers: Sequence[str] | None, *, force: bool) -> R
     owns. Raises DeployError, nothing changed, if one of `numbers` is not recorded.
     """
     decided, _ = _decide_restorations(session, numbers, force=force)
-    if not any(binding.verdict is not Verdict.REFUSED for binding in decided):
+    if not any(planned.verdict is not Verdict.REFUSED for planned in decided):
         return Restored((), decided)
     with hold(session):
         decided, redecide = _decide_restorations(session, numbers, force=force)
         results = restore_numbers(
             session.platform,
-            [binding for binding in decided if binding.verdict is not Verdict.REFUSED],
+            [planned for planned in decided if planned.verdict is not Verdict.REFUSED],
             session.numbers,
             redecide=redecide,
             report=session.report,
         )
-    return Restored(results, tuple(binding for binding in decided if binding.verdict is Verdict.REFUSED))
+    return Restored(results, tuple(planned for planned in decided if planned.verdict is Verdict.REFUSED))
 
 
 def _look(session: Session, numbers: Sequence[str] | None) -> Snapshot:
@@ -148,32 +148,32 @@ def _require_answer(session: Session, target: NumberTarget) -> None:
     session.report(StepDone("answers", f"{url} answers"))
 
 
-def _decide_bindings(
-    session: Session, snapshot: Snapshot, wishes: Sequence[NumberBinding], target: NumberTarget, *, force: bool
-) -> tuple[Binding, ...]:
+def _plan_numbers(
+    session: Session, snapshot: Snapshot, bindings: Sequence[NumberBinding], target: NumberTarget, *, force: bool
+) -> tuple[NumberPlan, ...]:
     owned, recorded = snapshot.numbers, snapshot.recorded
-    decided = plan_bindings(wishes, owned, target, recorded, force=force, others=snapshot.others)
-    if any(binding.owned is None for binding in decided):
+    decided = plan_numbers(bindings, owned, target, recorded, force=force, others=snapshot.others)
+    if any(planned.owned is None for planned in decided):
         # For the hint alone: which numbers there are that look like the one that is not.
         known = list(session.platform.list_numbers(None))
-        decided = plan_bindings(wishes, owned, target, recorded, force=force, known=known, others=snapshot.others)
+        decided = plan_numbers(bindings, owned, target, recorded, force=force, known=known, others=snapshot.others)
     refuse(decided)
     return decided
 
 
 def _decide_restorations(
     session: Session, numbers: Sequence[str] | None, *, force: bool
-) -> tuple[tuple[Binding, ...], Redecide]:
+) -> tuple[tuple[NumberPlan, ...], Redecide]:
     snapshot = _look(session, numbers)
     recorded = snapshot.recorded
     asked = sorted(recorded) if numbers is None else list(numbers)
     target = snapshot.find_number_target(session.desired.engage_path)
     decided = plan_restorations(asked, snapshot.numbers, target, recorded, force=force)
-    refuse([binding for binding in decided if binding.number not in recorded])
+    refuse([planned for planned in decided if planned.number not in recorded])
     return decided, partial(restore_anew, target=target, recorded=recorded)
 
 
-def _ask(bindings: Sequence[Binding], agree: Callable[[Sequence[Binding]], None]) -> None:
-    in_use = [binding for binding in bindings if binding.consent]
+def _ask(planned_numbers: Sequence[NumberPlan], agree: Callable[[Sequence[NumberPlan]], None]) -> None:
+    in_use = [planned for planned in planned_numbers if planned.consent]
     if in_use:
         agree(in_use)

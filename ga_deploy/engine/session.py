@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.lock.guard import WriteGuard
-from ga_deploy.engine.lock.held import Held, LockScope, take_both
+from ga_deploy.engine.lock.held import HeldLocks, LockScope, take_both
 from ga_deploy.engine.lock.lease import LEASE_SECONDS
 from ga_deploy.engine.numbers.account_record import ACCOUNT_RECORD, AccountNumberRecord
 from ga_deploy.engine.numbers.record import PREFIX, ItemNumberRecord
@@ -144,7 +144,7 @@ def _find_strays(platform: Platform, desired: Desired) -> Mapping[str, Sequence[
 
 
 @contextmanager
-def hold(session: Session, *, with_service: bool = False) -> Iterator[Held]:
+def hold(session: Session, *, with_service: bool = False) -> Iterator[HeldLocks]:
     """Hold the environment's lock, and the service's `with_service`; raises `Locked` (exit code 5) naming the holder.
 
     A command whose lease is over when it ends, well or with an error, ends with `Locked`, too.
@@ -162,7 +162,7 @@ def hold(session: Session, *, with_service: bool = False) -> Iterator[Held]:
         lock_timeout=session.lock_timeout,
         lease_seconds=session.lease_seconds,
     )
-    held = Held(scope)
+    held = HeldLocks(scope)
     try:
         if with_service:
             take_both(held)

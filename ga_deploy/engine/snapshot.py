@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from ga_deploy.engine.flow.abandoned import look_for_left_flows
-from ga_deploy.engine.flow.flow import FLOW_TO_COME, FlowKeeper, find_flow, recall_flow
+from ga_deploy.engine.flow.flow import FLOW_TO_COME, FlowReconciler, find_flow, recall_flow
 from ga_deploy.engine.numbers.settings import NumberTarget
 from ga_deploy.engine.plan.observe import observe
 from ga_deploy.engine.record.releases import read_record
@@ -114,16 +114,16 @@ def take_snapshot(
     flow = flow_read.result() if flow_read else None
     if config and flow is None:
         flow = recall_flow(platform, config, observed.variables)
-    wanted = {wish.number for wish in desired.numbers}
+    wanted = {binding.number for binding in desired.numbers}
     observed = replace(observed, numbers={number: found for number, found in numbers.items() if number in wanted})
     if scope.contents:
         observed = look_for_left_flows(platform, desired, observed, {flow.sid} if flow else set())
     return Snapshot(observed, flow, numbers, recorded, others_read.result() if others_read else {})
 
 
-def open_keeper(session: Session, snapshot: Snapshot) -> FlowKeeper | None:
+def open_reconciler(session: Session, snapshot: Snapshot) -> FlowReconciler | None:
     """Return what keeps the config's flow, starting from the flow that was seen; None if the config has none."""
-    return FlowKeeper(session.platform, session.flow, snapshot.flow, session.report) if session.flow else None
+    return FlowReconciler(session.platform, session.flow, snapshot.flow, session.report) if session.flow else None
 
 
 def _needs_numbers(session: Session, scope: Scope) -> bool:
@@ -147,6 +147,6 @@ def _start_numbers(session: Session, pool: Pool, scope: Scope) -> Future[dict[st
     platform = session.platform
     if scope.numbers == "all":
         return pool.start(lambda: platform.list_numbers(None))
-    wanted = [wish.number for wish in session.desired.numbers]
+    wanted = [binding.number for binding in session.desired.numbers]
     named = wanted if isinstance(scope.numbers, str) else list(scope.numbers)
     return pool.start(lambda: platform.list_numbers(named)) if named else None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.apply.numbers import make_binder
+from ga_deploy.engine.apply.numbers import make_number_deployment
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.plan.diff import diff
 from ga_deploy.engine.plan.drift import find_drift
-from ga_deploy.engine.snapshot import Scope, open_keeper, take_snapshot
+from ga_deploy.engine.snapshot import Scope, open_reconciler, take_snapshot
 from ga_deploy.errors import DeployError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Standing:
+class EnvironmentStatus:
     """The environment as it stands. `pending` is None where the config asks for what cannot be (its numbers, say)."""
 
     observed: Observed
@@ -36,23 +36,23 @@ class Standing:
     pending: Plan | None
 
 
-def look_closely(session: Session) -> Standing:
+def read_status(session: Session) -> EnvironmentStatus:
     """Return what is live and what drifted. Writes nothing."""
     desired = session.desired
     with open_pool() as pool:
         snapshot = take_snapshot(session, pool, Scope(numbers="known"))
     observed = snapshot.observed
-    keeper = open_keeper(session, snapshot)
+    reconciler = open_reconciler(session, snapshot)
     decision, pending = None, None
     try:
-        decision = keeper.decide_for(observed) if keeper else None
-        target = snapshot.plan_number_target(desired, with_flow=keeper is not None)
-        numbers = make_binder(session, snapshot).changes(target)
+        decision = reconciler.decide_for(observed) if reconciler else None
+        target = snapshot.plan_number_target(desired, with_flow=reconciler is not None)
+        numbers = make_number_deployment(session, snapshot).changes(target)
         pending = diff(desired, observed, numbers=numbers, flow=decision, region=session.region)
     except DeployError:
         # A number of the config that may not be bound is `plan`'s to refuse; what is live can be told all the same.
         pass
     drift = find_drift(desired, observed, snapshot.numbers, snapshot.recorded)
-    if keeper and decision:
-        drift += keeper.find_drift(observed, decision)
-    return Standing(observed, snapshot.numbers, snapshot.recorded, drift, snapshot.flow, pending)
+    if reconciler and decision:
+        drift += reconciler.find_drift(observed, decision)
+    return EnvironmentStatus(observed, snapshot.numbers, snapshot.recorded, drift, snapshot.flow, pending)

@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.apply.builds import find_missing
-from ga_deploy.engine.apply.deployer import Deployer, Outcome
-from ga_deploy.engine.apply.numbers import make_binder
+from ga_deploy.engine.apply.deployer import Deployer, DeployResult
+from ga_deploy.engine.apply.numbers import make_number_deployment
 from ga_deploy.engine.apply.release import compose_release, read_live_now
 from ga_deploy.engine.lock.guard import Unleased
 from ga_deploy.engine.numbers.plan import to_changes
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.plan.diff import diff, is_recorded
-from ga_deploy.engine.plan.variable_limit import check_room
+from ga_deploy.engine.plan.variable_limit import check_variable_size
 from ga_deploy.engine.record.releases import write_release
 from ga_deploy.engine.session import hold
-from ga_deploy.engine.snapshot import Scope, open_keeper, take_snapshot
+from ga_deploy.engine.snapshot import Scope, open_reconciler, take_snapshot
 from ga_deploy.errors import DeployError
 from ga_deploy.events import StepDone, StepStarted
 from ga_deploy.redact import redact_tree
@@ -30,8 +30,8 @@ from ga_deploy.redact import redact_tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ga_deploy.engine.apply.numbers import Binder
-    from ga_deploy.engine.flow.flow import FlowKeeper
+    from ga_deploy.engine.apply.numbers import NumberDeployment
+    from ga_deploy.engine.flow.flow import FlowReconciler
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.session import Session
     from ga_deploy.engine.snapshot import Snapshot
@@ -45,7 +45,7 @@ class Deployed:
 
     plan: Plan
     observed: Observed
-    outcome: Outcome | None
+    outcome: DeployResult | None
 
 
 def look(session: Session, *, with_sources: bool = False) -> tuple[Observed, Plan]:
@@ -88,8 +88,10 @@ def deploy(session: Session, *, agree: Callable[[Plan], None], saved: Mapping[st
             agree(second.plan)
         plan = second.plan
         # Numbers that somebody changes during the build are asked for as a plan of their own.
-        binder = replace(second.binder, agree=lambda moved: agree(replace(plan, changes=to_changes(moved))))
-        deployer = Deployer(session, pool, second.snapshot, plan, binder, second.keeper)
+        number_deployment = replace(
+            second.number_deployment, agree=lambda moved: agree(replace(plan, changes=to_changes(moved)))
+        )
+        deployer = Deployer(session, pool, second.snapshot, plan, number_deployment, second.reconciler)
         return Deployed(second.plan, second.observed, deployer.run())
 
 
@@ -139,8 +141,8 @@ class _Compared:
 
     snapshot: Snapshot
     plan: Plan
-    binder: Binder
-    keeper: FlowKeeper | None
+    number_deployment: NumberDeployment
+    reconciler: FlowReconciler | None
 
     @property
     def observed(self) -> Observed:
@@ -151,13 +153,13 @@ def _compare(session: Session, pool: Pool, scope: Scope | None = None, *, earlie
     desired = session.desired
     snapshot = take_snapshot(session, pool, scope, earlier=earlier)
     observed = snapshot.observed
-    keeper = open_keeper(session, snapshot)
-    binder = make_binder(session, snapshot)
-    check_room(desired, observed, with_flow=keeper is not None)
-    decision = keeper.decide_for(observed) if keeper else None
-    target = snapshot.plan_number_target(desired, with_flow=keeper is not None)
-    plan = diff(desired, observed, numbers=binder.changes(target), flow=decision, region=session.region)
-    return _Compared(snapshot, plan, binder, keeper)
+    reconciler = open_reconciler(session, snapshot)
+    number_deployment = make_number_deployment(session, snapshot)
+    check_variable_size(desired, observed, with_flow=reconciler is not None)
+    decision = reconciler.decide_for(observed) if reconciler else None
+    target = snapshot.plan_number_target(desired, with_flow=reconciler is not None)
+    plan = diff(desired, observed, numbers=number_deployment.changes(target), flow=decision, region=session.region)
+    return _Compared(snapshot, plan, number_deployment, reconciler)
 
 
 def _makes_shared(seen: _Compared) -> bool:
@@ -179,7 +181,7 @@ def _refresh_local_record(session: Session, seen: _Compared) -> None:
         seen.plan,
         read_live_now(desired, observed),
         observed.place,
-        flow=seen.keeper.claim(seen.snapshot.flow) if seen.keeper else None,
+        flow=seen.reconciler.claim(seen.snapshot.flow) if seen.reconciler else None,
         when=datetime.now(UTC),
         command=session.command,
     )

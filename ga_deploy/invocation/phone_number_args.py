@@ -74,7 +74,7 @@ def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str 
     written = io.StringIO(text, newline="").readlines()
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     findings: list[Finding] = []
-    wishes: dict[str, NumberBinding] = {}
+    bindings: dict[str, NumberBinding] = {}
     lines: dict[str, int] = {}
     header: list[str] | None = None
     try:
@@ -86,26 +86,26 @@ def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str 
                 header = _read_header(row, str(path), line)
                 continue
             place = _Line(str(path), line, written[line - 1], row)
-            wish = _read_row(row, header, place, findings, to=to, profile=profile)
-            if wish is None:
+            binding = _read_row(row, header, place, findings, to=to, profile=profile)
+            if binding is None:
                 continue
-            if wish.number in wishes:
+            if binding.number in bindings:
                 findings.append(
                     Finding(
-                        f"{wish.number} stands there twice",
-                        why=f"first in line {lines[wish.number]}",
+                        f"{binding.number} stands there twice",
+                        why=f"first in line {lines[binding.number]}",
                         fix="remove one of the lines",
-                        at=wish.at,
+                        at=binding.at,
                     )
                 )
                 continue
-            wishes[wish.number] = wish
-            lines[wish.number] = line
+            bindings[binding.number] = binding
+            lines[binding.number] = line
     except csv.Error as problem:
         findings.append(
             Finding("not a CSV file", why=str(problem), fix="check the quotes", at=Place(str(path), rows.line_num))
         )
-    if header is None or (not wishes and not findings):
+    if header is None or (not bindings and not findings):
         findings.append(
             Finding(
                 f"{path} names no number",
@@ -116,10 +116,10 @@ def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str 
         )
     if findings:
         raise ConfigInvalid(tuple(findings))
-    return list(wishes.values())
+    return list(bindings.values())
 
 
-def check_profiles(wishes: Sequence[NumberBinding], profiles: Collection[str], asked: str | None = None) -> None:
+def check_profiles(bindings: Sequence[NumberBinding], profiles: Collection[str], asked: str | None = None) -> None:
     """Raise if a wish names a profile that the config does not have.
 
     That is ConfigInvalid with every such line of a file, and Usage for `asked`, the command line's.
@@ -128,19 +128,19 @@ def check_profiles(wishes: Sequence[NumberBinding], profiles: Collection[str], a
         unknown = _unknown_profile(asked, profiles)
         raise Usage(unknown.what, why=unknown.why, fix=unknown.fix)
     findings = [
-        replace(_unknown_profile(wish.profile, profiles), at=wish.at)
-        for wish in wishes
-        if wish.profile and wish.profile not in profiles
+        replace(_unknown_profile(binding.profile, profiles), at=binding.at)
+        for binding in bindings
+        if binding.profile and binding.profile not in profiles
     ]
     if findings:
         raise ConfigInvalid(tuple(findings))
 
 
-def check_flow(wishes: Sequence[NumberBinding], *, has_flow: bool, asked: str) -> None:
+def check_flow(bindings: Sequence[NumberBinding], *, has_flow: bool, asked: str) -> None:
     """Raise if a wish is for the flow and the config has none: as `check_profiles` does."""
     fix = "set `flow.enabled: true` and run `ga-deploy up`, or bind with `--to engage`"
     what, why = "the config has no flow to point a number at", "`flow.enabled` is false"
-    lines = [wish.at for wish in wishes if wish.to == "flow"]
+    lines = [binding.at for binding in bindings if binding.to == "flow"]
     if has_flow or not lines:
         return
     if asked == "flow":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.numbers.settings import describe, show_settings
-from ga_deploy.engine.numbers.writer import NumberResult, Outcome
+from ga_deploy.engine.numbers.writer import NumberOutcome, NumberResult
 from ga_deploy.errors import Denied, ExitCode
 from ga_deploy.invocation.session import read_lease_seconds
 from ga_deploy.model.desired import Desired
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ga_deploy.config.schema import Config
-    from ga_deploy.engine.numbers.plan import Binding
+    from ga_deploy.engine.numbers.plan import NumberPlan
     from ga_deploy.engine.session import Session
     from ga_deploy.invocation.context import Context
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 CONCURRENCY = 8
 
 _WORDS = {
-    Outcome.UNCHANGED: "unchanged",
-    Outcome.FAILED: "failed",
-    Outcome.NOT_TRIED: "not tried",
-    Outcome.LEFT: "left",
+    NumberOutcome.UNCHANGED: "unchanged",
+    NumberOutcome.FAILED: "failed",
+    NumberOutcome.NOT_TRIED: "not tried",
+    NumberOutcome.LEFT: "left",
 }
 
 
@@ -60,32 +60,32 @@ def open_number_session(ctx: Context, config: Config, command: str) -> Session:
 
 
 def tell(
-    ctx: Context, config: Config, results: Sequence[NumberResult], *, done: str, left: Sequence[Binding] = ()
+    ctx: Context, config: Config, results: Sequence[NumberResult], *, done: str, left: Sequence[NumberPlan] = ()
 ) -> ExitCode:
     """Print the result; return 1 if a number failed or was not tried, 4 if the credentials were refused."""
-    words = {**_WORDS, Outcome.CHANGED: done}
+    words = {**_WORDS, NumberOutcome.CHANGED: done}
     rows = [(result.number, words[result.outcome], _tell_one(result)) for result in results]
-    rows += [(binding.number, "left", binding.refusal.why if binding.refusal else "") for binding in left]
+    rows += [(planned.number, "left", planned.refusal.why if planned.refusal else "") for planned in left]
     counts = {word: sum(row[1] == word for row in rows) for word in dict.fromkeys([done, *_WORDS.values(), "left"])}
     payload = {
         "environment": config.environment.name,
         "numbers": [_as_json(result, words[result.outcome]) for result in results]
         + [
             {
-                "number": binding.number,
+                "number": planned.number,
                 "outcome": "left",
-                "before": show_settings(binding.before) if binding.before else None,
-                "after": show_settings(binding.before) if binding.before else None,
-                "problem": binding.refusal.what if binding.refusal else None,
+                "before": show_settings(planned.before) if planned.before else None,
+                "after": show_settings(planned.before) if planned.before else None,
+                "problem": planned.refusal.what if planned.refusal else None,
             }
-            for binding in left
+            for planned in left
         ],
         "summary": {word.replace(" ", "_"): count for word, count in counts.items()},
     }
     said = [f"{count} {word}" for word, count in counts.items() if count]
     closing = ", ".join(said) or "no numbers are recorded: nothing to do"
     ctx.ui.result(payload, "\n".join([*_table(rows), closing]))
-    failed = [result for result in results if result.outcome in {Outcome.FAILED, Outcome.NOT_TRIED}]
+    failed = [result for result in results if result.outcome in {NumberOutcome.FAILED, NumberOutcome.NOT_TRIED}]
     if any(isinstance(result.problem, Denied) for result in failed):
         return ExitCode.DENIED
     return ExitCode.FAILED if failed else ExitCode.OK

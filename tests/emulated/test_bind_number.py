@@ -12,7 +12,7 @@ from ga_deploy.emulator.control.other_deployer import deploy
 from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.engine.number_commands import bind, unbind
-from ga_deploy.engine.numbers.writer import Outcome
+from ga_deploy.engine.numbers.writer import NumberOutcome
 from ga_deploy.engine.session import open_session
 from ga_deploy.events import Event, StepProgress
 from ga_deploy.gateway import Credentials, Endpoints, Gateway, Retries
@@ -282,7 +282,7 @@ def test_a_thousand_numbers_cost_a_request_each_and_little_more(tmp_path: Path) 
             )
             results = bind(session, wishes, force=False, agree=lambda in_use: None)
             requests = emulator.journal.report()["requests"]
-            assert {result.outcome for result in results} == {Outcome.CHANGED}
+            assert {result.outcome for result in results} == {NumberOutcome.CHANGED}
             assert len([r for r in requests if r["status"] != 429]) <= 1_050
             assert len(requests) <= 1_055
             emulator.journal.reset()

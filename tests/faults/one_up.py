@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.destroy import look_for_removal, refuse_stranded, remove
+from ga_deploy.engine.destroy import preview_removal, refuse_stranded, remove
 from ga_deploy.engine.session import Session, hold, open_session
 from ga_deploy.engine.timing import BuildTiming
 from ga_deploy.engine.up import Deployed, deploy
@@ -91,7 +91,7 @@ def up(base_url: str, folder: Path, wish: str) -> Deployed:
 def destroy(base_url: str, folder: Path, wish: str) -> None:
     """Remove what `up` made, as the command does; nothing to remove is nothing to do."""
     with open_deployment(base_url, folder, wish) as session:
-        removal = look_for_removal(session)
+        removal = preview_removal(session)
         if not removal.is_empty:
             refuse_stranded(removal)
             with hold(session, with_service=True):

@@ -16,7 +16,7 @@ import yaml
 from ga_deploy import template_sandbox
 from ga_deploy.config.load import LocalStandIn, load_config
 from ga_deploy.engine.plan.desired import make_desired
-from ga_deploy.engine.plan.variable_limit import check_room
+from ga_deploy.engine.plan.variable_limit import check_variable_size
 from ga_deploy.errors import ConfigInvalid, DeployError
 from ga_deploy.lint import find_node
 from ga_deploy.model.bundle import MARKER, Bundle
@@ -329,10 +329,10 @@ def test_what_is_too_large_together_is_the_same_for_validate_and_plan(bench: Any
     with pytest.raises(ConfigInvalid, match="the environment variables are too large together"):
         wish(too_large)
     largest = wish(fits)
-    check_room(largest, Observed())
+    check_variable_size(largest, Observed())
     one_more = {**largest.variables, names[0]: f"{largest.variables[names[0]]}x"}
     with pytest.raises(DeployError, match="would take 3073 bytes"):
-        check_room(replace(largest, variables=one_more), Observed())
+        check_variable_size(replace(largest, variables=one_more), Observed())
 
 
 def test_a_text_takes_as_long_wherever_that_is_asked(bench: Any, bundle_of: Any, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.engine.flow.flow import FlowKeeper, find_flow
+from ga_deploy.engine.flow.flow import FlowReconciler, find_flow
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Warned
 from ga_deploy.model.flows import Flow
@@ -61,23 +61,23 @@ def studio() -> Studio:
     return Studio()
 
 
-def keeper(studio: Studio, sections: str = "", report: Any = lambda event: None) -> FlowKeeper:
+def reconciler(studio: Studio, sections: str = "", report: Any = lambda event: None) -> FlowReconciler:
     config = config_of(sections)
     live = find_flow(studio, config)  # type: ignore[arg-type]
-    return FlowKeeper(studio, config, live, report, pause=lambda: None)  # type: ignore[arg-type]
+    return FlowReconciler(studio, config, live, report, pause=lambda: None)  # type: ignore[arg-type]
 
 
 def change(studio: Studio, sections: str = "") -> tuple[str, str]:
     live = studio.revisions[-1].sid if studio.revisions else None
-    decided = keeper(studio, sections).decide(TARGET, live).change
+    decided = reconciler(studio, sections).decide(TARGET, live).change
     return decided.action.value, decided.reason.value
 
 
 def test_made_once_and_then_unchanged(studio: Studio) -> None:
     assert change(studio) == ("create", "missing")
-    keeper(studio).push(TARGET)
+    reconciler(studio).push(TARGET)
     assert change(studio) == ("unchanged", "same")
-    keeper(studio).push(TARGET)
+    reconciler(studio).push(TARGET)
     assert len(studio.revisions) == 1
 
 
@@ -95,33 +95,33 @@ def spell_out(definition: Any) -> Any:
 
 def test_a_definition_that_comes_back_otherwise_than_it_was_sent_is_no_change(studio: Studio) -> None:
     studio.respell = spell_out
-    keeper(studio).push(TARGET)
+    reconciler(studio).push(TARGET)
     assert change(studio) == ("unchanged", "same")
     assert change(studio, "outcomes: {completed: [{say: Bye.}]}") == ("update", "definition_differs")
 
 
 def test_what_somebody_else_saved_on_top_is_told_by_the_definition(studio: Studio) -> None:
-    keeper(studio).push(TARGET)
+    reconciler(studio).push(TARGET)
     edited: Any = copy.deepcopy(studio.revisions[-1].definition)
     studio.save("GenerativeAgent", "published", edited, None)
     assert change(studio) == ("unchanged", "same")
     edited["states"][1]["properties"]["timeout"] = "60"
     studio.save("GenerativeAgent", "published", edited, None)
     assert change(studio) == ("update", "definition_differs")
-    detail = keeper(studio).decide(TARGET).change.detail
+    detail = reconciler(studio).decide(TARGET).change.detail
     assert "revision 3 was not saved by ga-deploy" in detail
 
 
 def test_the_variable_that_names_the_flow_is_set_without_another_revision(studio: Studio) -> None:
-    keeper(studio).push(TARGET)
-    decided = keeper(studio).decide(TARGET, "FWother").change
+    reconciler(studio).push(TARGET)
+    decided = reconciler(studio).decide(TARGET, "FWother").change
     assert (decided.reason.value, "GA_FLOW_SID" in decided.detail) == ("target_differs", True)
-    assert keeper(studio).push(TARGET).revision == 1
+    assert reconciler(studio).push(TARGET).revision == 1
 
 
 def test_a_revision_that_came_in_between_is_not_replaced(studio: Studio) -> None:
-    keeper(studio).push(TARGET)
-    mine = keeper(studio, "outcomes: {completed: [{say: Bye.}]}")
+    reconciler(studio).push(TARGET)
+    mine = reconciler(studio, "outcomes: {completed: [{say: Bye.}]}")
     studio.revisions.append(replace(studio.revisions[-1], revision=2, commit_message="theirs"))
     with pytest.raises(DeployError, match="changed since it was read"):
         mine.push(TARGET)
@@ -129,9 +129,9 @@ def test_a_revision_that_came_in_between_is_not_replaced(studio: Studio) -> None
 
 
 def test_a_revision_that_slips_in_at_the_very_moment_is_named(studio: Studio) -> None:
-    keeper(studio).push(TARGET)
+    reconciler(studio).push(TARGET)
     told: list[Any] = []
-    mine = keeper(studio, "outcomes: {completed: [{say: Bye.}]}", told.append)
+    mine = reconciler(studio, "outcomes: {completed: [{say: Bye.}]}", told.append)
     studio.before_save = lambda: studio.revisions.append(replace(studio.revisions[-1], revision=2))
     assert mine.push(TARGET).revision == 3
     (warning,) = [event for event in told if isinstance(event, Warned)]
@@ -139,22 +139,22 @@ def test_a_revision_that_slips_in_at_the_very_moment_is_named(studio: Studio) ->
 
 
 def test_a_stale_read_before_saving_is_read_again(studio: Studio) -> None:
-    keeper(studio).push(TARGET)
-    keeper(studio, "outcomes: {completed: [{say: Bye.}]}").push(TARGET)
-    mine = keeper(studio, "outcomes: {completed: [{say: Farewell.}]}")
+    reconciler(studio).push(TARGET)
+    reconciler(studio, "outcomes: {completed: [{say: Bye.}]}").push(TARGET)
+    mine = reconciler(studio, "outcomes: {completed: [{say: Farewell.}]}")
     studio.stale_reads = 2
     assert mine.push(TARGET).revision == 3
 
 
 def test_a_write_is_waited_for_until_reads_show_it(studio: Studio) -> None:
     """Studio is eventually consistent: the next command would make the flow once more, or save it once more."""
-    keeper(studio).push(TARGET)
-    mine = keeper(studio, "outcomes: {completed: [{say: Bye.}]}")
+    reconciler(studio).push(TARGET)
+    mine = reconciler(studio, "outcomes: {completed: [{say: Bye.}]}")
     studio.before_save = lambda: setattr(studio, "stale_reads", 4)
     mine.push(TARGET)
     assert studio.stale_reads == 0
     studio.before_save = lambda: setattr(studio, "stale_reads", 10**6)
-    keeper(studio).push(TARGET)
+    reconciler(studio).push(TARGET)
     assert len(studio.revisions) == 3, "reads that never catch up are given up"
 
 
@@ -164,8 +164,8 @@ def test_attaching_twice_is_no_change_however_the_flow_is_spelled(studio: Studio
     sections = f"flow: {{attach_to: FW{'0' * 32}, after: Trigger.incomingCall}}"
     studio.respell = spell_out
     studio.save("Main menu", "published", theirs, "drawn")
-    keeper(studio, sections).push(TARGET)
+    reconciler(studio, sections).push(TARGET)
     assert change(studio, sections) == ("unchanged", "same")
     assert studio.revisions[-1].friendly_name == "Main menu"
-    detached: Any = keeper(studio, sections).save_detached().definition
+    detached: Any = reconciler(studio, sections).save_detached().definition
     assert [state["name"] for state in detached["states"]] == ["Trigger"]

@@ -30,7 +30,7 @@ _AGAIN = "run `ga-deploy up` again: it starts from what is live then"
 
 
 @dataclass(frozen=True)
-class Intruder:
+class ConcurrentDeployment:
     """A deployment of somebody else that came in between; `build_sid` is None where it took everything offline."""
 
     build_sid: BuildSid | None
@@ -43,17 +43,17 @@ class Intruder:
 
 
 @dataclass(frozen=True)
-class Intruders:
+class ConcurrentDeployments:
     """What others deployed around ours, oldest first: `before` was replaced by ours unseen, `after` replaced ours."""
 
-    before: tuple[Intruder, ...] = ()
-    after: tuple[Intruder, ...] = ()
+    before: tuple[ConcurrentDeployment, ...] = ()
+    after: tuple[ConcurrentDeployment, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.before or self.after)
 
     @property
-    def live(self) -> Intruder | None:
+    def live(self) -> ConcurrentDeployment | None:
         """The one that is live now; None if ours is."""
         return self.after[-1] if self.after else None
 
@@ -63,7 +63,7 @@ class Intruders:
 
 
 @dataclass(frozen=True)
-class Others:
+class ConcurrentBuilds:
     """The builds of intruders, each side oldest first."""
 
     before: tuple[Build, ...]
@@ -76,7 +76,7 @@ class Others:
 
 
 @dataclass(frozen=True)
-class LastLook:
+class LiveBefore:
     """What was live right before activation: the build, and the newest deployment if it is the one that made it so."""
 
     build_sid: BuildSid | None
@@ -85,24 +85,24 @@ class LastLook:
     when: str = ""
 
 
-def take_last_look(build_sid: BuildSid | None, deployments: Sequence[Deployment]) -> LastLook:
+def find_live_before(build_sid: BuildSid | None, deployments: Sequence[Deployment]) -> LiveBefore:
     """Return the last look from the environment's build and its deployments (newest first), read at the same time."""
     newest = deployments[0] if deployments else None
     # Read side by side, the two may tell of different moments; then only the build counts.
     agrees = newest is not None and newest.build_sid == build_sid
     if newest is None or not agrees:
-        return LastLook(build_sid, None, is_first=newest is None)
-    return LastLook(build_sid, newest.sid, when=newest.date_created or "")
+        return LiveBefore(build_sid, None, is_first=newest is None)
+    return LiveBefore(build_sid, newest.sid, when=newest.date_created or "")
 
 
-def find_intruders(
-    deployments: Sequence[Deployment], ours: Deployment, last: LastLook, our_build: BuildSid
-) -> Intruders:
+def find_concurrent(
+    deployments: Sequence[Deployment], ours: Deployment, last: LiveBefore, our_build: BuildSid
+) -> ConcurrentDeployments:
     """Return the deployments that slipped in around `ours`; `deployments` is newest first."""
     places = [place for place, deployment in enumerate(deployments) if deployment.sid == ours.sid]
     if not places:
         newest = deployments[:1]
-        return Intruders(after=_foreign(newest, {our_build}))
+        return ConcurrentDeployments(after=_foreign(newest, {our_build}))
     after = _foreign(deployments[: places[0]], {our_build}) if deployments[0].build_sid != our_build else ()
     before: list[Deployment] = []
     for deployment in deployments[places[0] + 1 :]:
@@ -112,12 +112,12 @@ def find_intruders(
         if last.newest is None and not last.is_first:
             # Nothing to recognise: what stood right before ours is all that can be judged.
             break
-    return Intruders(_foreign(before, {our_build, last.build_sid}), after)
+    return ConcurrentDeployments(_foreign(before, {our_build, last.build_sid}), after)
 
 
-def find_newcomers(
+def find_deployments_since(
     deployments: Sequence[Deployment], since: BuildSid | None, now_live: BuildSid | None, when: str
-) -> Intruders:
+) -> ConcurrentDeployments:
     """Return what others deployed since the build `since` was live; `deployments` is newest first."""
     newer: list[Deployment] = []
     for deployment in deployments:
@@ -128,22 +128,24 @@ def find_newcomers(
         # As far back as the list goes there is none of `since`: where it began is known only if nothing was live then.
         newer = newer if since is None else []
     if not newer or newer[0].build_sid != now_live:
-        return Intruders(before=(Intruder(now_live, when),))
-    return Intruders(before=_foreign(newer, set()))
+        return ConcurrentDeployments(before=(ConcurrentDeployment(now_live, when),))
+    return ConcurrentDeployments(before=_foreign(newer, set()))
 
 
-def _foreign(deployments: Sequence[Deployment], known: Collection[BuildSid | None]) -> tuple[Intruder, ...]:
+def _foreign(deployments: Sequence[Deployment], known: Collection[BuildSid | None]) -> tuple[ConcurrentDeployment, ...]:
     """Return all but those of known builds, oldest first."""
     return tuple(
-        Intruder(deployment.build_sid, deployment.date_created or "")
+        ConcurrentDeployment(deployment.build_sid, deployment.date_created or "")
         for deployment in reversed(deployments)
         if deployment.build_sid not in known
     )
 
 
-def read_others(platform: Platform, pool: Pool, service: ServiceSid, intruders: Intruders) -> Others:
+def read_others(
+    platform: Platform, pool: Pool, service: ServiceSid, concurrent: ConcurrentDeployments
+) -> ConcurrentBuilds:
     """Return the builds that others deployed; raises `DeployError` when somebody took everything offline last."""
-    for side in (intruders.before, intruders.after):
+    for side in (concurrent.before, concurrent.after):
         if side and side[-1].build_sid is None:
             raise DeployError(
                 "the environment was taken offline while this deployment ran",
@@ -151,11 +153,11 @@ def read_others(platform: Platform, pool: Pool, service: ServiceSid, intruders: 
                 fix=f"find out who, then {_AGAIN}",
             )
 
-    def read(side: Sequence[Intruder]) -> tuple[Build, ...]:
+    def read(side: Sequence[ConcurrentDeployment]) -> tuple[Build, ...]:
         builds = dict.fromkeys(one.build_sid for one in side if one.build_sid is not None)
         return tuple(pool.gather(partial(platform.get_build, service, build) for build in builds))
 
-    return Others(read(intruders.before), read(intruders.after))
+    return ConcurrentBuilds(read(concurrent.before), read(concurrent.after))
 
 
 def merge(
@@ -164,7 +166,7 @@ def merge(
     service: ServiceSid,
     desired: Desired,
     base: Observed,
-    others: Others,
+    others: ConcurrentBuilds,
     recipe: BuildRecipe,
     versions: Mapping[str, VersionSid],
     ours: Build | None = None,
@@ -185,7 +187,7 @@ def merge(
     return seen, replace(fresh, upload=recipe.upload, reuse=recipe.reuse)
 
 
-def join_builds(desired: Desired, base: Build | None, others: Others, ours: Build | None) -> Build:
+def join_builds(desired: Desired, base: Build | None, others: ConcurrentBuilds, ours: Build | None) -> Build:
     """Return the newest of others' builds with everything that any of them brought in since `base`. Pure.
 
     On each side of ours a later change wins over an earlier one, and what its last build left out is gone. What was
@@ -267,7 +269,7 @@ def has_ours(build: Build, versions: Mapping[str, VersionSid]) -> bool:
     return all(there.get(path) == sid for path, sid in versions.items())
 
 
-def refuse_to_chase(who: str) -> DeployError:
+def refuse_repeated_change(who: str) -> DeployError:
     """Return the error for an environment that moved a second time."""
     return DeployError(
         "somebody else keeps deploying to this environment",

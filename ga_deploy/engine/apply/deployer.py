@@ -26,19 +26,19 @@ from ga_deploy.engine.apply.builds import (
 )
 from ga_deploy.engine.apply.check import check_flow, check_paths
 from ga_deploy.engine.apply.concurrent import (
-    Intruders,
-    LastLook,
-    find_intruders,
-    find_newcomers,
+    ConcurrentDeployments,
+    LiveBefore,
+    find_concurrent,
+    find_deployments_since,
+    find_live_before,
     is_complete,
     join_builds,
     merge,
     read_others,
-    refuse_to_chase,
-    take_last_look,
+    refuse_repeated_change,
 )
 from ga_deploy.engine.apply.numbers import refuse_failures
-from ga_deploy.engine.apply.release import Live, compose_intent, compose_release, read_live_now
+from ga_deploy.engine.apply.release import LiveBuild, compose_intent, compose_release, read_live_now
 from ga_deploy.engine.flow.flow import name_flow
 from ga_deploy.engine.plan.assets import our_live_assets, release_assets, upload_assets
 from ga_deploy.engine.plan.ownership import DOMAIN_VARIABLE, MADE_BY
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
-    from ga_deploy.engine.apply.numbers import Binder
-    from ga_deploy.engine.flow.flow import FlowKeeper
+    from ga_deploy.engine.apply.numbers import NumberDeployment
+    from ga_deploy.engine.flow.flow import FlowReconciler
     from ga_deploy.engine.numbers.settings import NumberTarget
     from ga_deploy.engine.numbers.writer import NumberResult
     from ga_deploy.engine.parallel import Pool
@@ -73,7 +73,7 @@ _LATEST_DEPLOYMENTS = 10
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DeployResult:
     """What is live after a plan was carried out; `release` is its name in the record, e.g. `v3`."""
 
     place: ServiceEnvironment
@@ -89,8 +89,8 @@ class Deployer:
     pool: Pool
     snapshot: Snapshot
     plan: Plan
-    binder: Binder
-    keeper: FlowKeeper | None
+    number_deployment: NumberDeployment
+    reconciler: FlowReconciler | None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _domain_refused: bool = field(default=False, init=False)
     _documents: dict[str, VersionSid] = field(default_factory=dict, init=False)
@@ -100,7 +100,7 @@ class Deployer:
         self.platform, self.report = self.session.platform, self.session.report
         self.desired, self.observed = self.session.desired, self.snapshot.observed
 
-    def run(self) -> Outcome:
+    def run(self) -> DeployResult:
         """Make it so; raises what went wrong, with everything made so far left for the next run to use."""
         # Before anything that it speaks of is made, and beside the service, so that it costs no round trip.
         noted = self.pool.start(self._note_intent)
@@ -119,16 +119,16 @@ class Deployer:
         write_release(self.session.records, release)
         prune_releases(self.session.records, self.pool, release.number)
         refuse_failures(results)
-        return Outcome(place, live.build_sid, release.name)
+        return DeployResult(place, live.build_sid, release.name)
 
-    def _compose_release(self, place: ServiceEnvironment, live: Live, flow: Flow | None) -> Release:
+    def _compose_release(self, place: ServiceEnvironment, live: LiveBuild, flow: Flow | None) -> Release:
         return compose_release(
             self.desired,
             self.observed,
             self.plan,
             live,
             place,
-            flow=self.keeper.claim(flow) if self.keeper else None,
+            flow=self.reconciler.claim(flow) if self.reconciler else None,
             domain_refused=self._domain_refused,
             when=self.now(),
             command=self.session.command,
@@ -179,7 +179,7 @@ class Deployer:
         self.report(StepDone("environment", f"Created environment {desired.environment}", environment.domain_name))
         return environment
 
-    def _change_variables_only(self, place: ServiceEnvironment) -> Live:
+    def _change_variables_only(self, place: ServiceEnvironment) -> LiveBuild:
         self._set_domain_variable(place)
         self._set_variables(place)
         self._drop_variables(place)
@@ -188,7 +188,9 @@ class Deployer:
             self._check(place)
         return read_live_now(self.desired, self.observed)
 
-    def _deploy(self, place: ServiceEnvironment, recipe: BuildRecipe, resources: Mapping[str, FunctionSid]) -> Live:
+    def _deploy(
+        self, place: ServiceEnvironment, recipe: BuildRecipe, resources: Mapping[str, FunctionSid]
+    ) -> LiveBuild:
         naming = self.pool.start(lambda: self._set_domain_variable(place))
         uploaded = upload_all(self.platform, self.pool, place.service_sid, recipe.upload, resources, self.report)
         self._documents = upload_assets(self.platform, self.pool, place.service_sid, recipe.upload_assets, self.report)
@@ -210,13 +212,13 @@ class Deployer:
                 self._set_variables(place)
                 variables_set = True
             now_live = looking.result().build_sid
-            last = take_last_look(now_live, listing.result())
+            last = find_live_before(now_live, listing.result())
             naming.result()
             giving_back.result()
             if now_live not in (expected, build.sid):
-                newcomers = find_newcomers(listing.result(), expected, now_live, last.when)
+                newcomers = find_deployments_since(listing.result(), expected, now_live, last.when)
                 if merged_before:
-                    raise refuse_to_chase(newcomers.describe())
+                    raise refuse_repeated_change(newcomers.describe())
                 merged_before = True
                 base, recipe = self._merge(place, base, newcomers, recipe, versions)
                 expected = now_live
@@ -226,7 +228,7 @@ class Deployer:
             if not slipped:
                 break
             if merged_after:
-                raise refuse_to_chase(slipped.describe())
+                raise refuse_repeated_change(slipped.describe())
             merged_after = True
             base, recipe = self._merge(place, base, slipped, recipe, versions, build)
             expected = slipped.live.build_sid if slipped.live else build.sid
@@ -242,7 +244,7 @@ class Deployer:
             )
         assets = {**our_live_assets(self.observed), **self._documents}
         live = {path: sid for path, sid in assets.items() if sid in recipe.assets}
-        return Live(build.sid, functions, dict(sent), recipe.runtime, release_assets(self.desired, live))
+        return LiveBuild(build.sid, functions, dict(sent), recipe.runtime, release_assets(self.desired, live))
 
     def _activate(self, place: ServiceEnvironment, build: BuildSid) -> Deployment:
         self.report(StepStarted("deployment", f"Activating on {place.domain_name}"))
@@ -254,16 +256,16 @@ class Deployer:
         self,
         place: ServiceEnvironment,
         deployment: Deployment,
-        last: LastLook,
+        last: LiveBefore,
         base: Observed,
         build: Build,
         versions: Mapping[str, VersionSid],
-    ) -> Intruders:
+    ) -> ConcurrentDeployments:
         """See whether somebody's deployments slipped in and, meanwhile, whether ours answers; return what to merge."""
         listing = self.pool.start(lambda: self._list_deployments(place))
 
-        def intruders() -> Intruders:
-            return find_intruders(listing.result(), deployment, last, build.sid)
+        def intruders() -> ConcurrentDeployments:
+            return find_concurrent(listing.result(), deployment, last, build.sid)
 
         answers = self._check(place, is_pointless=lambda: bool(intruders()))
         found = intruders()
@@ -271,7 +273,7 @@ class Deployer:
         if found.after and self._read_live_build(place) == build.sid:
             found = replace(found, after=())
         if found and self._are_harmless(place, found, base, build, versions):
-            found = Intruders()
+            found = ConcurrentDeployments()
         if not found and not answers:
             self._check(place)
         return found
@@ -282,7 +284,7 @@ class Deployer:
     def _are_harmless(
         self,
         place: ServiceEnvironment,
-        intruders: Intruders,
+        intruders: ConcurrentDeployments,
         base: Observed,
         build: Build,
         versions: Mapping[str, VersionSid],
@@ -299,7 +301,7 @@ class Deployer:
     def _check(self, place: ServiceEnvironment, is_pointless: Callable[[], bool] = lambda: False) -> bool:
         if self._binds:
             # Beside the check; if that takes longer than a reading is fresh, they are read again.
-            self._readings = self.pool.start(self.binder.read)
+            self._readings = self.pool.start(self.number_deployment.read)
         return check_paths(
             self.platform,
             self.pool,
@@ -315,7 +317,7 @@ class Deployer:
         self,
         place: ServiceEnvironment,
         base: Observed,
-        intruders: Intruders,
+        intruders: ConcurrentDeployments,
         recipe: BuildRecipe,
         versions: Mapping[str, VersionSid],
         ours: Build | None = None,
@@ -387,9 +389,9 @@ class Deployer:
 
     def _push_flow(self, place: ServiceEnvironment, functions: Mapping[str, FunctionSid]) -> Flow | None:
         """Publish the flow once the functions that it calls are live, and before a number points at it."""
-        if self.keeper is None or not self.plan.of("flow", Action.CREATE, Action.UPDATE):
+        if self.reconciler is None or not self.plan.of("flow", Action.CREATE, Action.UPDATE):
             return self.snapshot.flow
-        flow = self.keeper.push(self.keeper.find_target(self.observed, place, functions))
+        flow = self.reconciler.push(self.reconciler.find_target(self.observed, place, functions))
         name_flow(self.platform, place, self.observed.variables, flow)
         return flow
 
@@ -398,18 +400,18 @@ class Deployer:
         return bool(self.plan.of("number", Action.CREATE, Action.UPDATE))
 
     def _find_number_target(self, place: ServiceEnvironment, flow: Flow | None) -> NumberTarget:
-        planned = self.snapshot.plan_number_target(self.desired, with_flow=self.keeper is not None)
+        planned = self.snapshot.plan_number_target(self.desired, with_flow=self.reconciler is not None)
         flow_url = flow.webhook_url if flow else planned.flow_url
         return replace(planned, domain_name=place.domain_name, flow_url=flow_url)
 
     def _record_numbers(self, place: ServiceEnvironment) -> None:
         if self._binds:
-            self.binder.record(self._find_number_target(place, self.snapshot.flow))
+            self.number_deployment.record(self._find_number_target(place, self.snapshot.flow))
 
     def _bind_numbers(self, place: ServiceEnvironment, flow: Flow | None) -> tuple[NumberResult, ...]:
         if not self._binds:
             return ()
-        if flow and any(wish.to == "flow" for wish in self.desired.numbers):
+        if flow and any(binding.to == "flow" for binding in self.desired.numbers):
             check_flow(self.platform, flow)
         readings = self._readings.result() if self._readings else None
-        return self.binder.bind(self._find_number_target(place, flow), readings)
+        return self.number_deployment.bind(self._find_number_target(place, flow), readings)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ga_deploy.engine.numbers.apply import bind_numbers
-from ga_deploy.engine.numbers.plan import Binding, Verdict, plan_bindings, refuse, to_changes
+from ga_deploy.engine.numbers.plan import NumberPlan, Verdict, plan_numbers, refuse, to_changes
 from ga_deploy.engine.numbers.record import RememberedNumber
 from ga_deploy.engine.numbers.replan import plan_anew
-from ga_deploy.engine.numbers.writer import NumberResult, Outcome
+from ga_deploy.engine.numbers.writer import NumberOutcome, NumberResult
 from ga_deploy.errors import ApiProblem, DeployError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Binder:
+class NumberDeployment:
     """Decides about the numbers of one look and carries that out; `owned` and `recorded` are from that look."""
 
     platform: Platform
@@ -40,13 +40,13 @@ class Binder:
     agree: Agree
     others: Mapping[str, Sequence[RememberedNumber]] = field(default_factory=dict)
 
-    def decide(self, target: NumberTarget) -> tuple[Binding, ...]:
+    def decide(self, target: NumberTarget) -> tuple[NumberPlan, ...]:
         """Return what is to happen to each number; raises `DeployError` if one may not be bound."""
-        decided = plan_bindings(self.desired.numbers, self.owned, target, self.recorded, others=self.others)
-        if any(binding.owned is None for binding in decided):
+        decided = plan_numbers(self.desired.numbers, self.owned, target, self.recorded, others=self.others)
+        if any(planned.owned is None for planned in decided):
             # For the hint alone: which numbers there are that look like the one that is not.
             known = list(self.platform.list_numbers(None))
-            decided = plan_bindings(
+            decided = plan_numbers(
                 self.desired.numbers, self.owned, target, self.recorded, known=known, others=self.others
             )
         refuse(decided)
@@ -59,15 +59,15 @@ class Binder:
     def record(self, target: NumberTarget) -> None:
         """Put into the record what the numbers have now, before any of them changes."""
         self.memory.remember(
-            RememberedNumber(binding.owned.sid, binding.number, binding.owned.settings, binding.wanted.voice_url)
-            for binding in self.decide(target)
-            if binding.owned and binding.wanted and binding.verdict is Verdict.CHANGE and not binding.is_ours
+            RememberedNumber(planned.owned.sid, planned.number, planned.owned.settings, planned.wanted.voice_url)
+            for planned in self.decide(target)
+            if planned.owned and planned.wanted and planned.verdict is Verdict.CHANGE and not planned.is_ours
         )
 
     def read(self) -> dict[str, IncomingNumber] | None:
         """Read the numbers again; None if that fails, and nobody has to know: they are read once more then."""
         try:
-            return self.platform.list_numbers([wish.number for wish in self.desired.numbers])
+            return self.platform.list_numbers([binding.number for binding in self.desired.numbers])
         except ApiProblem:
             return None
 
@@ -79,23 +79,23 @@ class Binder:
             self.platform,
             self.decide(target),
             self.memory,
-            redecide=lambda binding, now: plan_anew(binding, now, target, self.recorded, others=self.others),
+            redecide=lambda planned, now: plan_anew(planned, now, target, self.recorded, others=self.others),
             agree=self.agree,
             report=self.report,
             readings=readings,
         )
 
 
-def _refuse_all(bindings: Sequence[Binding]) -> None:
+def _refuse_all(planned_numbers: Sequence[NumberPlan]) -> None:
     raise DeployError("nobody was asked", why="the look was not made to bind anything", fix="run `ga-deploy up`")
 
 
-def make_binder(session: Session, snapshot: Snapshot, agree: Agree = _refuse_all) -> Binder:
+def make_number_deployment(session: Session, snapshot: Snapshot, agree: Agree = _refuse_all) -> NumberDeployment:
     """Return what decides about the config's numbers, from one look.
 
     `agree` is asked for numbers that somebody has changed between the look and the write, and are in use now.
     """
-    return Binder(
+    return NumberDeployment(
         platform=session.platform,
         desired=session.desired,
         owned=snapshot.numbers,
@@ -109,7 +109,11 @@ def make_binder(session: Session, snapshot: Snapshot, agree: Agree = _refuse_all
 
 def refuse_failures(results: Iterable[NumberResult]) -> None:
     """Raise `DeployError` if a number could not be bound."""
-    failed = [result for result in results if result.outcome in {Outcome.FAILED, Outcome.NOT_TRIED, Outcome.LEFT}]
+    failed = [
+        result
+        for result in results
+        if result.outcome in {NumberOutcome.FAILED, NumberOutcome.NOT_TRIED, NumberOutcome.LEFT}
+    ]
     if not failed:
         return
     told = [

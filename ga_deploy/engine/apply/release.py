@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Live:
+class LiveBuild:
     """What a deployment has made live: the build, our functions in it, and what the build was given."""
 
     build_sid: BuildSid
@@ -41,7 +41,7 @@ class Live:
     assets: Mapping[str, ReleasedAsset] = field(default_factory=dict)
 
 
-def read_live_now(desired: Desired, observed: Observed) -> Live:
+def read_live_now(desired: Desired, observed: Observed) -> LiveBuild:
     """Return what is live at a look that found a build."""
     build = observed.build
     if build is None:
@@ -58,7 +58,7 @@ def read_live_now(desired: Desired, observed: Observed) -> Live:
         if owner.is_our_function(function)
     }
     assets = release_assets(desired, our_live_assets(observed))
-    return Live(build.sid, functions, dict(owner.sent_dependencies), build.runtime, assets)
+    return LiveBuild(build.sid, functions, dict(owner.sent_dependencies), build.runtime, assets)
 
 
 def compose_intent(desired: Desired, observed: Observed, plan: Plan) -> Intent | None:
@@ -90,7 +90,7 @@ def compose_release(
     desired: Desired,
     observed: Observed,
     plan: Plan,
-    live: Live,
+    live: LiveBuild,
     place: ServiceEnvironment,
     *,
     flow: OurFlow | None,
@@ -132,7 +132,7 @@ def compose_release(
         variables=variables,
         variables_digest=digest_variables(desired.variables, salt),
         runtime=live.runtime,
-        numbers={wish.number: {"to": wish.to, "profile": wish.profile} for wish in desired.numbers},
+        numbers={binding.number: {"to": binding.to, "profile": binding.profile} for binding in desired.numbers},
         when=when.strftime("%Y-%m-%dT%H:%M:%SZ"),
         who=name_deployer(),
         command=command,

@@ -98,7 +98,7 @@ def name_flow(platform: Platform, place: ServiceEnvironment, variables: Iterable
         platform.update_variable(place.service_sid, place.environment_sid, known.sid, flow.sid)
 
 
-class FlowKeeper:
+class FlowReconciler:
     """Keeps one flow as the config says, starting from `live`, the flow as a look found it; None: there is none.
 
     `decide` is pure; `push` writes and returns the flow as it is then. `pause` waits between reads of a flow whose

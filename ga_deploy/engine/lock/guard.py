@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ga_deploy.engine.lock.held import Held
+    from ga_deploy.engine.lock.held import HeldLocks
 
 
 class Unleased(StrEnum):
@@ -27,11 +27,11 @@ class WriteGuard:
     """Knows the lease that a command holds and lets writes through only while it is good. Safe to use from threads."""
 
     def __init__(self) -> None:
-        self._lease: Held | None = None
+        self._lease: HeldLocks | None = None
         self._unleased: Unleased | None = None
 
     @property
-    def lease(self) -> Held:
+    def lease(self) -> HeldLocks:
         """The lease that is held; reading it while there is none is a mistake in the code, an AssertionError."""
         if self._lease is None:
             raise AssertionError("no lease is held")
@@ -48,7 +48,7 @@ class WriteGuard:
             raise AssertionError("a write without a lease")
 
     @contextmanager
-    def holding(self, lease: Held) -> Iterator[None]:
+    def holding(self, lease: HeldLocks) -> Iterator[None]:
         """Let writes through while `lease` is good, until the block ends."""
         self._lease = lease
         try:

@@ -54,7 +54,7 @@ class LockScope:
     lease_seconds: int
 
 
-class Held:
+class HeldLocks:
     """The locks that are held; a `Lease` of all of them."""
 
     def __init__(self, scope: LockScope) -> None:
@@ -167,7 +167,7 @@ class Held:
         own.close()
 
 
-def take_both(held: Held) -> None:
+def take_both(held: HeldLocks) -> None:
     """Take both locks, at once if both are free: that is one round trip less before the first deployment begins."""
     with open_pool() as pool:
         trying = pool.start(lambda: _is_free(held.take_service))

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.numbers.plan import Binding, Verdict
+from ga_deploy.engine.numbers.plan import NumberPlan, Verdict
 from ga_deploy.engine.numbers.record import RememberedNumber
 from ga_deploy.engine.numbers.settings import describe
-from ga_deploy.engine.numbers.writer import NumberResult, NumberWriter, Outcome
+from ga_deploy.engine.numbers.writer import NumberOutcome, NumberResult, NumberWriter
 from ga_deploy.engine.parallel import open_pool
 from ga_deploy.errors import DeployError
 from ga_deploy.events import Report, StepDone, StepProgress, StepStarted, ignore
@@ -29,18 +29,18 @@ _ROUNDS = 3
 
 
 # What to do with a number that is not as it was at the decision any more; None: the account has it no longer.
-Redecide = Callable[[Binding, "IncomingNumber | None"], Binding]
+Redecide = Callable[[NumberPlan, "IncomingNumber | None"], NumberPlan]
 # Is given numbers that are in use by now and raises DeployError to leave them as they are.
-Agree = Callable[["Sequence[Binding]"], None]
+Agree = Callable[["Sequence[NumberPlan]"], None]
 
 
-def _take_for_granted(_: Sequence[Binding]) -> None:
+def _take_for_granted(_: Sequence[NumberPlan]) -> None:
     """Ask nobody: giving back asks nothing."""
 
 
 def bind_numbers(
     platform: Platform,
-    bindings: Sequence[Binding],
+    planned_numbers: Sequence[NumberPlan],
     record: NumberRecord,
     *,
     redecide: Redecide,
@@ -56,11 +56,11 @@ def bind_numbers(
     `readings` are numbers that were read a moment ago, which saves reading them while they are fresh. Raises if the
     record cannot be written; nothing is changed then.
     """
-    _require_decided(bindings)
-    remember_numbers(bindings, record)
+    _require_decided(planned_numbers)
+    remember_numbers(planned_numbers, record)
     return _change(
         platform,
-        bindings,
+        planned_numbers,
         redecide,
         report,
         ("Binding", "bound"),
@@ -70,29 +70,29 @@ def bind_numbers(
     )
 
 
-def remember_numbers(bindings: Sequence[Binding], record: NumberRecord) -> None:
+def remember_numbers(planned_numbers: Sequence[NumberPlan], record: NumberRecord) -> None:
     """Write down what numbers have, and what they are about to be given.
 
     Of a number that reaches us already only the new URL is noted: what it had before us stays as it is recorded, and
     without a record there is nothing that could be given back.
     """
-    recorded = record.recall() if any(b.is_ours for b in bindings) else {}
+    recorded = record.recall() if any(b.is_ours for b in planned_numbers) else {}
     entries = []
-    for binding in bindings:
-        if binding.owned is None or binding.wanted is None or binding.verdict is not Verdict.CHANGE:
+    for planned in planned_numbers:
+        if planned.owned is None or planned.wanted is None or planned.verdict is not Verdict.CHANGE:
             continue
-        earlier = recorded.get(binding.number)
-        if binding.is_ours and earlier is None:
+        earlier = recorded.get(planned.number)
+        if planned.is_ours and earlier is None:
             continue
-        before = earlier.before if binding.is_ours and earlier else binding.owned.settings
-        entries.append(RememberedNumber(binding.owned.sid, binding.number, before, binding.wanted.voice_url))
+        before = earlier.before if planned.is_ours and earlier else planned.owned.settings
+        entries.append(RememberedNumber(planned.owned.sid, planned.number, before, planned.wanted.voice_url))
     if entries:
         record.remember(entries)
 
 
 def restore_numbers(
     platform: Platform,
-    bindings: Sequence[Binding],
+    planned_numbers: Sequence[NumberPlan],
     record: NumberRecord,
     *,
     redecide: Redecide,
@@ -102,29 +102,31 @@ def restore_numbers(
 
     A number that was changed since it was decided on is decided on anew with `redecide`.
     """
-    _require_decided(bindings)
-    results = _change(platform, bindings, redecide, report, ("Giving back", "given back"))
-    record.forget([result.number for result in results if result.outcome in {Outcome.CHANGED, Outcome.UNCHANGED}])
+    _require_decided(planned_numbers)
+    results = _change(platform, planned_numbers, redecide, report, ("Giving back", "given back"))
+    record.forget(
+        [result.number for result in results if result.outcome in {NumberOutcome.CHANGED, NumberOutcome.UNCHANGED}]
+    )
     return results
 
 
 def _change(
     platform: Platform,
-    bindings: Sequence[Binding],
+    planned_numbers: Sequence[NumberPlan],
     redecide: Redecide,
     report: Report,
     words: tuple[str, str],
     *,
     agree: Agree = _take_for_granted,
     readings: Mapping[str, IncomingNumber] | None = None,
-    remember: Callable[[Sequence[Binding]], None] = lambda bindings: None,
+    remember: Callable[[Sequence[NumberPlan]], None] = lambda planned_numbers: None,
 ) -> tuple[NumberResult, ...]:
     """Change what was decided, each number only while it is as it was at the decision.
 
     What has changed since is decided on anew, asked for if need be, remembered, and read once more.
     """
-    results = {b.number: NumberResult(b.number, Outcome.UNCHANGED, b.before, b.before) for b in bindings}
-    todo = [binding for binding in bindings if binding.verdict is Verdict.CHANGE]
+    results = {b.number: NumberResult(b.number, NumberOutcome.UNCHANGED, b.before, b.before) for b in planned_numbers}
+    todo = [planned for planned in planned_numbers if planned.verdict is Verdict.CHANGE]
     if not todo:
         return tuple(results.values())
     doing, done = words
@@ -134,15 +136,15 @@ def _change(
         for _ in range(_ROUNDS):
             for result in writer.write(todo, readings):
                 results[result.number] = result
-            anew = [redecide(binding, now) for binding, now in writer.take_moved()]
+            anew = [redecide(planned, now) for planned, now in writer.take_moved()]
             settled, todo = _settle(anew, agree)
             results |= {result.number: result for result in settled}
             readings = None
             if not todo:
                 break
             remember(todo)
-        results |= {binding.number: _leave(binding) for binding in todo}
-    changed = sum(result.outcome is Outcome.CHANGED for result in results.values())
+        results |= {planned.number: _leave(planned) for planned in todo}
+    changed = sum(result.outcome is NumberOutcome.CHANGED for result in results.values())
     if changed:
         report(StepDone(_KEY, f"{_count(changed)} {done}"))
     return tuple(results.values())
@@ -157,11 +159,11 @@ def _show_progress(report: Report, total: int, count: int) -> None:
         report(StepProgress(_KEY, count, total))
 
 
-def _settle(decided: Sequence[Binding], agree: Agree) -> tuple[list[NumberResult], list[Binding]]:
+def _settle(decided: Sequence[NumberPlan], agree: Agree) -> tuple[list[NumberResult], list[NumberPlan]]:
     """Return results for numbers that stay as somebody has made them, and those that are still to be changed."""
-    todo = [binding for binding in decided if binding.verdict is Verdict.CHANGE]
+    todo = [planned for planned in decided if planned.verdict is Verdict.CHANGE]
     results = [_leave(b) if b.refusal else _found(b) for b in decided if b not in todo]
-    in_use = [binding for binding in todo if binding.consent]
+    in_use = [planned for planned in todo if planned.consent]
     if not in_use:
         return results, todo
     try:
@@ -171,27 +173,27 @@ def _settle(decided: Sequence[Binding], agree: Agree) -> tuple[list[NumberResult
     return results, todo
 
 
-def _found(binding: Binding) -> NumberResult:
-    return NumberResult(binding.number, Outcome.UNCHANGED, binding.before, binding.before)
+def _found(planned: NumberPlan) -> NumberResult:
+    return NumberResult(planned.number, NumberOutcome.UNCHANGED, planned.before, planned.before)
 
 
-def _leave(binding: Binding, unasked: DeployError | None = None) -> NumberResult:
+def _leave(planned: NumberPlan, unasked: DeployError | None = None) -> NumberResult:
     """Return that a number is left as somebody has made it meanwhile, and why."""
-    now = describe(binding.before) if binding.before else "nothing"
+    now = describe(planned.before) if planned.before else "nothing"
     why = f"it has {now} now"
-    if binding.refusal:
-        why = binding.refusal.why
+    if planned.refusal:
+        why = planned.refusal.why
     elif unasked:
         why = f"{why}; {unasked.what}"
     problem = DeployError(
-        f"{binding.number} was changed by somebody else meanwhile and is left as it is",
+        f"{planned.number} was changed by somebody else meanwhile and is left as it is",
         why=why,
         fix="run the command again; `--yes` agrees to take over a number that is in use",
     )
-    return NumberResult(binding.number, Outcome.LEFT, binding.before, binding.before, problem)
+    return NumberResult(planned.number, NumberOutcome.LEFT, planned.before, planned.before, problem)
 
 
-def _require_decided(bindings: Sequence[Binding]) -> None:
-    refused = [binding.number for binding in bindings if binding.verdict is Verdict.REFUSED]
+def _require_decided(planned_numbers: Sequence[NumberPlan]) -> None:
+    refused = [planned.number for planned in planned_numbers if planned.verdict is Verdict.REFUSED]
     if refused:
         raise ValueError(f"refused numbers must not be carried out: {', '.join(refused)}")

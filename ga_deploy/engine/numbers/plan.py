@@ -36,7 +36,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Binding:
+class NumberPlan:
     """The decision about one number. `fields` are those settings of `wanted` that differ from what it has now.
 
     `consent` is the question that has to be agreed to first; `refusal` says why nothing may be done. `is_ours`: it
@@ -48,7 +48,7 @@ class Binding:
     owned: IncomingNumber | None = None
     wanted: NumberSettings | None = None
     fields: tuple[SettingName, ...] = ()
-    wish: NumberBinding | None = None
+    binding: NumberBinding | None = None
     consent: str = ""
     refusal: Finding | None = None
     is_ours: bool = False
@@ -59,8 +59,8 @@ class Binding:
         return self.owned.settings if self.owned else None
 
 
-def plan_bindings(
-    wishes: Iterable[NumberBinding],
+def plan_numbers(
+    bindings: Iterable[NumberBinding],
     owned: Mapping[str, IncomingNumber],
     target: NumberTarget,
     recorded: Mapping[str, RememberedNumber],
@@ -68,7 +68,7 @@ def plan_bindings(
     force: bool = False,
     known: Collection[str] = (),
     others: Mapping[str, Sequence[RememberedNumber]] | None = None,
-) -> tuple[Binding, ...]:
+) -> tuple[NumberPlan, ...]:
     """Decide about each wish. `owned`: the account's numbers among them; `recorded`: what is remembered of them.
 
     `force` takes a number off its trunk or application. `known` are further numbers of the account, for hints;
@@ -76,46 +76,46 @@ def plan_bindings(
     """
     held = others or {}
     return tuple(
-        _plan_binding(wish, owned, target, recorded.get(wish.number), force, known, held.get(wish.number, ()))
-        for wish in wishes
+        _plan_number(binding, owned, target, recorded.get(binding.number), force, known, held.get(binding.number, ()))
+        for binding in bindings
     )
 
 
-def _plan_binding(
-    wish: NumberBinding,
+def _plan_number(
+    binding: NumberBinding,
     owned: Mapping[str, IncomingNumber],
     target: NumberTarget,
     recorded: RememberedNumber | None,
     force: bool,
     known: Collection[str],
     others: Sequence[RememberedNumber],
-) -> Binding:
-    number = owned.get(wish.number)
+) -> NumberPlan:
+    number = owned.get(binding.number)
     if number is None:
-        refusal = replace(_not_owned(wish.number, {*owned, *known}), at=wish.at)
-        return Binding(wish.number, Verdict.REFUSED, wish=wish, refusal=refusal)
+        refusal = replace(_not_owned(binding.number, {*owned, *known}), at=binding.at)
+        return NumberPlan(binding.number, Verdict.REFUSED, binding=binding, refusal=refusal)
     found = _refuse(number, force=force)
     if found is not None:
-        refusal = replace(found, at=wish.at)
-        return Binding(wish.number, Verdict.REFUSED, owned=number, wish=wish, refusal=refusal)
-    url = target.url_for(wish)
+        refusal = replace(found, at=binding.at)
+        return NumberPlan(binding.number, Verdict.REFUSED, owned=number, binding=binding, refusal=refusal)
+    url = target.url_for(binding)
     now = number.settings
     is_ours = reaches(now, target, recorded)
     remembered = recorded.before if recorded is not None and is_ours else None
     # Over the URL of another environment of ours the number's own fallback is what it had before that one.
     foreign = None if is_ours else find_original(now, others) or now
-    wanted = _choose_fallback(wish, now, foreign, remembered, target)
+    wanted = _choose_fallback(binding, now, foreign, remembered, target)
     wanted = replace(wanted, voice_url=url, voice_method="POST", voice_application_sid="", trunk_sid="")
     fields = differing(now, wanted)
     in_use = not is_ours and is_real(now.voice_url) and not now.trunk_sid and not now.voice_application_sid
-    return Binding(
-        wish.number,
+    return NumberPlan(
+        binding.number,
         Verdict.CHANGE if fields else Verdict.UNCHANGED,
         owned=number,
         wanted=wanted,
         fields=fields,
-        wish=wish,
-        consent=f"{wish.number} is in use: it points at {now.voice_url}" if in_use else "",
+        binding=binding,
+        consent=f"{binding.number} is in use: it points at {now.voice_url}" if in_use else "",
         is_ours=is_ours,
     )
 
@@ -127,7 +127,7 @@ def plan_restorations(
     recorded: Mapping[str, RememberedNumber],
     *,
     force: bool = False,
-) -> tuple[Binding, ...]:
+) -> tuple[NumberPlan, ...]:
     """Decide how each number gets back exactly what it had. `target` None: nothing of ours is live any more.
 
     Refused without a record, and for a number that was pointed elsewhere since, unless `force`.
@@ -141,7 +141,7 @@ def _plan_restoration(
     target: NumberTarget | None,
     recorded: RememberedNumber | None,
     force: bool,
-) -> Binding:
+) -> NumberPlan:
     found = owned.get(number)
     if recorded is None:
         refusal = Finding(
@@ -149,9 +149,9 @@ def _plan_restoration(
             why="what it had before can only be given back if ga-deploy bound it and wrote that down",
             fix="point the number where you want it in the Twilio Console",
         )
-        return Binding(number, Verdict.REFUSED, owned=found, refusal=refusal)
+        return NumberPlan(number, Verdict.REFUSED, owned=found, refusal=refusal)
     if found is None or found.sid != recorded.sid:
-        return Binding(number, Verdict.REFUSED, owned=found, refusal=_not_owned(number, owned))
+        return NumberPlan(number, Verdict.REFUSED, owned=found, refusal=_not_owned(number, owned))
     fields = differing(found.settings, recorded.before)
     if fields and not force and not reaches(found.settings, target, recorded):
         refusal = Finding(
@@ -159,8 +159,8 @@ def _plan_restoration(
             why=f"it now has {describe(found.settings)}; giving back what it had before would undo that",
             fix="leave it as it is, or agree with `--force`",
         )
-        return Binding(number, Verdict.REFUSED, owned=found, refusal=refusal)
-    return Binding(
+        return NumberPlan(number, Verdict.REFUSED, owned=found, refusal=refusal)
+    return NumberPlan(
         number,
         Verdict.CHANGE if fields else Verdict.UNCHANGED,
         owned=found,
@@ -170,19 +170,19 @@ def _plan_restoration(
     )
 
 
-def refuse(bindings: Sequence[Binding]) -> None:
+def refuse(planned_numbers: Sequence[NumberPlan]) -> None:
     """Raise Refused if one of the bindings is refused, with all the refusals and what became of each number."""
-    refusals = [binding.refusal for binding in bindings if binding.refusal is not None]
+    refusals = [planned.refusal for planned in planned_numbers if planned.refusal is not None]
     if not refusals:
         return
-    told = {"numbers": [_tell(binding) for binding in bindings]}
+    told = {"numbers": [_tell(planned) for planned in planned_numbers]}
     first = refusals[0]
-    if len(bindings) == 1:
+    if len(planned_numbers) == 1:
         raise Refused(first.what, (first,), why=first.why, fix=first.fix, told=told)
-    refused = [binding.number for binding in bindings if binding.refusal is not None]
+    refused = [planned.number for planned in planned_numbers if planned.refusal is not None]
     more = f" and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
     raise Refused(
-        f"{len(refusals)} of {len(bindings)} numbers are refused, so none was changed",
+        f"{len(refusals)} of {len(planned_numbers)} numbers are refused, so none was changed",
         tuple(refusals),
         why=f"{', '.join(refused[:_SHOWN])}{more}: each with its reason",
         fix="mend what is said of them, or leave them out, then run it again",
@@ -190,37 +190,37 @@ def refuse(bindings: Sequence[Binding]) -> None:
     )
 
 
-def _tell(binding: Binding) -> dict[str, object]:
-    shown = show_settings(binding.before) if binding.before else None
-    refusal = binding.refusal
+def _tell(planned: NumberPlan) -> dict[str, object]:
+    shown = show_settings(planned.before) if planned.before else None
+    refusal = planned.refusal
     return {
-        "number": binding.number,
+        "number": planned.number,
         "outcome": "refused" if refusal else "not_tried",
         "before": shown,
         "after": shown,
         "problem": f"{refusal.what}: {refusal.why}" if refusal else None,
-        "at": str(binding.wish.at) if binding.wish and binding.wish.at else None,
+        "at": str(planned.binding.at) if planned.binding and planned.binding.at else None,
     }
 
 
-def to_changes(bindings: Iterable[Binding]) -> tuple[Change, ...]:
+def to_changes(planned_numbers: Iterable[NumberPlan]) -> tuple[Change, ...]:
     """Return decisions as changes of a plan, one a number; a refused one must have been raised before."""
     return tuple(
         Change(
-            address=f"number:{binding.number}",
-            action=Action.UPDATE if binding.verdict is Verdict.CHANGE else Action.UNCHANGED,
-            reason=Reason.TARGET_DIFFERS if binding.verdict is Verdict.CHANGE else Reason.SAME,
-            before=show_settings(binding.before, binding.fields) if binding.before else None,
-            after=show_settings(binding.wanted, binding.fields) if binding.wanted else None,
-            detail=describe(binding.wanted) if binding.wanted else "",
-            consent=binding.consent,
+            address=f"number:{planned.number}",
+            action=Action.UPDATE if planned.verdict is Verdict.CHANGE else Action.UNCHANGED,
+            reason=Reason.TARGET_DIFFERS if planned.verdict is Verdict.CHANGE else Reason.SAME,
+            before=show_settings(planned.before, planned.fields) if planned.before else None,
+            after=show_settings(planned.wanted, planned.fields) if planned.wanted else None,
+            detail=describe(planned.wanted) if planned.wanted else "",
+            consent=planned.consent,
         )
-        for binding in bindings
+        for planned in planned_numbers
     )
 
 
 def _choose_fallback(
-    wish: NumberBinding,
+    binding: NumberBinding,
     now: NumberSettings,
     foreign: NumberSettings | None,
     remembered: NumberSettings | None,
@@ -232,8 +232,8 @@ def _choose_fallback(
     static document of the config. What it had before us is what it has now (`foreign`) or, once it is ours, what is
     remembered.
     """
-    if wish.fallback_url:
-        return replace(now, voice_fallback_url=wish.fallback_url, voice_fallback_method=wish.fallback_method)
+    if binding.fallback_url:
+        return replace(now, voice_fallback_url=binding.fallback_url, voice_fallback_method=binding.fallback_method)
     ours = replace(now, voice_fallback_url=target.fallback_url or "", voice_fallback_method="GET")
     nothing = replace(now, voice_fallback_url="", voice_fallback_method="POST")
     earlier = foreign or remembered

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ga_deploy.engine.numbers.plan import Binding, plan_bindings, plan_restorations
+from ga_deploy.engine.numbers.plan import NumberPlan, plan_numbers, plan_restorations
 from ga_deploy.engine.numbers.settings import describe, reached
 
 if TYPE_CHECKING:
@@ -17,42 +17,42 @@ if TYPE_CHECKING:
 
 
 def plan_anew(
-    binding: Binding,
+    planned: NumberPlan,
     now: IncomingNumber | None,
     target: NumberTarget,
     recorded: Mapping[str, RememberedNumber],
     *,
     force: bool = False,
     others: Mapping[str, Sequence[RememberedNumber]] | None = None,
-) -> Binding:
+) -> NumberPlan:
     """Decide again about a number that was changed since `binding`.
 
     If it is in use it needs consent, unless calls to it go where they went then. `now` is what the number is (None: the
     account has it no longer).
     """
-    if binding.wish is None:
-        raise ValueError(f"no wish: {binding.number}")
-    owned = {} if now is None else {binding.number: now}
-    [anew] = plan_bindings([binding.wish], owned, target, recorded, force=force, others=others)
-    if now is not None and binding.owned is not None and reached(now.settings) == reached(binding.owned.settings):
+    if planned.binding is None:
+        raise ValueError(f"no binding: {planned.number}")
+    owned = {} if now is None else {planned.number: now}
+    [anew] = plan_numbers([planned.binding], owned, target, recorded, force=force, others=others)
+    if now is not None and planned.owned is not None and reached(now.settings) == reached(planned.owned.settings):
         # Consent was given already, or not needed.
         return replace(anew, consent="")
     if now is not None and anew.refusal is None and (now.settings.trunk_sid or now.settings.voice_application_sid):
         # `--force` was for the trunk or application that was there, not for one that somebody has put there since.
-        return replace(anew, consent=f"{binding.number} is in use: it is on {describe(now.settings)}")
+        return replace(anew, consent=f"{planned.number} is in use: it is on {describe(now.settings)}")
     return anew
 
 
 def restore_anew(
-    binding: Binding,
+    planned: NumberPlan,
     now: IncomingNumber | None,
     *,
     target: NumberTarget | None,
     recorded: Mapping[str, RememberedNumber],
-) -> Binding:
+) -> NumberPlan:
     """Decide about giving a number back again that was changed since `binding`; what is somebody's by now is left.
 
     `force`, if it was given, was for what the number had then.
     """
-    [anew] = plan_restorations([binding.number], {} if now is None else {binding.number: now}, target, recorded)
+    [anew] = plan_restorations([planned.number], {} if now is None else {planned.number: now}, target, recorded)
     return anew

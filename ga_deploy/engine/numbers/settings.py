@@ -50,14 +50,14 @@ class NumberTarget:
         host, path = host_and_path(url)
         return host == self.domain_name.lower() and bool(digits_of(path, self.engage_path.rpartition("/")[0] + "/"))
 
-    def url_for(self, wish: NumberBinding) -> str:
+    def url_for(self, binding: NumberBinding) -> str:
         """Return the voice URL for a wish. Raises ValueError for a flow that is not there."""
-        if wish.to == "flow":
+        if binding.to == "flow":
             if not self.flow_url:
                 raise ValueError("there is no flow to point a number at")
             # Twilio's own samples show http here.
             return "https://" + self.flow_url.removeprefix("http://").removeprefix("https://")
-        query = f"?profile={quote(wish.profile, safe='')}" if wish.profile else ""
+        query = f"?profile={quote(binding.profile, safe='')}" if binding.profile else ""
         return f"https://{self.domain_name}{self.engage_path}{query}"
 
     def reaches_us(self, url: str) -> bool:

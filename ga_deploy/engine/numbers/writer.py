@@ -14,7 +14,7 @@ from ga_deploy.errors import ApiProblem, Denied, DeployError, Locked, NotFound, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from ga_deploy.engine.numbers.plan import Binding
+    from ga_deploy.engine.numbers.plan import NumberPlan
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
     from ga_deploy.model.numbers import IncomingNumber, NumberSettings
@@ -28,7 +28,7 @@ _PAGE = 1000
 _TRIES = 5
 
 
-class Outcome(StrEnum):
+class NumberOutcome(StrEnum):
     """How one number ended. `left`: somebody changed it meanwhile, and it stays as they made it."""
 
     CHANGED = "changed"
@@ -43,7 +43,7 @@ class NumberResult:
     """One number: how it ended, what it had, what it has now (None where that is not known), and what went wrong."""
 
     number: str
-    outcome: Outcome
+    outcome: NumberOutcome
     before: NumberSettings | None
     after: NumberSettings | None
     problem: DeployError | None = None
@@ -57,26 +57,26 @@ class NumberWriter:
         self._pool = pool
         self._show = show
         self._done = 0
-        self._moved: list[tuple[Binding, IncomingNumber | None]] = []
+        self._moved: list[tuple[NumberPlan, IncomingNumber | None]] = []
         # Numbers whose change was sent once, and whose answer may have been lost.
         self._sent: set[str] = set()
 
     def write(
-        self, bindings: Sequence[Binding], readings: Mapping[str, IncomingNumber] | None = None
+        self, planned_numbers: Sequence[NumberPlan], readings: Mapping[str, IncomingNumber] | None = None
     ) -> Iterable[NumberResult]:
         """Yield a result for each number but those that have changed since, which `take_moved` gives.
 
         `readings` are numbers that were read just now: they count as long as they are fresh. After credentials were
         refused the rest is not tried.
         """
-        pending, by_list = list(bindings), len(bindings) > _FEW
+        pending, by_list = list(planned_numbers), len(planned_numbers) > _FEW
         while pending:
             if readings is None and by_list:
                 readings = self._platform.list_numbers(None)
-            late: list[Binding] = []
-            for binding, result in self._write_all(pending, readings):
+            late: list[NumberPlan] = []
+            for planned, result in self._write_all(pending, readings):
                 if result is None:
-                    late.append(binding)
+                    late.append(planned)
                 else:
                     self._done += 1
                     self._show(self._done)
@@ -86,77 +86,77 @@ class NumberWriter:
             by_list = by_list and len(pending) - len(late) > pages
             pending, readings = late, None
 
-    def take_moved(self) -> list[tuple[Binding, IncomingNumber | None]]:
+    def take_moved(self) -> list[tuple[NumberPlan, IncomingNumber | None]]:
         """Return the numbers that are not as they were decided on, with what they are now (None: gone)."""
         moved, self._moved = self._moved, []
         return moved
 
     def _write_all(
-        self, bindings: Sequence[Binding], readings: Mapping[str, IncomingNumber] | None
-    ) -> Iterable[tuple[Binding, NumberResult | None]]:
+        self, planned_numbers: Sequence[NumberPlan], readings: Mapping[str, IncomingNumber] | None
+    ) -> Iterable[tuple[NumberPlan, NumberResult | None]]:
         """Yield each number with its result; None where its reading was too old by the time it could be sent."""
         waiting = {}
-        for binding in bindings:
+        for planned in planned_numbers:
             if readings is None:
-                waiting[self._pool.start(partial(self._read_and_write, binding))] = binding
+                waiting[self._pool.start(partial(self._read_and_write, planned))] = planned
             else:
-                now = readings.get(binding.number)
-                waiting[self._pool.start(partial(self._write_one, binding, now))] = binding
+                now = readings.get(planned.number)
+                waiting[self._pool.start(partial(self._write_one, planned, now))] = planned
         for future in as_completed(waiting):
-            binding = waiting[future]
+            planned = waiting[future]
             if future.cancelled():
-                yield binding, NumberResult(binding.number, Outcome.NOT_TRIED, binding.before, binding.before)
+                yield planned, NumberResult(planned.number, NumberOutcome.NOT_TRIED, planned.before, planned.before)
                 continue
             try:
                 result = future.result()
             except Outdated:
-                yield binding, None
+                yield planned, None
                 continue
             if result is None:
                 continue
             if isinstance(result.problem, Denied):
                 for other in waiting:
                     other.cancel()
-            yield binding, result
+            yield planned, result
 
-    def _read_and_write(self, binding: Binding) -> NumberResult | None:
-        if binding.owned is None:
-            raise ValueError(f"undecided: {binding.number}")
+    def _read_and_write(self, planned: NumberPlan) -> NumberResult | None:
+        if planned.owned is None:
+            raise ValueError(f"undecided: {planned.number}")
         for _ in range(_TRIES):
             try:
-                return self._write_one(binding, self._platform.get_number(binding.owned.sid))
+                return self._write_one(planned, self._platform.get_number(planned.owned.sid))
             except Outdated as problem:
                 last = problem
             except NotFound:
-                return self._write_one(binding, None)
+                return self._write_one(planned, None)
             except Locked:
                 raise
             except DeployError as problem:
-                return NumberResult(binding.number, Outcome.FAILED, binding.before, None, problem)
-        return NumberResult(binding.number, Outcome.FAILED, binding.before, None, last)
+                return NumberResult(planned.number, NumberOutcome.FAILED, planned.before, None, problem)
+        return NumberResult(planned.number, NumberOutcome.FAILED, planned.before, None, last)
 
-    def _write_one(self, binding: Binding, now: IncomingNumber | None) -> NumberResult | None:
+    def _write_one(self, planned: NumberPlan, now: IncomingNumber | None) -> NumberResult | None:
         """Change a number as `now` shows it; None if it has moved. Raises Outdated, Locked."""
-        if binding.owned is None or binding.wanted is None:
-            raise ValueError(f"undecided: {binding.number}")
-        if now is not None and binding.number in self._sent and _lacks(now, binding.wanted) == []:
+        if planned.owned is None or planned.wanted is None:
+            raise ValueError(f"undecided: {planned.number}")
+        if now is not None and planned.number in self._sent and _lacks(now, planned.wanted) == []:
             # The answer to an earlier try was lost, and it was carried out.
-            return NumberResult(binding.number, Outcome.CHANGED, binding.before, now.settings)
-        if now is None or now.sid != binding.owned.sid or now.settings != binding.owned.settings:
-            self._moved.append((binding, now))
+            return NumberResult(planned.number, NumberOutcome.CHANGED, planned.before, now.settings)
+        if now is None or now.sid != planned.owned.sid or now.settings != planned.owned.settings:
+            self._moved.append((planned, now))
             return None
         try:
-            self._sent.add(binding.number)
+            self._sent.add(planned.number)
             changed = self._platform.update_number(
-                now.sid, binding.wanted, binding.fields, not_after=now.read_at + FRESH_SECONDS
+                now.sid, planned.wanted, planned.fields, not_after=now.read_at + FRESH_SECONDS
             )
         except (Outdated, Locked):
             raise
         except DeployError as problem:
-            return NumberResult(binding.number, Outcome.FAILED, binding.before, None, problem)
-        doubt = _judge(changed, binding.wanted)
-        outcome = Outcome.FAILED if doubt else Outcome.CHANGED
-        return NumberResult(binding.number, outcome, binding.before, changed.settings, doubt)
+            return NumberResult(planned.number, NumberOutcome.FAILED, planned.before, None, problem)
+        doubt = _judge(changed, planned.wanted)
+        outcome = NumberOutcome.FAILED if doubt else NumberOutcome.CHANGED
+        return NumberResult(planned.number, outcome, planned.before, changed.settings, doubt)
 
 
 def _lacks(now: IncomingNumber, wanted: NumberSettings) -> list[str]:

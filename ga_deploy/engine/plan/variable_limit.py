@@ -19,7 +19,7 @@ _SHOWN = 5
 _SID = "S" * 34  # as long as one
 
 
-def check_room(desired: Desired, observed: Observed, *, with_flow: bool = False) -> None:
+def check_variable_size(desired: Desired, observed: Observed, *, with_flow: bool = False) -> None:
     """Raise `DeployError` if the variables would no longer fit, naming the largest.
 
     An environment that is past the limit already, and that this deployment does not make larger, is left to Twilio.

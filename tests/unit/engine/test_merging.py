@@ -2,7 +2,7 @@
 
 import pytest
 
-from ga_deploy.engine.apply.concurrent import LastLook, find_intruders, find_newcomers, take_last_look
+from ga_deploy.engine.apply.concurrent import LiveBefore, find_concurrent, find_deployments_since, find_live_before
 from ga_deploy.model.serverless import Deployment
 from ga_deploy.model.sids import BuildSid, DeploymentSid
 
@@ -42,8 +42,8 @@ def made(*names: str) -> list[Deployment]:
     ],
 )
 def test_intruders(earlier: str, build: BuildSid | None, later: str, before: str, after: str) -> None:
-    last = take_last_look(build, made(*earlier.split()))
-    found = find_intruders(made(*later.split()), OURS, last, BuildSid("ZB-ours"))
+    last = find_live_before(build, made(*earlier.split()))
+    found = find_concurrent(made(*later.split()), OURS, last, BuildSid("ZB-ours"))
     for side, names in ((found.before, before), (found.after, after)):
         assert [one.build_sid or "none" for one in side] == [n if n == "none" else f"ZB-{n}" for n in names.split()]
     assert bool(found) == bool(before or after)
@@ -63,11 +63,11 @@ def test_intruders(earlier: str, build: BuildSid | None, later: str, before: str
     ],
 )
 def test_newcomers(listed: str, since: BuildSid | None, now: BuildSid, found: str) -> None:
-    newcomers = find_newcomers(made(*listed.split()), since, now, "")
+    newcomers = find_deployments_since(made(*listed.split()), since, now, "")
     assert [one.build_sid for one in newcomers.before] == [f"ZB-{name}" for name in found.split()]
 
 
 def test_look_that_disagrees_recognises_no_deployment() -> None:
     build = BuildSid("ZB-a")
-    assert take_last_look(build, made("b")) == LastLook(build, None)
-    assert take_last_look(build, made("a")) == LastLook(build, DeploymentSid("ZD-a"))
+    assert find_live_before(build, made("b")) == LiveBefore(build, None)
+    assert find_live_before(build, made("a")) == LiveBefore(build, DeploymentSid("ZD-a"))

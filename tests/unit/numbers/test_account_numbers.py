@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from ga_deploy.engine.numbers.account_record import AccountNumberRecord
 from ga_deploy.engine.numbers.apply import remember_numbers
-from ga_deploy.engine.numbers.plan import Verdict, plan_bindings, plan_restorations
+from ga_deploy.engine.numbers.plan import Verdict, plan_numbers, plan_restorations
 from ga_deploy.engine.numbers.record import ItemNumberRecord, RememberedNumber
 from ga_deploy.engine.numbers.settings import NumberTarget, reaches
 from ga_deploy.model.numbers import IncomingNumber, NumberBinding, NumberSettings
@@ -90,12 +90,12 @@ class World:
         record = self.record(name)
         others = record.recall_others() if isinstance(record, AccountNumberRecord) else {}
         owned = {NUMBER: IncomingNumber(SID, NUMBER, "", can_voice=True, receives="voice", settings=self.now)}
-        [binding] = plan_bindings(
+        [planned] = plan_numbers(
             [NumberBinding(NUMBER)], owned, self.target(name), record.recall(), force=True, others=others
         )
-        remember_numbers([binding], record)
-        if binding.verdict is Verdict.CHANGE and binding.wanted:
-            self.now = binding.wanted
+        remember_numbers([planned], record)
+        if planned.verdict is Verdict.CHANGE and planned.wanted:
+            self.now = planned.wanted
 
     def give_back(self, name: str) -> bool:
         record = self.record(name)
@@ -103,10 +103,10 @@ class World:
         owned = {NUMBER: IncomingNumber(SID, NUMBER, "", can_voice=True, receives="voice", settings=self.now)}
         if NUMBER not in recorded:
             return False
-        [binding] = plan_restorations([NUMBER], owned, self.target(name), recorded)
-        if binding.verdict is Verdict.REFUSED or binding.wanted is None:
+        [planned] = plan_restorations([NUMBER], owned, self.target(name), recorded)
+        if planned.verdict is Verdict.REFUSED or planned.wanted is None:
             return False
-        self.now = binding.wanted
+        self.now = planned.wanted
         record.forget([NUMBER])
         return True
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ga_deploy.engine.numbers.plan import (
-    Binding,
+    NumberPlan,
     Verdict,
-    plan_bindings,
+    plan_numbers,
     plan_restorations,
     refuse,
     to_changes,
@@ -41,24 +41,24 @@ def owned(settings: NumberSettings, **more: object) -> IncomingNumber:
 def bind(
     settings: NumberSettings,
     *,
-    wish: NumberBinding | None = None,
+    binding: NumberBinding | None = None,
     before: NumberSettings | None = None,
     bound_url: str = OURS,
     force: bool = False,
     **more: object,
-) -> Binding:
+) -> NumberPlan:
     recorded = {} if before is None else {NUMBER: RememberedNumber(SID, NUMBER, before, bound_url)}
     numbers = {NUMBER: owned(settings, **more)}
-    [binding] = plan_bindings([wish or NumberBinding(NUMBER)], numbers, TARGET, recorded, force=force)
-    return binding
+    [planned] = plan_numbers([binding or NumberBinding(NUMBER)], numbers, TARGET, recorded, force=force)
+    return planned
 
 
 def test_a_fresh_number_gets_our_url_by_post() -> None:
-    binding = bind(NumberSettings(voice_method="GET"))
-    assert binding.verdict is Verdict.CHANGE
-    assert binding.fields == ("voice_url", "voice_method")
-    assert binding.wanted == NumberSettings(voice_url=OURS)
-    assert not binding.consent
+    planned = bind(NumberSettings(voice_method="GET"))
+    assert planned.verdict is Verdict.CHANGE
+    assert planned.fields == ("voice_url", "voice_method")
+    assert planned.wanted == NumberSettings(voice_url=OURS)
+    assert not planned.consent
 
 
 @pytest.mark.parametrize(
@@ -70,18 +70,18 @@ def test_a_fresh_number_gets_our_url_by_post() -> None:
         (NumberBinding(NUMBER, to="flow"), "https://webhooks.twilio.com/v1/Accounts/AC1/Flows/FW1"),
     ],
 )
-def test_the_url_of_a_wish(wish: NumberBinding, url: str) -> None:
-    binding = bind(NumberSettings(), wish=wish)
-    assert binding.wanted is not None
-    assert binding.wanted.voice_url == url
+def test_the_url_of_a_wish(binding: NumberBinding, url: str) -> None:
+    planned = bind(NumberSettings(), binding=binding)
+    assert planned.wanted is not None
+    assert planned.wanted.voice_url == url
 
 
 @pytest.mark.parametrize("url", ["http://[bad", "https://[::1", "//x", "not a url", "https://ivr.example.com:port/"])
 def test_a_url_that_is_none_is_somebodys_all_the_same(url: str) -> None:
-    binding = bind(NumberSettings(voice_url=url))
-    assert url in binding.consent
-    assert binding.wanted is not None
-    assert binding.wanted.voice_fallback_url == url
+    planned = bind(NumberSettings(voice_url=url))
+    assert url in planned.consent
+    assert planned.wanted is not None
+    assert planned.wanted.voice_fallback_url == url
 
 
 def test_nothing_is_done_where_nothing_differs() -> None:
@@ -103,24 +103,24 @@ def test_what_nobody_misses_needs_no_consent(url: str) -> None:
     ],
 )
 def test_a_number_in_use_elsewhere_needs_consent(url: str) -> None:
-    binding = bind(NumberSettings(voice_url=url))
-    assert url in binding.consent
-    assert not binding.is_ours
+    planned = bind(NumberSettings(voice_url=url))
+    assert url in planned.consent
+    assert not planned.is_ours
 
 
 @pytest.mark.parametrize("url", [OURS, f"{OURS}?profile=es", "https://webhooks.twilio.com/v1/Accounts/AC1/Flows/FW1"])
 def test_a_number_of_ours_needs_none(url: str) -> None:
-    binding = bind(NumberSettings(voice_url=url), wish=NumberBinding(NUMBER, profile="fr"))
-    assert binding.is_ours
-    assert not binding.consent
+    planned = bind(NumberSettings(voice_url=url), binding=NumberBinding(NUMBER, profile="fr"))
+    assert planned.is_ours
+    assert not planned.consent
 
 
 def test_a_url_that_we_once_set_is_ours_after_a_move() -> None:
     """The engage path was renamed since; only the record knows the old one."""
     old = "https://generativeagent-1234.twil.io/old-engage"
-    binding = bind(NumberSettings(voice_url=old), before=NumberSettings(), bound_url=old)
-    assert binding.is_ours
-    assert not binding.consent
+    planned = bind(NumberSettings(voice_url=old), before=NumberSettings(), bound_url=old)
+    assert planned.is_ours
+    assert not planned.consent
 
 
 class TestFallback:
@@ -141,8 +141,8 @@ class TestFallback:
         assert wanted.voice_fallback_url == "https://f.example/"
 
     def test_the_config_decides_and_undecides(self) -> None:
-        wish = NumberBinding(NUMBER, fallback_url="https://mine.example/", fallback_method="GET")
-        wanted = bind(NumberSettings(voice_url=THEIRS), wish=wish).wanted
+        binding = NumberBinding(NUMBER, fallback_url="https://mine.example/", fallback_method="GET")
+        wanted = bind(NumberSettings(voice_url=THEIRS), binding=binding).wanted
         assert wanted is not None
         assert (wanted.voice_fallback_url, wanted.voice_fallback_method) == ("https://mine.example/", "GET")
         now = replace(wanted, voice_url=OURS)
@@ -157,12 +157,12 @@ class TestFallback:
 
 class TestRefusals:
     def test_a_number_of_somebody_else_names_its_neighbours(self) -> None:
-        wishes = [NumberBinding("+15550100009")]
-        [binding] = plan_bindings(wishes, {}, TARGET, {}, known=["+15550100000", "+442071838750"])
-        assert binding.verdict is Verdict.REFUSED
-        assert binding.refusal is not None
-        assert "+15550100000" in binding.refusal.why
-        assert "+442071838750" not in binding.refusal.why
+        bindings = [NumberBinding("+15550100009")]
+        [planned] = plan_numbers(bindings, {}, TARGET, {}, known=["+15550100000", "+442071838750"])
+        assert planned.verdict is Verdict.REFUSED
+        assert planned.refusal is not None
+        assert "+15550100000" in planned.refusal.why
+        assert "+442071838750" not in planned.refusal.why
 
     @pytest.mark.parametrize(
         ("more", "why"),
@@ -170,9 +170,9 @@ class TestRefusals:
     )
     def test_what_cannot_take_calls_stays(self, more: dict[str, Any], why: str) -> None:
         for force in (False, True):
-            binding = bind(NumberSettings(), force=force, **more)
-            assert binding.refusal is not None
-            assert why in binding.refusal.why
+            planned = bind(NumberSettings(), force=force, **more)
+            assert planned.refusal is not None
+            assert why in planned.refusal.why
 
     @pytest.mark.parametrize("field", ["trunk_sid", "voice_application_sid"])
     def test_a_trunk_or_an_application_needs_force(self, field: str) -> None:
@@ -185,18 +185,18 @@ class TestRefusals:
         assert not forced.is_ours, "it did not reach us: what it had is worth recording"
 
     def test_all_are_told_at_once(self) -> None:
-        bindings = plan_bindings([NumberBinding(f"+1555010{n:04d}") for n in range(25)], {}, TARGET, {})
+        planned_numbers = plan_numbers([NumberBinding(f"+1555010{n:04d}") for n in range(25)], {}, TARGET, {})
         with pytest.raises(Refused, match="25 of 25 numbers") as caught:
-            refuse(bindings)
-        assert [finding.what.split()[0] for finding in caught.value.findings] == [one.number for one in bindings]
+            refuse(planned_numbers)
+        assert [finding.what.split()[0] for finding in caught.value.findings] == [one.number for one in planned_numbers]
         assert "and 5 more" in caught.value.why
 
     def test_each_is_told_with_its_place_and_so_are_those_that_were_not_tried(self) -> None:
         places = [Place("numbers.csv", line, 1) for line in (2, 3)]
-        wishes = [NumberBinding(NUMBER, at=places[0]), NumberBinding("+15550109999", at=places[1])]
-        bindings = plan_bindings(wishes, {NUMBER: owned(NumberSettings())}, TARGET, {})
+        bindings = [NumberBinding(NUMBER, at=places[0]), NumberBinding("+15550109999", at=places[1])]
+        planned_numbers = plan_numbers(bindings, {NUMBER: owned(NumberSettings())}, TARGET, {})
         with pytest.raises(Refused, match="1 of 2 numbers") as caught:
-            refuse(bindings)
+            refuse(planned_numbers)
         assert [finding.at for finding in caught.value.findings] == [places[1]]
         told: Any = caught.value.told["numbers"]
         assert [(one["number"], one["outcome"], one["at"]) for one in told] == [
@@ -213,29 +213,29 @@ class TestRestoration:
         *,
         force: bool = False,
         target: NumberTarget | None = TARGET,
-    ) -> Binding:
+    ) -> NumberPlan:
         recorded = {} if before is None else {NUMBER: RememberedNumber(SID, NUMBER, before, OURS)}
-        [binding] = plan_restorations([NUMBER], {NUMBER: owned(now)}, target, recorded, force=force)
-        return binding
+        [planned] = plan_restorations([NUMBER], {NUMBER: owned(now)}, target, recorded, force=force)
+        return planned
 
     def test_exactly_what_it_had(self) -> None:
         before = NumberSettings(voice_url=THEIRS, voice_method="GET", trunk_sid=TRUNK)
-        binding = self.restore(NumberSettings(voice_url=OURS, voice_fallback_url=THEIRS), before)
-        assert binding.wanted == before
-        assert binding.fields == ("voice_url", "voice_method", "voice_fallback_url", "trunk_sid")
+        planned = self.restore(NumberSettings(voice_url=OURS, voice_fallback_url=THEIRS), before)
+        assert planned.wanted == before
+        assert planned.fields == ("voice_url", "voice_method", "voice_fallback_url", "trunk_sid")
 
     def test_not_without_a_record(self) -> None:
-        binding = self.restore(NumberSettings(voice_url=OURS), None)
-        assert binding.refusal is not None
-        assert "nothing is recorded" in binding.refusal.what
+        planned = self.restore(NumberSettings(voice_url=OURS), None)
+        assert planned.refusal is not None
+        assert "nothing is recorded" in planned.refusal.what
 
     @pytest.mark.parametrize(
         "now", [NumberSettings(voice_url=THEIRS), NumberSettings(voice_url=OURS, trunk_sid=TRUNK), NumberSettings()]
     )
     def test_not_what_was_pointed_elsewhere_since(self, now: NumberSettings) -> None:
         before = NumberSettings(voice_url="https://old.example/")
-        binding = self.restore(now, before)
-        assert binding.verdict is Verdict.REFUSED
+        planned = self.restore(now, before)
+        assert planned.verdict is Verdict.REFUSED
         assert self.restore(now, before, force=True).wanted == before
 
     def test_what_has_it_again_is_done(self) -> None:
@@ -248,8 +248,8 @@ class TestRestoration:
 
     def test_a_number_that_was_bought_anew_is_another(self) -> None:
         recorded = {NUMBER: RememberedNumber(NumberSid("PN" + "f" * 32), NUMBER, NumberSettings(), OURS)}
-        [binding] = plan_restorations([NUMBER], {NUMBER: owned(NumberSettings())}, TARGET, recorded)
-        assert binding.verdict is Verdict.REFUSED
+        [planned] = plan_restorations([NUMBER], {NUMBER: owned(NumberSettings())}, TARGET, recorded)
+        assert planned.verdict is Verdict.REFUSED
 
 
 def test_changes_of_a_plan_show_what_differs() -> None:
@@ -271,7 +271,7 @@ all_settings = st.builds(
     voice_application_sid=st.sampled_from(["", APPLICATION]),
     trunk_sid=st.sampled_from(["", TRUNK]),
 )
-wishes = st.builds(
+bindings = st.builds(
     NumberBinding,
     number=st.just(NUMBER),
     to=st.sampled_from(["engage", "flow"]),
@@ -279,20 +279,20 @@ wishes = st.builds(
 )
 
 
-def apply(settings: NumberSettings, binding: Binding) -> NumberSettings:
+def apply(settings: NumberSettings, planned: NumberPlan) -> NumberSettings:
     """Change only what would be sent."""
-    assert binding.wanted is not None
-    return replace(settings, **{name: getattr(binding.wanted, name) for name in binding.fields})
+    assert planned.wanted is not None
+    return replace(settings, **{name: getattr(planned.wanted, name) for name in planned.fields})
 
 
-@given(before=all_settings, wish=wishes)
-def test_binding_settles_at_once_and_giving_back_is_exact(before: NumberSettings, wish: NumberBinding) -> None:
-    first = bind(before, wish=wish, force=True)
+@given(before=all_settings, binding=bindings)
+def test_binding_settles_at_once_and_giving_back_is_exact(before: NumberSettings, binding: NumberBinding) -> None:
+    first = bind(before, binding=binding, force=True)
     after = apply(before, first)
-    assert after.voice_url == TARGET.url_for(wish)
+    assert after.voice_url == TARGET.url_for(binding)
     assert (after.voice_method, after.trunk_sid, after.voice_application_sid) == ("POST", "", "")
     remembered = None if first.is_ours or not first.fields else before
-    second = bind(after, wish=wish, before=remembered, bound_url=after.voice_url, force=False)
+    second = bind(after, binding=binding, before=remembered, bound_url=after.voice_url, force=False)
     assert second.verdict is Verdict.UNCHANGED
     assert second.is_ours
     if remembered is None:
@@ -378,17 +378,17 @@ WITH_FALLBACK = replace(TARGET, fallback_path="/fallback-12345678.xml")
     ],
 )
 def test_the_fallback_is_the_first_of_four(
-    wish: NumberBinding, settings: NumberSettings, before: NumberSettings | None, fallback: tuple[str, str]
+    binding: NumberBinding, settings: NumberSettings, before: NumberSettings | None, fallback: tuple[str, str]
 ) -> None:
     recorded = {} if before is None else {NUMBER: RememberedNumber(SID, NUMBER, before, OURS)}
-    [binding] = plan_bindings([wish], {NUMBER: owned(settings)}, WITH_FALLBACK, recorded)
-    assert binding.wanted is not None
-    assert (binding.wanted.voice_fallback_url, binding.wanted.voice_fallback_method) == fallback
+    [planned] = plan_numbers([binding], {NUMBER: owned(settings)}, WITH_FALLBACK, recorded)
+    assert planned.wanted is not None
+    assert (planned.wanted.voice_fallback_url, planned.wanted.voice_fallback_method) == fallback
 
 
 @pytest.mark.parametrize("before", [None, NumberSettings()])
 def test_a_number_does_not_keep_a_fallback_that_the_config_has_dropped(before: NumberSettings | None) -> None:
     settings = NumberSettings(voice_url=OURS, voice_fallback_url=OLD_FALLBACK, voice_fallback_method="GET")
-    binding = bind(settings, before=before)
-    assert binding.wanted is not None
-    assert (binding.wanted.voice_fallback_url, binding.verdict) == ("", Verdict.CHANGE)
+    planned = bind(settings, before=before)
+    assert planned.wanted is not None
+    assert (planned.wanted.voice_fallback_url, planned.verdict) == ("", Verdict.CHANGE)

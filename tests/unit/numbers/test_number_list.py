@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ga_deploy.commands.bind_number import collect_wishes
+from ga_deploy.commands.bind_number import collect_bindings
 from ga_deploy.errors import ConfigInvalid, ExitCode, Usage
 from ga_deploy.invocation.phone_number_args import (
     check_flow,
@@ -161,14 +161,14 @@ def test_the_command_line_tells_all_that_is_wrong() -> None:
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "numbers.csv"
     file.write_text("number,profile\n+15550100000,es\n+15550100001,es\n")
-    wishes = collect_wishes(["+15550100001", "+15550100001"], to="engage", profile="fr", from_file=file)
+    wishes = collect_bindings(["+15550100001", "+15550100001"], to="engage", profile="fr", from_file=file)
     assert wishes == [NumberBinding("+15550100000", profile="es"), NumberBinding("+15550100001", profile="fr")]
 
 
 @pytest.mark.parametrize(("numbers", "to", "profile"), [([], "engage", None), (["+15550100000"], "flow", "es")])
 def test_what_makes_no_sense_is_usage(numbers: list[str], to: str, profile: str | None) -> None:
     with pytest.raises(Usage):
-        collect_wishes(numbers, to=to, profile=profile, from_file=None)  # type: ignore[arg-type]
+        collect_bindings(numbers, to=to, profile=profile, from_file=None)  # type: ignore[arg-type]
 
 
 def test_an_unknown_profile_names_the_nearest() -> None:
