@@ -1,7 +1,7 @@
 """Where a call may go: one file a kind, listed in `KINDS`.
 
-A new kind is a file here and a line in `KINDS`; beside it, its TwiML in `templates/functions` and, where Studio has a
-widget for it, its branch in `studio/connect.py`.
+A new kind is a file here and a line in `KINDS`; beside it, its TwiML in `lib/destinations` of the functions and,
+where Studio has a widget for it, `studio/connect.py`.
 """
 
 from __future__ import annotations
