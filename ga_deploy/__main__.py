@@ -21,7 +21,7 @@ def main() -> None:
     from ga_deploy.streams import guard_streams
 
     guard_streams()
-    from ga_deploy.cli import run
+    from ga_deploy.cli.run import run
 
     code = run(sys.argv[1:])
     # Nothing is left to interrupt but Python's own end.

@@ -38,7 +38,7 @@ state: STATE
 # Reports the peak of the process's own memory on the last line of standard error.
 MEASURED = """
 import resource, sys
-from ga_deploy.cli import run
+from ga_deploy.cli.run import run
 code = run(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 sys.exit(code)

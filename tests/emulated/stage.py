@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ga_deploy import cli
+from ga_deploy.cli.run import run
 from ga_deploy.emulator.core.accounts import Account
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.gateway import Credentials, Endpoints, Gateway
@@ -46,7 +46,7 @@ class Stage:
 
     def run(self, *argv: str) -> Answer:
         self.capsys.readouterr()
-        code = cli.run(["--local", "-c", str(self.folder / "config.yaml"), *argv])
+        code = run(["--local", "-c", str(self.folder / "config.yaml"), *argv])
         shown = self.capsys.readouterr()
         return Answer(code, shown.out, shown.err)
 

@@ -98,7 +98,8 @@ def test_a_name_that_no_file_system_takes(ga_deploy: Run, command: str) -> None:
     local = [] if command == "init" else ["--local"]
     refused = ga_deploy(*local, *command.split(), "x" * 300)
     assert refused.returncode == 1
-    assert refused.stderr.splitlines()[-3].endswith("x cannot be used")
+    assert refused.stderr.splitlines()[-3].startswith("error: cannot use ")
+    assert refused.stderr.splitlines()[-3].endswith("x")
     assert "name" in refused.stderr.splitlines()[-2]
 
 
