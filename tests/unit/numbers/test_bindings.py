@@ -62,7 +62,7 @@ def test_a_fresh_number_gets_our_url_by_post() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "url"),
+    ("binding", "url"),
     [
         (NumberBinding(NUMBER), OURS),
         (NumberBinding(NUMBER, profile="es"), f"{OURS}?profile=es"),
@@ -316,7 +316,7 @@ WITH_FALLBACK = replace(TARGET, fallback_path="/fallback-12345678.xml")
 
 
 @pytest.mark.parametrize(
-    ("wish", "settings", "before", "fallback"),
+    ("binding", "settings", "before", "fallback"),
     [
         pytest.param(
             NumberBinding(NUMBER, fallback_url="https://own.example.com/"),
