@@ -1,7 +1,7 @@
-"""Where this installation of ga-deploy came from, so that advice and workflows install the same one again.
+"""The origin of this installation of ga-deploy, so that advice and workflows install the same one again.
 
-Nobody has registered the name `ga-deploy` on the package index yet. A command that installs by name alone would run
-whatever somebody registers one day, in a job that holds secrets. So the name is used only where pip took it from there.
+The name `ga-deploy` is not registered on the package index yet. A command that installs by the name alone would run the
+code of whoever registers it, in a job that has secrets. So only an installation from the index is named that way.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ NAME = "ga-deploy"
 
 @dataclass(frozen=True)
 class Installation:
-    """The origin of an installation, as pip wrote it down (PEP 610: `direct_url.json`).
+    """The origin of an installation, as pip recorded it (PEP 610: `direct_url.json`).
 
     `place` is the URL with its commit for `git`, the path of the file for `wheel`, the path for `folder`, else empty.
-    `sha256` is the hash of a wheel where pip recorded it.
+    `sha256` is the hash of a wheel, if pip recorded it.
     """
 
     origin: Origin
@@ -34,7 +34,7 @@ class Installation:
     sha256: str = ""
 
     def requirement(self, extra: str = "") -> str | None:
-        """Return what `pip install` takes to install this version again, with `extra`; None where it is not known."""
+        """Return the argument of `pip install` for this version, with `extra`; None if the origin is unknown."""
         name = f"{NAME}[{extra}]" if extra else NAME
         if self.origin == "index":
             return f"{name}=={__version__}"
@@ -44,17 +44,20 @@ class Installation:
             return f"{name} @ {Path(self.place).as_uri()}"
         return None
 
-    def command(self, extra: str) -> str:
-        """Return the `pip` command that adds `extra` to this installation."""
+    def advise(self, extra: str, *, again: bool = False) -> str:
+        """Return the fix of an error that a missing extra causes: the `pip` command that adds `extra`.
+
+        With `again` the command replaces what is installed.
+        """
         wanted = self.requirement(extra)
         if wanted is None:
-            return f"pip install with the extra `{extra}`, from where you got ga-deploy"
-        return f"pip install '{wanted}'"
+            return f"install ga-deploy{' again' if again else ''} with its extra `{extra}`, from where you got it"
+        return f"run `pip install {'--force-reinstall ' if again else ''}'{wanted}'`"
 
 
 @cache
 def find_installation() -> Installation:
-    """Return where the running ga-deploy was installed from. Sends nothing; reads one small file."""
+    """Return the origin of the running ga-deploy. Reads one small file and sends nothing."""
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:
@@ -65,25 +68,25 @@ def find_installation() -> Installation:
 
 
 def read_direct_url(recorded: str) -> Installation:
-    """Return what a `direct_url.json` says (PEP 610); `unknown` for what cannot be read or holds a password."""
+    """Return the origin in a `direct_url.json` (PEP 610); `unknown` if it is not readable or has a password in it."""
     try:
-        told = json.loads(recorded)
-        url = str(told["url"])
+        direct = json.loads(recorded)
+        url = str(direct["url"])
         parts = urlsplit(url)
     except (ValueError, KeyError, TypeError, RecursionError):
         return Installation("unknown")
     if parts.password is not None or re.search(r"[^\w:/@.%+~=&?,() -]", url):
-        # It goes into a shell command of a workflow, between quotes.
+        # A workflow has it in a shell command, between quotes.
         return Installation("unknown")
-    vcs = told.get("vcs_info")
+    vcs = direct.get("vcs_info")
     if isinstance(vcs, dict) and vcs.get("vcs") == "git" and isinstance(vcs.get("commit_id"), str):
         return Installation("git", f"git+{url}@{vcs['commit_id']}")
     if parts.scheme != "file":
         return Installation("unknown")
     path = unquote(parts.path)
-    if isinstance(told.get("dir_info"), dict):
+    if isinstance(direct.get("dir_info"), dict):
         return Installation("folder", path)
-    archive = told.get("archive_info")
+    archive = direct.get("archive_info")
     if isinstance(archive, dict) and path.endswith(".whl"):
         hashes = archive.get("hashes")
         digest = hashes.get("sha256", "") if isinstance(hashes, dict) else ""

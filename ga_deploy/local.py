@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from ga_deploy.advisory_lock import try_lock
 from ga_deploy.errors import DeployError, Usage
 from ga_deploy.folders import make_private_folder, open_private_file, user_cache, write_private_file
+from ga_deploy.installation import find_installation
 from ga_deploy.local_stack import ACCOUNT_SID, ASAPP_API_ID, ASAPP_API_SECRET, AUTH_TOKEN, LocalStack, find_stack
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def require_node(state_dir: Path) -> None:
         raise DeployError(
             "Node is not installed",
             why=f"the emulator at {running.base_url} runs functions in Node, and does not find it",
-            fix="run `pip install 'ga-deploy[local]'` where the emulator is installed, and start it again",
+            fix=f"{find_installation().advise('local')} where the emulator is installed, and start it again",
         )
 
 
@@ -119,7 +120,7 @@ def running_stack(state_dir: Path, port: int | None) -> Iterator[LocalStack]:
         raise DeployError(
             "the emulator is not installed",
             why=f"the Python package `{error.name}` is missing",
-            fix="run `pip install 'ga-deploy[local]'`",
+            fix=find_installation().advise("local"),
         ) from None
     remembered = state_dir / "emulator.json"
     emulator = Emulator(

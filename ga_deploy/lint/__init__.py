@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ga_deploy.child_environment import clean_environment
 from ga_deploy.errors import Finding, Place
+from ga_deploy.installation import find_installation
 
 if TYPE_CHECKING:
     from ga_deploy.model.bundle import Bundle, FunctionFile
@@ -74,7 +75,7 @@ _RULES = {
         "warning",
         "the JavaScript was not checked",
         "{subject}",
-        "run `pip install 'ga-deploy[local]'`",
+        "{install}",
     ),
 }
 
@@ -151,7 +152,8 @@ def _role(function: FunctionFile) -> str:
 
 def _to_finding(one: Found, bundle: Bundle) -> Finding:
     level, *texts = _RULES[one.rule]
-    what, why, fix = (text.format(subject=one.subject) for text in texts)
+    install = find_installation().advise("local") if one.rule == "unchecked" else ""
+    what, why, fix = (text.format(subject=one.subject, install=install) for text in texts)
     function = next((function for function in bundle.functions if function.path == one.name), None)
     return Finding(what, why, fix, _place(function, bundle, one.line) if function else None, level)
 

@@ -260,7 +260,7 @@ def test_without_node_nothing_is_begun(project: Path, ga_deploy: Run) -> None:
         shown = ga_deploy(*command, *(["--local"] if command == ("up",) else []), env=environ)
         assert shown.returncode == 1
         assert "Node is not installed" in shown.stderr
-        assert "pip install 'ga-deploy[local]'" in shown.stderr
+        assert "pip install 'ga-deploy[local] @ file://" in shown.stderr
         assert "Twilio rejected" not in shown.stderr
     assert not (project / ".ga-deploy").exists()
     # What asks for no functions needs no Node.

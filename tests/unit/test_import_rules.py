@@ -24,6 +24,7 @@ FILES = sorted(
 # layer -> what it may import of the project. A module not named here belongs to the layer of its package.
 MAY_IMPORT = {
     "errors": set(),
+    "installation": set(),
     "redact": {"spellings"},
     "spellings": set(),
     "plain_file": set(),
@@ -44,13 +45,14 @@ MAY_IMPORT = {
     "config": {"errors", "numbering_plan", "redact", "model", "plain_file", "twilio_rules", "yaml_tree"},
     "studio": {"config", "errors", "model", "plain_file", "redact"},
     "render": {"config", "errors", "model", "plain_file", "redact", "studio", "template_sandbox", "twilio_rules"},
-    "lint": {"child_environment", "errors", "model", "redact"},
+    "lint": {"installation", "child_environment", "errors", "model", "redact"},
     "gateway": {"errors", "events", "model", "redact"},
     "engine": {
         *("advisory_lock", "config", "errors", "events", "folders", "gateway", "lint", "model", "redact", "render"),
         *("studio", "twilio_rules"),
     },
     "emulator": {
+        "installation",
         *("advisory_lock", "asapp_mock", "child_environment", "errors", "folders", "loopback_server", "redact"),
         "strict_json",
     },
@@ -98,11 +100,11 @@ MAY_IMPORT = {
         "ui",
     },
     "local_stack": {"config", "emulator", "errors", "redact"},
-    "local": {"advisory_lock", "asapp_mock", "emulator", "errors", "folders", "local_stack"},
+    "local": {"installation", "advisory_lock", "asapp_mock", "emulator", "errors", "folders", "local_stack"},
 }
 
 # The top, which may see everything.
-TOP = {"__init__", "__main__", "cli", "commands", "installation"}
+TOP = {"__init__", "__main__", "cli", "commands"}
 
 # What a module may import by its name, where not everybody has it.
 IMPORTED_BY_NAME = {"fcntl", "msvcrt", "sounddevice"}

@@ -1,6 +1,7 @@
 """Where an installation came from decides what a workflow installs: by name only what came from the index."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,21 @@ def test_what_pip_recorded_is_what_is_installed_again(
 def test_the_name_alone_is_used_only_for_what_came_from_the_index() -> None:
     assert Installation("index").requirement() == f"ga-deploy=={__version__}"
     assert Installation("unknown").requirement("local") is None
-    assert "ga-deploy[" not in Installation("unknown").command("local")
+    assert "ga-deploy[" not in Installation("unknown").advise("local")
+
+
+def test_the_advice_installs_from_the_same_place() -> None:
+    wheel = Installation("wheel", "/wheels/ga_deploy-1.0-py3-none-any.whl")
+    requirement = "ga-deploy[local] @ file:///wheels/ga_deploy-1.0-py3-none-any.whl"
+    assert wheel.advise("local") == f"run `pip install '{requirement}'`"
+    assert wheel.advise("local", again=True) == f"run `pip install --force-reinstall '{requirement}'`"
+
+
+def test_no_message_installs_by_the_name_alone() -> None:
+    package = Path(__file__).parents[2] / "ga_deploy"
+    named = [file for file in package.rglob("*") if file.suffix in {".py", ".js", ".j2"}]
+    assert named
+    assert not [file for file in named if re.search(r"pip install\S* \S*ga-deploy", file.read_text(encoding="utf-8"))]
 
 
 def test_garbage_is_no_origin() -> None:

