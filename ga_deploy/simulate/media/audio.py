@@ -1,7 +1,7 @@
 """Audio of calls: any WAV in, µ-law 8,000 Hz out, and the other way round.
 
-Reading follows the RIFF structure itself, because Python's `wave` knows neither floats nor telephone codecs. Resampling
-is a windowed-sinc low-pass evaluated per phase, so nothing above 4 kHz folds into the voice.
+It reads the RIFF structure itself, because Python's `wave` knows neither floats nor telephone codecs. Resampling is a
+windowed-sinc low-pass evaluated per phase, so that high frequencies do not fold into the voice.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 LONGEST_SECONDS = 600
 _LARGEST_FILE = 256 * 1024 * 1024
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
-# Zero crossings of the low-pass on each side: 70 dB and more below the voice, at a cost that a test run can bear.
-_CROSSINGS = 12
+# The low-pass: zero crossings on each side, and a Kaiser window made for 75 dB. It keeps the voice up to 3.4 kHz, as a
+# telephone does, and lets aliases of 5 kHz and more through at -70 dB at most.
+_CROSSINGS = 16
+_KAISER_BETA = 0.1102 * (75 - 8.7)
 
 
 class WavUnusable(DeployError):
@@ -105,10 +107,19 @@ def _taps(up: int, down: int, phase: int, half: int) -> tuple[float, ...]:
     for at in range(2 * half + 1):
         distance = at - half - phase / up
         sinc = math.sin(math.pi * distance * cutoff) / (math.pi * distance) if distance else cutoff
-        window = 0.5 + 0.5 * math.cos(math.pi * distance / (half + 1))
+        window = _bessel(_KAISER_BETA * math.sqrt(max(0.0, 1 - (distance / (half + 1)) ** 2)))
         taps.append(sinc * window)
     scale = sum(taps)
     return tuple(tap / scale for tap in taps)
+
+
+def _bessel(x: float) -> float:
+    """Return the modified Bessel function of order 0, of which the Kaiser window is made."""
+    total = term = 1.0
+    for index in range(1, 40):
+        term *= (x / (2 * index)) ** 2
+        total += term
+    return total
 
 
 def _read_samples(content: bytes) -> tuple[Sequence[int], int]:
@@ -165,7 +176,7 @@ def _reader(codec: int, bits: int) -> Callable[[bytes], Sequence[int]]:
         (_ALAW, 8): lambda body: [_ALAW_SAMPLES[byte] for byte in body],
     }
     if (codec, bits) not in readers:
-        raise ValueError(f"its codec {codec} with {bits} bits is not one that can be read")
+        raise ValueError(f"its codec {codec} with {bits} bits is not supported")
     return readers[codec, bits]
 
 

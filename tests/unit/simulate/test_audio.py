@@ -15,7 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ga_deploy import g711
-from ga_deploy.simulate.media.audio import WavUnusable, find_speech, judge_audio, pad_to_frames, read_wav, write_wav
+from ga_deploy.simulate.media.audio import (
+    WavUnusable,
+    find_speech,
+    judge_audio,
+    pad_to_frames,
+    read_wav,
+    resample,
+    write_wav,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,11 +78,21 @@ def test_alaw(tmp_path: Path) -> None:
     assert list(g711.decode(read_wav(file))[:4]) == list(g711.decode(g711.encode([8, -8, 32256, -32256])))
 
 
-@pytest.mark.parametrize("rate", [16000, 44100, 48000])
-def test_what_a_telephone_cannot_carry_does_not_fold_into_the_voice(tmp_path: Path, rate: int) -> None:
-    file = tmp_path / "voice.wav"
-    file.write_bytes(make_wav(1, 16, pack(tone(rate, 5000), 16), rate=rate))
-    assert g711.measure_level(read_wav(file)[400:-400]) < -55
+def measure_gain(rate: int, frequency: float) -> float:
+    """Return by how many dB resampling changes a tone, without its first and last moments."""
+    samples = [round(32767 * sample) for sample in tone(rate, frequency, seconds=0.2)]
+    heard = resample(samples, rate)[200:-200]
+    power = [sum(one * one for one in part) / len(part) for part in (heard, samples)]
+    return 10 * math.log10(max(power[0], 1e-9) / power[1])
+
+
+@pytest.mark.parametrize("rate", [16000, 22050, 44100, 48000])
+def test_what_a_telephone_cannot_carry_does_not_fold_into_the_voice(rate: int) -> None:
+    for frequency in (5000, 5500, 6500, 7900, 12000, 19000):
+        if frequency < rate / 2:
+            assert measure_gain(rate, frequency) < -70, f"{frequency} Hz is heard as an alias"
+    for frequency in (300, 1000, 3400):
+        assert measure_gain(rate, frequency) == pytest.approx(0, abs=0.1), f"{frequency} Hz belongs to the voice"
 
 
 @pytest.mark.parametrize(
