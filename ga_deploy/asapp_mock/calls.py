@@ -1,4 +1,4 @@
-"""What the mock remembers of its calls: transfers, conversations, and the scripts that a call may get."""
+"""The calls that the mock remembers: transfers, conversations, and which script a call gets."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Call:
 
     @property
     def input_variables(self) -> dict[str, str]:
-        """What the agent was told beyond the four names with a meaning."""
+        """The stream parameters besides the four with a meaning of their own."""
         return {name: value for name, value in self.parameters.items() if name not in _NOT_VARIABLES}
 
     def end(self, by: str) -> None:
-        """Note who ended the stream; the first one counts."""
+        """Record who ended the stream. Only the first one counts."""
         if self.ended_at is None:
             self.ended_at, self.ended_by, self.completed = time.monotonic(), by, datetime.now(UTC)
 
@@ -120,7 +120,7 @@ def _iso(moment: datetime) -> str:
 
 
 class CallBook:
-    """Every call so far (the last ten thousand), by transfer id and by conversation, and who plays what."""
+    """The last ten thousand calls, by transfer id and by conversation, and the rules that choose their scripts."""
 
     def __init__(self, default: Script) -> None:
         self._default = default

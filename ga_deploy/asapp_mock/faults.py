@@ -1,4 +1,4 @@
-"""Faults of ASAPP's REST endpoints and of its handshake, switched on from outside."""
+"""Faults of ASAPP's REST endpoints and of its stream handshake, switched on by tests."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Body = Literal["", "empty", "not-json", "no-url", "expired-token", "unknown-toke
 class Fault:
     """One fault of one endpoint; `stream` is the WebSocket's handshake.
 
-    `status` answers with that error, `latency_ms` waits first, `hang` never answers, `body` spoils a good answer. It
-    holds for the next `times` requests (0: until it is taken away).
+    `status` is the error to answer with, `latency_ms` the time to wait first. `hang` never answers. `body` replaces the
+    body of a good answer. The fault holds for the next `times` requests (0: until it is removed).
     """
 
     endpoint: Endpoint
@@ -32,7 +32,9 @@ def read_fault(value: Mapping[str, Any]) -> Fault:
     """Return the fault that a JSON object describes. Raises ValueError naming what is wrong with it."""
     names = {one.name for one in fields(Fault)}
     if not isinstance(value, dict) or "endpoint" not in value or not value.keys() <= names:
-        raise ValueError(f"a fault has an endpoint and some of {sorted(names)}, not {value!r}")
+        raise ValueError(
+            f"a fault needs an `endpoint` and may have {sorted(names - {'endpoint'})}, but this is {value!r}"
+        )
     hints = get_type_hints(Fault)
     for name, given in value.items():
         allowed = get_args(hints[name])
@@ -42,7 +44,7 @@ def read_fault(value: Mapping[str, Any]) -> Fault:
 
 
 class FaultBoard:
-    """The faults that are switched on; the one switched on last comes first."""
+    """The faults that are switched on. The latest one applies first."""
 
     def __init__(self) -> None:
         self._faults: list[tuple[Fault, int]] = []
@@ -56,7 +58,7 @@ class FaultBoard:
         self._faults = [entry for entry in self._faults if endpoint is not None and entry[0].endpoint != endpoint]
 
     def take(self, endpoint: str) -> Fault | None:
-        """Return the fault that the next request of an endpoint meets, and count it."""
+        """Return the fault that applies to the next request of an endpoint, and count it."""
         for at, (fault, left) in enumerate(self._faults):
             if fault.endpoint == endpoint:
                 if left == 1:

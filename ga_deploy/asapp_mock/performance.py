@@ -1,7 +1,8 @@
-"""A script being performed on one media stream, as a state machine without I/O.
+"""A script played on one media stream, as a state machine without I/O.
 
 Its clock is the caller's audio: the timestamps of the media messages (Twilio docs: Media Streams, messages). So a
-stream that runs faster than real time is the same conversation, only sooner over. What has to be sent is returned.
+stream that runs faster than real time is the same conversation and takes less time. The methods return the messages
+to send.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ga_deploy.asapp_mock.voice import speak
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A caller is taken to be speaking after so many loud frames in a row, and to have finished after so much quiet.
+# The caller counts as speaking after this many loud frames in a row, and as finished after this much silence.
 _LOUD_FRAMES = 6
 _QUIET_MS = 700
 
@@ -37,7 +38,7 @@ Output = str | Departure
 
 @dataclass
 class Heard:
-    """What the agent noticed of the caller."""
+    """What the agent heard of the caller."""
 
     frames: int = 0
     loud_frames: int = 0
@@ -47,7 +48,7 @@ class Heard:
 
 @dataclass
 class Performance:
-    """Feed `begin` once, then `hear` for every further message; both return what to send, in order."""
+    """Call `begin` once, then `hear` for each message. Both return the messages to send, in order."""
 
     script: Script
     stream_sid: str
@@ -69,7 +70,7 @@ class Performance:
         return [*outputs, *self._advance()]
 
     def hear(self, message: dict[str, Any]) -> list[Output]:
-        """Take one message of Twilio's side in."""
+        """Handle one message from Twilio's side."""
         if self.left:
             return []
         event = message.get("event")
@@ -108,7 +109,7 @@ class Performance:
                 return self._advance()
             if step.interruptible and self._awaited and self._loud_run == _LOUD_FRAMES:
                 self.heard.interruptions += 1
-                # The mark is not waited for: it comes back after `clear` (Twilio docs), but not from every client.
+                # Do not wait for the mark: Twilio sends it back after `clear` (Twilio docs), but not every client does.
                 return [json.dumps({"event": "clear", "streamSid": self.stream_sid}), *self._advance()]
         elif isinstance(step, Listen):
             spoken = self._last_loud is not None and self._last_loud >= self._since

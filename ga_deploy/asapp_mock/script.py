@@ -1,4 +1,4 @@
-"""What a mock agent does on a call and what is reported of it afterwards: plain values, JSON-able both ways."""
+"""Scripts: what the mock agent does on a call, and which result ASAPP reports afterwards. Plain values, from JSON."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 class Ending(StrEnum):
     """How the agent leaves the call after its last step."""
 
-    AGENT = "AGENT"  # asks for a person
-    SYSTEM = "SYSTEM"  # a system transfer function was called
-    COMPLETED = "COMPLETED"  # the conversation is over: no transfer type
-    NO_RESULT = "NO_RESULT"  # closes, but no result is ever written
-    DROP = "DROP"  # the connection breaks
+    AGENT = "AGENT"  # transfers to a person
+    SYSTEM = "SYSTEM"  # transfers to a system
+    COMPLETED = "COMPLETED"  # the conversation is over, without a transfer
+    NO_RESULT = "NO_RESULT"  # closes the stream; ASAPP never has a result
+    DROP = "DROP"  # breaks the connection
     STAY = "STAY"  # never closes
 
 
 @dataclass(frozen=True)
 class Say:
-    """Speak `text`, then wait until the caller has heard it; with `interruptible` a caller who talks stops it."""
+    """Speak `text`, then wait until the caller has heard it. If `interruptible`, a caller who talks stops it."""
 
     text: str
     interruptible: bool = True
@@ -31,7 +31,7 @@ class Say:
 
 @dataclass(frozen=True)
 class Listen:
-    """Wait for the caller to speak and to finish, or for `digits` keys; go on after `seconds` without either."""
+    """Wait until the caller has spoken or pressed `digits` keys. Go on after `seconds` without either."""
 
     seconds: float = 3.0
     digits: int = 1
@@ -39,7 +39,7 @@ class Listen:
 
 @dataclass(frozen=True)
 class Pause:
-    """Say nothing for so long, whatever the caller does."""
+    """Be silent for `seconds`, whatever the caller does."""
 
     seconds: float
 
@@ -49,10 +49,10 @@ Step = Say | Listen | Pause
 
 @dataclass(frozen=True)
 class Report:
-    """What `call-transfers/{id}` says of the call.
+    """What `call-transfers/{id}` reports about the call.
 
-    For `ongoing_ms` after the close it still says ONGOING. With `http_status` the first `http_times` answers (0: all)
-    are that error. `after_hang_up` is what is said when the caller ended the call.
+    For `ongoing_ms` after the close it still reports ONGOING. With `http_status` the first `http_times` answers (0:
+    all) are that error. `after_hang_up` is the answer when the caller ended the call.
     """
 
     task: str = ""
@@ -71,9 +71,9 @@ class Report:
 class Script:
     """One call of a mock agent.
 
-    `drop_after` breaks the connection at that second of the stream, `silent` sends no audio, `garbage` sends a message
-    that the protocol does not know. `chunk_ms` is the length of one media message. `then` is the script of a further
-    stream of the same conversation (none: the same again).
+    `drop_after` breaks the connection at that second of the stream. `silent` sends no audio. `garbage` sends a message
+    that the protocol does not have. `chunk_ms` is the length of one media message. `then` is the script for the next
+    stream of the same conversation (None: the same script).
     """
 
     name: str = "agent"
@@ -108,7 +108,7 @@ def _check_keys(value: Mapping[str, Any], wanted: type) -> dict[str, Any]:
     names = {one.name for one in fields(wanted)}
     if not isinstance(value, dict) or not value.keys() <= names:
         unknown = sorted(value.keys() - names) if isinstance(value, dict) else [value]
-        raise ValueError(f"{wanted.__name__.lower()} does not know {unknown}; it has {sorted(names)}")
+        raise ValueError(f"unknown keys {unknown} in {wanted.__name__.lower()}; it has {sorted(names)}")
     return dict(value)
 
 
@@ -120,7 +120,7 @@ def _read_step(value: Mapping[str, Any]) -> Step:
             return Listen(float(seconds), **rest)
         case {"pause": int() | float() as seconds, **rest} if not rest:
             return Pause(float(seconds))
-    raise ValueError(f"a step says, listens or pauses, not {value!r}")
+    raise ValueError(f"a step is one of say, listen and pause, but this is {value!r}")
 
 
 _GREETING = Say("Hello, this is the virtual agent. How can I help you today?")
@@ -131,7 +131,7 @@ def _ask(*goodbye: str) -> tuple[Step, ...]:
     return (*_TALK, *(Say(text) for text in goodbye))
 
 
-# Scripts that a call picks by an input variable `ending`, or by the task it starts with.
+# A call chooses one of these by an input variable `ending`, or by the task that it starts with.
 SHIPPED: dict[str, Script] = {
     script.name: script
     for script in (

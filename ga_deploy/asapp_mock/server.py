@@ -1,8 +1,8 @@
 """A stand-in for ASAPP: the REST endpoints that an integration uses, and the media gateway with a scripted agent.
 
-Paths, shapes and errors are those of ASAPP's published API descriptions. Under `/_mock/` lies the control plane:
-scripts, faults, and what was asked and heard so far. Everything is relative to where the application is mounted.
-Long, because every endpoint of the mock is here, REST, stream and control.
+Paths, bodies and errors are those of ASAPP's published API descriptions. The control plane is under `/_mock/`: scripts,
+faults, and the requests and calls so far. Paths are relative to where the application is mounted. Long because it
+holds every endpoint of the mock: REST, stream and control.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _LONGEST_MESSAGE = 1024 * 1024
 
 
 class MockAsapp:
-    """The mock as an aiohttp application (`app`), to mount, or to run by itself with `start` and `stop`.
+    """The mock as an aiohttp application (`app`): mount it, or run it by itself with `start` and `stop`.
 
-    Requests must carry exactly `api_id` and `api_secret`. `script` is what calls get that ask for nothing else.
+    Requests must carry exactly `api_id` and `api_secret`. `script` is for calls that choose no other.
     """
 
     def __init__(self, api_id: str, api_secret: str, *, script: Script = SHIPPED["agent"]) -> None:
@@ -56,7 +56,7 @@ class MockAsapp:
         self.app = self.application()
 
     def application(self) -> web.Application:
-        """Return a fresh aiohttp application with all routes, to serve or to mount below a path of another one."""
+        """Return a new aiohttp application with all routes, to serve or to mount below a path of another one."""
         application = web.Application(client_max_size=_LONGEST_MESSAGE, middlewares=[refuse_web_pages()])
         application.add_routes(self._routes())
         return application
@@ -72,7 +72,7 @@ class MockAsapp:
         return f"{'https' if ssl_context else 'http'}://127.0.0.1:{chosen}"
 
     async def stop(self) -> None:
-        """Stop listening; open streams are cut."""
+        """Stop listening, and cut open streams."""
         if self._runner is not None:
             server = self._runner.server
             open_ones = [one.transport for one in server.connections] if server else []
@@ -127,7 +127,7 @@ class MockAsapp:
             return None
         await asyncio.sleep(24 * 3600 if fault.hang else fault.latency_ms / 1000)
         if fault.status:
-            return _problem(fault.status, "switched on by a fault")
+            return _problem(fault.status, "a fault of the test")
         if fault.body in _SPOILED:
             kind = "text/html" if fault.body == "not-json" else "application/json"
             return web.Response(text=_SPOILED[fault.body], content_type=kind)
@@ -156,7 +156,7 @@ class MockAsapp:
         await asyncio.sleep(report.latency_ms / 1000)
         if report.http_status and call.ended_at is not None and call.errors_given < (report.http_times or 1_000_000):
             call.errors_given += 1
-            return _problem(report.http_status, "the script says so")
+            return _problem(report.http_status, "an error of the script")
         status = call.status()
         return (
             _problem(404, "no such call transfer")

@@ -1,4 +1,4 @@
-"""Stream tokens: JWTs that only this mock can make, good for any number of streams until they expire."""
+"""Stream tokens: JWTs that only this mock can issue. Each opens any number of streams until it expires."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ LIFETIME_SECONDS = 300
 
 
 class TokenMint:
-    """Makes and checks the last part of a stream URL."""
+    """Issues and checks the token, which is the last part of a stream URL."""
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
 
     def issue(self, *, mode: str | None = None, lifetime: float = LIFETIME_SECONDS) -> str:
-        """Return a token that is good for `lifetime` seconds (below 0: it never was)."""
+        """Return a token that is good for `lifetime` seconds (below 0: it has expired already)."""
         claims = {"exp": int(time.time() + lifetime), "jti": secrets.token_hex(8)} | ({"mode": mode} if mode else {})
         signed = ".".join(_pack(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
         return f"{signed}.{self._sign(signed)}"
 
     def refuse(self, token: str) -> str | None:
-        """Return why a token does not open a stream, or None."""
+        """Return why a token does not open a stream; None if it does."""
         signed, _, signature = token.rpartition(".")
         if not hmac.compare_digest(self._sign(signed).encode(), signature.encode()):
             return "unknown token"

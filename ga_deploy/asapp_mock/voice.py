@@ -1,4 +1,4 @@
-"""The mock agent's voice: not words, but what a caller's ear and a level meter take for speech.
+"""The mock agent's voice: no words, but a sound that an ear and a level meter take for speech.
 
 Each syllable is a buzz with a falling pitch through two vowel formants, after a breath of noise; words are kept apart
 by pauses. Deterministic: the same text is the same audio everywhere.

@@ -1,4 +1,4 @@
-"""What a run of calls ends with: verdicts on standard output, the files that were asked for, and the exit code."""
+"""The results of a run of calls: verdicts on standard output, the requested files, and the exit code."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Calls:
-    """What has come of the calls so far: `planned` is how many there are in all.
+    """The calls of a run so far; `planned` is the number of calls in all.
 
-    `load` is empty unless many were placed at once; `left_out` says why, by scenario. `stopped` is the exit code of a
-    run that was interrupted or terminated before all calls had ended.
+    `load` has the measures of a load test, and is empty without one. `left_out` has the scenarios that were left out,
+    with the reason. `stopped` is the exit code if the run was interrupted or terminated before all calls had ended.
     """
 
     planned: int = 0
@@ -40,12 +40,12 @@ class Calls:
 
 
 def report_calls(ctx: Context, options: Options, calls: Calls, seconds: float) -> ExitCode:
-    """Give the verdicts and write the files. Raises CallFailed (exit 6) when a call did not pass.
+    """Print the verdicts and write the files. Raises CallFailed (exit 6) when a call failed.
 
     Raises DeployError with the exit code of the signal when the run was stopped, whatever the verdicts are.
     """
     _give_result(ctx, options, calls, seconds)
-    # The verdicts are out by now: a file that cannot be written after all does not take them along.
+    # The verdicts are printed first: they are not lost when a file cannot be written.
     unwritten = _write_files(ctx, options, calls.verdicts, seconds)
     if calls.failed or calls.stopped:
         for problem in unwritten:
@@ -53,15 +53,15 @@ def report_calls(ctx: Context, options: Options, calls: Calls, seconds: float) -
     if calls.stopped:
         raise DeployError(
             f"{_name_stop(calls)} after {len(calls.verdicts)} of {count_calls(calls.planned)}",
-            why=f"{len(calls.failed)} of those that ended failed; the others have no verdict",
-            fix="run the same command again: every call is placed anew",
+            why=f"{len(calls.failed)} of the calls that ended failed; the others have no verdict",
+            fix="run the same command again: it places every call again",
             exit_code=calls.stopped,
         )
     if calls.failed:
         raise _explain_failures(options, calls)
     if unwritten:
         raise unwritten[0]
-    ctx.ui.note(f"{count_calls(len(calls.verdicts))}, every one as it should be; {seconds:.0f} s in all.")
+    ctx.ui.note(f"{len(calls.verdicts)} of {count_calls(len(calls.verdicts))} passed in {seconds:.0f} s.")
     return ExitCode.OK
 
 
@@ -83,7 +83,7 @@ def _give_result(ctx: Context, options: Options, calls: Calls, seconds: float) -
         payload["left_out"] = [{"name": name, "why": why} for name, why in calls.left_out.items()]
     if calls.load:
         payload["load"] = calls.load
-    # Of many calls, only those that failed are worth a line each.
+    # A load test has many calls: only the failed ones get a line each.
     shown = calls.failed if options.calls else calls.verdicts
     ctx.ui.result(payload, draw_table(shown) if shown else "")
     if calls.load:
@@ -109,34 +109,34 @@ def _explain_failures(options: Options, calls: Calls) -> CallFailed:
 
 
 def _tell_silence(ui: Ui, verdicts: Sequence[Verdict]) -> None:
-    """Name the longest silence that a scenario allows, where it is longer than a caller puts up with."""
+    """Name the longest silence in a call that passed, if it is longer than most scenarios allow."""
     from ga_deploy.simulate.judge.judge import Expectation
 
     passed = [verdict for verdict in verdicts if verdict.passed]
     worst = max(passed, key=lambda verdict: verdict.measures.get("dead_air", 0.0), default=None)
     if worst is not None and worst.measures.get("dead_air", 0.0) > Expectation().max_dead_air:
-        ui.note(f"The longest silence that was let pass: {worst.measures['dead_air']:.1f} s, in `{worst.record.name}`.")
+        ui.note(f"Longest silence that its scenario allows: {worst.measures['dead_air']:.1f} s ({worst.record.name})")
 
 
 def tell_load(ui: Ui, load: Mapping[str, float]) -> None:
-    """Say what the load was; warn when it is this tester that was measured."""
+    """Print the load; warn when this tester itself was too slow."""
     ui.note(
         f"At most {load['peak']} calls at once, {load['calls_per_second']:g} a second; answered within "
         f"{load['first_twiml_p50'] * 1000:.0f} ms (median), {load['first_twiml_p99'] * 1000:.0f} ms (99 of 100)."
     )
     late = f"{load['tester_late_p99_ms']:.0f} ms (99 of 100)"
     if load["trustworthy"]:
-        ui.note(f"This tester itself was late by {late}: fast enough for what it measured.")
+        ui.note(f"This tester was late by {late}: fast enough for these measures.")
         return
     ui.warn(
-        "this tester was too slow: what it measured may be its own slowness",
-        why=f"its own loop was late by {late}, and a frame of audio is due every 20 ms",
+        "this tester was too slow: the times may be its own and not the agent's",
+        why=f"it was late by {late}, and a frame of audio is due every 20 ms",
         fix="lower --concurrency, or use a machine with less to do",
     )
 
 
 def _write_files(ctx: Context, options: Options, verdicts: Sequence[Verdict], seconds: float) -> list[DeployError]:
-    """Write the files that were asked for; return an error for each that could not be written."""
+    """Write the requested files; return an error for each that could not be written."""
     written: list[tuple[Path, str]] = []
     if options.junit:
         from ga_deploy.simulate.report.junit import write_junit

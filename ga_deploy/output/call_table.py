@@ -1,4 +1,4 @@
-"""What a terminal, and a log, show of simulated calls: while they are placed, and when they are judged."""
+"""Simulated calls on a terminal and in a log: their progress, and a table of the verdicts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def count_calls(count: int) -> str:
 
 
 class Progress:
-    """Shows the calls while they are placed: a table that grows on a terminal, plain lines elsewhere."""
+    """Shows the progress of the calls: a table on a terminal, plain lines elsewhere."""
 
     _rows = 12
 
@@ -39,7 +39,7 @@ class Progress:
             self._ui.event(StepStarted("calls", count_calls(total)))
 
     def start(self, scenario: Scenario) -> None:
-        """Show that a call is under way."""
+        """Show that a call has begun."""
         self._under_way[scenario.name] = time.monotonic()
         self._redraw()
 
@@ -56,7 +56,7 @@ class Progress:
             self._ui.note(f"  ✗ {verdict.record.name}: {verdict.failings[0]}")
 
     def end(self) -> None:
-        """Take the live display away and say that all calls are placed."""
+        """Remove the live display and print that all calls are placed."""
         self._ui.redraw(None)
         self._ui.event(StepDone("calls", f"{count_calls(self._total)} placed", f"{self._failed} failed"))
 
@@ -65,7 +65,7 @@ class Progress:
             self._ui.redraw(self)
 
     def __rich__(self) -> RenderableType:
-        """Return the calls under way below the last ones that ended, and how many there are in all."""
+        """Return the last calls that ended, the calls in progress, and the number of calls."""
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
@@ -90,7 +90,7 @@ class Progress:
 
 
 def draw_table(verdicts: Sequence[Verdict]) -> RenderableType:
-    """Return the verdicts as a table, what the caller heard and where the call went; what is wrong stands below it."""
+    """Return the verdicts as a table: what each caller heard and where the call went. The failures are below it."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -104,7 +104,7 @@ def draw_table(verdicts: Sequence[Verdict]) -> RenderableType:
     for verdict in verdicts:
         mark = Text("✓", "green") if verdict.passed else Text("✗", "red")
         silence = f"{verdict.measures.get('dead_air', 0.0):.1f} s"
-        # Masked before it is cut or folded: a part of a secret would not be known for one.
+        # Mask secrets before cutting: a part of a secret would not be recognised.
         heard, went = _shorten(redact(verdict.heard)), redact(verdict.went)
         table.add_row(mark, Text(verdict.record.name), Text(heard), Text(went), silence)
     failed = [verdict for verdict in verdicts if not verdict.passed]
@@ -112,7 +112,7 @@ def draw_table(verdicts: Sequence[Verdict]) -> RenderableType:
 
 
 def _draw_reasons(verdict: Verdict) -> RenderableType:
-    """Return what is wrong with a call, over the whole width: the table above has no room for it."""
+    """Return the failures of a call, over the whole width: the table has no room for them."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -128,5 +128,5 @@ def _draw_reasons(verdict: Verdict) -> RenderableType:
 
 
 def _shorten(heard: str) -> str:
-    """Return what was heard with long speeches cut: the table tells them apart, the report has them in full."""
+    """Return what was heard with long texts cut. The report has them in full."""
     return re.sub(r"“([^”]{36})[^”]{4,}”", r"“\1…”", heard)

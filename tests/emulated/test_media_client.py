@@ -442,7 +442,7 @@ def test_tls_is_checked_against_the_usual_settings(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "absent.pem"))
     unread = asyncio.run(run())
     assert unread.ending == Ending.UNREACHABLE
-    assert "certificates to believe cannot be read: No such file" in unread.reason
+    assert "trusted certificates cannot be read: No such file" in unread.reason
 
 
 def test_a_server_that_stops_reading_is_given_up() -> None:

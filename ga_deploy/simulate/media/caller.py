@@ -1,4 +1,4 @@
-"""The two people on a stream, frame by frame: what the caller does next, and what can be told of the agent by ear."""
+"""The caller on a stream, frame by frame: what the caller does next, and what the caller hears of the agent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ga_deploy import g711
 from ga_deploy.simulate.media.stream import BargeIn, CallerVoice, StreamEvent, Turn, When
 
-# Speech with shorter pauses is one stretch; such a pause that comes from an empty buffer is a gap in it.
+# A shorter pause does not end a stretch of speech. If the buffer ran empty, such a pause is a gap in the speech.
 _PAUSE = 0.3
 _QUIET = bytes([g711.SILENCE]) * g711.FRAME_BYTES
 _KEY_SECONDS = 0.25
@@ -20,7 +20,7 @@ _AUDIBLE_DBFS = -40.0
 
 @dataclass
 class AgentEar:
-    """Follows the agent's voice in what the caller hears; `take` once a frame."""
+    """Follows the agent's voice in what the caller hears. Call `take` once for each frame."""
 
     first_audio: float | None = None
     events: list[StreamEvent] = field(default_factory=list)
@@ -32,7 +32,7 @@ class AgentEar:
     _cut: bool = False
 
     def take(self, frame: bytes, at: float, *, playing: bool) -> None:
-        """Hear one frame; `playing` tells whether it came out of the buffer (and not out of its being empty)."""
+        """Hear one frame. `playing`: it came from the buffer; if not, the buffer was empty."""
         audible = frame != _QUIET and g711.is_loud(frame, threshold_dbfs=_AUDIBLE_DBFS, share=0.05)
         if audible:
             self._note_gap(at)
@@ -52,17 +52,17 @@ class AgentEar:
             self._ran_dry = at
 
     def speak_over(self, at: float) -> None:
-        """Note that the caller began to speak; a barge-in when the agent is speaking."""
+        """Record that the caller begins to speak. It is a barge-in if the agent is speaking."""
         if self.speaking_since is not None:
             self.barge_ins.append(BargeIn(at, None))
             self.events.append(StreamEvent(at, "barge-in"))
 
     def cut(self) -> None:
-        """Take the silence that follows for intended: the agent itself emptied the buffer."""
+        """Record that the agent itself emptied the buffer: the silence that follows is intended."""
         self._cut = True
 
     def finish(self) -> None:
-        """Settle what is still open when the stream ends."""
+        """Record the end of speech that goes on when the stream ends."""
         if self.speaking_since is not None:
             self.events.append(StreamEvent(self.last_heard, "silence"))
 
@@ -79,7 +79,7 @@ class AgentEar:
 
 @dataclass(frozen=True)
 class Act:
-    """What the caller does in one frame: 20 ms of voice or quiet, a key, or the end."""
+    """What the caller does in one frame: 20 ms of voice or silence, a key, or a hang-up."""
 
     frame: bytes = _QUIET
     digit: str = ""
@@ -88,7 +88,7 @@ class Act:
 
 
 class Caller:
-    """Carries a `CallerVoice` out, one `act` a frame."""
+    """Carries out a `CallerVoice`: call `act` once for each frame."""
 
     def __init__(self, voice: CallerVoice, ear: AgentEar) -> None:
         self._turns = deque(voice.turns)
@@ -130,7 +130,7 @@ class Caller:
             case When.AGENT_DONE:
                 spoke = self._ear.last_heard >= self._free_since and self._ear.speaking_since is None
                 since = self._ear.last_heard if spoke else None
-        # Half a frame, because 20 ms do not add up exactly.
+        # Half a frame less, because multiples of 20 ms are not exact.
         return since is not None and at - since >= turn.seconds - g711.FRAME_SECONDS / 2
 
 
@@ -140,7 +140,7 @@ def _split(audio: bytes) -> list[bytes]:
 
 
 class Line:
-    """What happens to the caller's frames on their way: noise is added, some are lost, some come late. Seeded."""
+    """The telephone line: it adds noise to the caller's frames, loses some and delays others, as the seed decides."""
 
     def __init__(self, *, seed: int, loss: float, jitter_ms: float, noise_dbfs: float | None) -> None:
         self._dice = random.Random(seed)  # noqa: S311 - a repeatable line, not cryptography
@@ -158,7 +158,7 @@ class Line:
             return [(number, frame)]
         if self._dice.random() >= self._loss:
             due = at + self._dice.uniform(0, self._jitter)
-            # A late frame holds the following ones up: a jitter buffer does not change the order.
+            # A late frame delays the next ones too: a jitter buffer keeps the order.
             self._late.append((max(due, self._late[-1][0] if self._late else due), number, frame))
         arrived = []
         while self._late and self._late[0][0] <= at:
@@ -168,7 +168,7 @@ class Line:
 
 
 def _make_noise(dice: random.Random, level_dbfs: float) -> tuple[bytes, ...]:
-    """Return two seconds of noise as of a busy room: more of the low than of the high."""
+    """Return two seconds of noise as in a busy room, with more low frequencies than high ones."""
     count = 2 * g711.SAMPLE_RATE
     samples, low = [], 0.0
     for _ in range(count):

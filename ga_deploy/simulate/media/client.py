@@ -47,9 +47,9 @@ async def run_stream(
     on_start: Callable[[], None] = lambda: None,
     person: Person | None = None,
 ) -> StreamOutcome:
-    """Open a stream, let the caller do as `voice` says, and return what came of it when it has ended.
+    """Open a stream, play the caller as `voice` describes, and return the outcome when the stream has ended.
 
-    `on_start` is called once when the server has accepted. With a `person` it is they who speak and hear; `voice` can
+    `on_start` is called once, when the server has accepted. With a `person`, that person speaks and hears; `voice` can
     still press keys and hang up. Raises nothing for what a server or the network does.
     """
     refusal = check_url(request.url)
@@ -59,7 +59,7 @@ async def run_stream(
     try:
         connector = aiohttp.TCPConnector(ssl=trust() if request.url.startswith("wss:") else False)
     except OSError as problem:
-        reason = f"the certificates to believe cannot be read: {problem.strerror or problem}"
+        reason = f"the trusted certificates cannot be read: {problem.strerror or problem}"
         return StreamOutcome(Ending.UNREACHABLE, CODES[Ending.UNREACHABLE], reason)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         socket = await connect(session, request, options)
@@ -104,7 +104,7 @@ class _Stream:
         self._start = 0.0
 
     async def run(self) -> StreamOutcome:
-        """Carry the stream out."""
+        """Run the stream to its end."""
         # On a grid of the wall's clock, so that streams that began at different moments share their wake-ups.
         grid = _GRID * self._clock.speed
         self._start = (self._clock.now() // grid + 1) * grid
@@ -114,14 +114,14 @@ class _Stream:
             await self._watch(talking)
         finally:
             talking.cancel()
-            # A server that closed is heard out; one that does not close after our `stop` is left.
+            # Read on for a second: a server that closed may have sent more, one that ignores our `stop` is left.
             _, still = await asyncio.wait([listening], timeout=1.0)
             if still:
                 listening.cancel()
             await asyncio.wait([listening, talking])
             await self._socket.close()
         for task in (listening, talking):
-            # That the connection broke is in the outcome; anything else is a mistake of ours and must be seen.
+            # A broken connection is part of the outcome. Any other error is a defect of ours and must be seen.
             if not task.cancelled() and not isinstance(task.exception(), ConnectionError):
                 task.result()
         return self._sum_up()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _QUIET = bytes([g711.SILENCE]) * g711.FRAME_BYTES
-# Half a second each way: what piles up beyond that is dropped, so that nobody talks to somebody in the past.
+# Half a second each way. More is dropped, so that the conversation does not fall behind.
 _MOST_FRAMES = 25
 
 
@@ -30,8 +30,8 @@ class Microphone:
         except (ImportError, OSError) as error:
             raise DeployError(
                 "the microphone cannot be used",
-                why=f"the package `sounddevice` or the PortAudio library it needs is missing: {error}",
-                fix="pip install sounddevice, or give a WAV",
+                why=f"the package `sounddevice` or the PortAudio library that it needs is missing: {error}",
+                fix="run `pip install sounddevice`, or pass a WAV file",
             ) from None
         self._said: deque[bytes] = deque(maxlen=_MOST_FRAMES)
         self._to_hear: deque[bytes] = deque(maxlen=_MOST_FRAMES)
@@ -49,7 +49,7 @@ class Microphone:
             self._stream.start()
         except (self._sounddevice.PortAudioError, ValueError) as error:
             raise DeployError(
-                "the microphone cannot be used", why=str(error), fix="connect a microphone, or give a WAV"
+                "the microphone cannot be used", why=str(error), fix="connect a microphone, or pass a WAV file"
             ) from None
         return self
 
@@ -68,6 +68,6 @@ class Microphone:
         self._to_hear.append(frame)
 
     def _exchange(self, recorded: Any, played: Any, _frames: int, _time: object, _status: object) -> None:
-        # Called by PortAudio's own thread; appending to and taking from a deque is safe.
+        # PortAudio calls this in a thread of its own. Adding to a deque and taking from it are thread-safe.
         self._said.append(g711.encode(array("h", bytes(recorded))))
         played[:] = g711.decode(self._to_hear.popleft() if self._to_hear else _QUIET).tobytes()

@@ -1,4 +1,4 @@
-"""Twilio's playout buffer: what the server sent and the caller has not heard yet.
+"""Twilio's playout buffer: the audio that the server sent and the caller has not heard yet.
 
 Twilio docs, Media Streams: media is played in order, a mark comes back when all that was sent before it has been
 played, `clear` empties the buffer and sends every mark that is still in it back at once.
@@ -12,7 +12,7 @@ from ga_deploy import g711
 
 
 class PlayoutBuffer:
-    """Filled by the server's messages, emptied by one frame (20 ms) at a time."""
+    """The server's messages fill it; `play` takes one frame (20 ms) at a time."""
 
     def __init__(self) -> None:
         self._waiting: deque[bytes | str] = deque()
@@ -30,14 +30,14 @@ class PlayoutBuffer:
             self._bytes += len(audio)
 
     def add_mark(self, name: str) -> list[str]:
-        """Queue a mark; returned at once when nothing is left to be played before it."""
+        """Queue a mark. Return it at once if nothing is left to play before it."""
         if not self._waiting:
             return [name]
         self._waiting.append(name)
         return []
 
     def clear(self) -> list[str]:
-        """Throw away what has not been played and return the marks that were in it."""
+        """Remove what has not been played, and return the marks in it."""
         marks = [entry for entry in self._waiting if isinstance(entry, str)]
         self._waiting.clear()
         self._bytes = 0

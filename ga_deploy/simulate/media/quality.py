@@ -1,4 +1,4 @@
-"""What an ear would complain about in the agent's audio."""
+"""Faults in the agent's audio that a caller would hear."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ga_deploy.simulate.media.audio import judge_audio
 if TYPE_CHECKING:
     from ga_deploy.simulate.media.stream import StreamOutcome
 
-# A telephone voice lies around -20 dBFS (ITU-T P.56 active speech level); this far below it strains to be heard.
+# A voice on a telephone has about -20 dBFS (ITU-T P.56 active speech level); one below this limit is hard to hear.
 QUIETEST_DBFS = -36.0
 MOST_CLIPPED = 0.01
 LONGEST_GAPS = 0.4
 
 
 def measure_audio(outcome: StreamOutcome) -> dict[str, float]:
-    """Return what can be said in numbers of the agent's audio; levels only where it was heard at all."""
+    """Return measures of the agent's audio. Its level is there only if the agent was audible."""
     quality = judge_audio(outcome.heard)
     measures = {
         "gaps": float(len(outcome.gaps)),
@@ -31,9 +31,9 @@ def measure_audio(outcome: StreamOutcome) -> dict[str, float]:
 
 
 def list_audio_problems(outcome: StreamOutcome, *, real_time: bool) -> tuple[str, ...]:
-    """Return what is wrong with the agent's audio, in words.
+    """Return the faults of the agent's audio, in words.
 
-    Gaps count in real time only: on a faster clock the network's own milliseconds would look like them.
+    Gaps count in real time only: on a faster clock the usual delays of the network would look like gaps.
     """
     measures = measure_audio(outcome)
     problems = []

@@ -1,6 +1,6 @@
-"""What a media stream is asked for and what came of it: the types of the client on Twilio's side of the WebSocket.
+"""Requests for media streams and their outcomes: the types of the client on Twilio's side of the WebSocket.
 
-`media_client.run_stream` carries a request out. Times are seconds on the stream's own clock, 0 when the server accepted
+`client.run_stream` carries a request out. Times are seconds on the stream's own clock, 0 when the server accepted
 the connection; audio is µ-law, 8,000 Hz, mono, one byte a sample, so 160 bytes are 20 ms.
 """
 
@@ -34,18 +34,18 @@ class StreamRequest:
 
 
 class When(StrEnum):
-    """What a caller waits for before a turn; `Turn.seconds` counts from there."""
+    """The event before a turn of the caller; `Turn.seconds` counts from it."""
 
     TIME = "time"  # from the end of the caller's previous turn (from the start, for the first)
-    AGENT_SPEAKS = "agent_speaks"  # the caller has been hearing the agent: a barge-in
-    AGENT_DONE = "agent_done"  # the agent has spoken since the previous turn, and is silent now
+    AGENT_SPEAKS = "agent_speaks"  # the agent began to speak: a barge-in
+    AGENT_DONE = "agent_done"  # the agent has spoken since the caller's previous turn, and is silent now
 
 
 @dataclass(frozen=True)
 class Turn:
     """One thing a caller does: speak (`audio`), press keys (`digits`, `w` is half a second), or hang up.
 
-    Exactly one of the three is set. `text` is what the audio says, for people to read.
+    Exactly one of the three is set. `text` is the text of the audio, for people to read.
     """
 
     when: When
@@ -64,23 +64,23 @@ class CallerVoice:
 
 
 class Person(Protocol):
-    """Somebody real in the caller's place: 20 ms of µ-law each way, 50 times a second. Must not block."""
+    """A real person as the caller: 20 ms of µ-law each way, 50 times a second. The methods must not block."""
 
     def speak(self) -> bytes:
-        """Return the next 20 ms of what they say."""
+        """Return the next 20 ms of the person's voice."""
 
     def hear(self, frame: bytes) -> None:
-        """Let them hear 20 ms."""
+        """Let the person hear 20 ms."""
 
 
 @dataclass(frozen=True)
 class StreamOptions:
-    """The line between caller and agent, and how long to wait. All that is random comes from `seed`.
+    """The line between caller and agent, and how long to wait. `seed` decides everything random.
 
     `loss` is the share of the caller's frames that never arrive (0 to 1), `jitter_ms` the largest extra delay of one,
     `noise_dbfs` the level of the noise around the caller (None: a quiet room). Jitter comes in steps of
-    20 ms, the client's own. After `max_seconds` of stream time the caller hangs up. `connect_timeout` is how long (of
-    the wall's clock) a server may take to accept, and to read on.
+    20 ms, a frame. After `max_seconds` of stream time the caller hangs up. `connect_timeout` is for how many seconds of
+    real time a server may wait before it accepts the stream, and may stop reading.
     """
 
     seed: int = 0
@@ -94,18 +94,18 @@ class StreamOptions:
 class Ending(StrEnum):
     """How a stream ended, and Twilio's error code for it where there is one."""
 
-    SERVER_CLOSED = "server_closed"  # the normal ending of an agent; Twilio notes it as 31921
+    SERVER_CLOSED = "server_closed"  # the agent ended the stream normally; Twilio logs 31921
     CALLER_HUNG_UP = "caller_hung_up"
-    TIME_UP = "time_up"  # `max_seconds` are over: the caller gave up
-    REFUSED = "refused"  # 31920: the handshake was not answered with 101
-    UNREACHABLE = "unreachable"  # 31901: no connection: DNS, TCP, TLS or too slow
-    BROKEN = "broken"  # 31903: the connection was cut without a close
-    PROTOCOL = "protocol"  # 31924: the server sent what Twilio does not understand
+    TIME_UP = "time_up"  # after `max_seconds` the caller gave up
+    REFUSED = "refused"  # 31920: the handshake got another answer than 101
+    UNREACHABLE = "unreachable"  # 31901: no connection (DNS, TCP, TLS, or too slow)
+    BROKEN = "broken"  # 31903: the connection broke without a close
+    PROTOCOL = "protocol"  # 31924: the server sent a message that Twilio does not understand
 
 
 @dataclass(frozen=True)
 class StreamEvent:
-    """Something on the wire or in the caller's ear; `kind` is e.g. connected, audio, silence, mark, clear, close."""
+    """Something sent, received or heard; `kind` is for example connected, audio, silence, mark, clear or close."""
 
     at: float
     kind: str
@@ -114,7 +114,7 @@ class StreamEvent:
 
 @dataclass(frozen=True)
 class Lateness:
-    """How late the client itself sent its frames, in milliseconds: a slow tester must not be taken for a slow agent."""
+    """How late the client itself sent its frames, in milliseconds: shows whether the tester was too slow."""
 
     frames: int = 0
     p50_ms: float = 0.0
@@ -133,7 +133,7 @@ class Lateness:
 
 @dataclass(frozen=True)
 class BargeIn:
-    """The caller began to speak at `at` over the agent, who was quiet `silent_after` seconds later (None: never)."""
+    """The caller interrupted the agent at `at`; the agent was silent `silent_after` seconds later (None: never)."""
 
     at: float
     silent_after: float | None
@@ -141,12 +141,12 @@ class BargeIn:
 
 @dataclass(frozen=True)
 class StreamOutcome:
-    """What came of a stream. Nothing that a server does is an exception.
+    """The outcome of a stream. Nothing that a server does raises an exception.
 
     `code` is Twilio's error code (None for an ending without one), `reason` says more in words, `status` is the HTTP
-    status of a refused handshake and `close_code` that of the WebSocket. `heard` and `spoken` are both directions as
-    they were played and said, from second 0, equally long. `first_audio` is when the agent was first heard. `gaps` are
-    the moments in which its audio ran out in the middle of speech, and for how long.
+    status of a refused handshake and `close_code` that of the WebSocket. `heard` is the agent's audio and
+    `spoken` the caller's, from second 0, equally long. `first_audio` is when the agent was first heard. `gaps` are
+    the moments at which its audio ran out in the middle of speech, each with its length.
     """
 
     ending: Ending
@@ -172,11 +172,11 @@ class StreamOutcome:
 
 
 class StreamClock(Protocol):
-    """The seam for time: stream time may run faster than the wall's where nobody listens."""
+    """The time of a stream, which may run faster than real time where nobody listens."""
 
     @property
     def speed(self) -> float:
-        """Seconds of the stream in one second of the wall's clock."""
+        """Seconds of the stream in one second of real time."""
 
     def now(self) -> float:
         """Stream seconds since any fixed moment."""
@@ -200,10 +200,10 @@ class RunningClock:
 
 
 class SteppedClock:
-    """At most `speed` times as fast as life, one clock a stream.
+    """At most `speed` times as fast as real time; each stream has its own clock.
 
-    It goes on only while the stream sleeps: when the machine is busy elsewhere the stream's time stands still, so that
-    a slow tester is not taken for a slow agent. How late the stream is cannot be told from it.
+    It runs only while the stream sleeps. When the machine is busy elsewhere, the stream's time stands still, so that a
+    slow tester does not look like a slow agent. It does not show how late the stream is.
     """
 
     def __init__(self, speed: float) -> None:

@@ -1,4 +1,4 @@
-"""Many calls at once on one event loop, which watches itself: a slow tester must not be taken for a slow agent."""
+"""Many calls at once on one event loop. The loop measures its own delay, which shows whether the tester is too slow."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A frame is 20 ms: a loop that is later than that cannot send on time, and what it measures is itself.
+# A frame is 20 ms: a loop that is later cannot send on time, and measures its own delay.
 ON_TIME_MS = 20.0
-# How often the loop looks whether it is late.
+# How often the loop measures its delay, in seconds.
 PROBE_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class LoadResult(Generic[T]):
-    """What came of a load: the results in the order of the calls, seconds in all, and how late the loop itself was.
+    """The result of a load test: the results in the order of the calls, its seconds, and how late the loop was.
 
-    `peak` is the largest number of calls that were under way at the same time; `cpu_share` the part of one core that
-    this process used.
+    `peak` is the largest number of calls at the same time, `cpu_share` the part of one core that this process used.
     """
 
     results: tuple[T, ...]
@@ -41,7 +40,7 @@ class LoadResult(Generic[T]):
 
 
 class _Lines:
-    """So many calls at a time, and how many there were at most."""
+    """Telephone lines: limits the calls at the same time, and counts how many there were at most."""
 
     def __init__(self, count: int) -> None:
         self._free = asyncio.Semaphore(count)
@@ -68,8 +67,8 @@ async def run_load(
 ) -> LoadResult[T]:
     """Place `calls` calls, at most `concurrency` at a time, `start_every` seconds between two beginnings.
 
-    `place` gets the number of the call, from 0, and returns its result; what it raises ends the load. `on_done` is told
-    each result as it comes.
+    `place` gets the number of the call, from 0, and returns its result; an exception in it ends the load. `on_done`
+    gets each result when it is there.
     """
     lines = _Lines(concurrency)
 
