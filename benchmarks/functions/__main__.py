@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from ga_deploy.config.load import LocalStandIn, load_config
-from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpCall, sign
+from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpRequest, sign
 from ga_deploy.emulator.functions.npm import NodePackages
 from ga_deploy.redact import Secret
 from ga_deploy.render import render
@@ -62,12 +62,12 @@ class Asapp:
             writer.close()
 
 
-def webhook(path: str, number: int = 1) -> HttpCall:
+def webhook(path: str, number: int = 1) -> HttpRequest:
     form = {"CallSid": f"CA{number:032x}", "AccountSid": ACCOUNT, "From": "+15551112222", "To": "+15550100000"}
     form |= {"CallStatus": "in-progress", "Direction": "inbound"}
     signature = sign(TOKEN, f"https://{DOMAIN}{path}", {name: [value] for name, value in form.items()})
     headers = [("Content-Type", "application/x-www-form-urlencoded"), ("X-Twilio-Signature", signature)]
-    return HttpCall("POST", path, "", headers, urlencode(form).encode())
+    return HttpRequest("POST", path, "", headers, urlencode(form).encode())
 
 
 def handlers(asapp: Asapp, folder: Path) -> list[Handler]:
@@ -80,7 +80,7 @@ def handlers(asapp: Asapp, folder: Path) -> list[Handler]:
     return [Handler(path, seen, text, f"ZN{at:032x}") for at, (path, seen, text) in enumerate(functions)]
 
 
-async def answer(host: FunctionHost, call: HttpCall) -> None:
+async def answer(host: FunctionHost, call: HttpRequest) -> None:
     given = await host.handle(call)
     if given.status != 200 or (call.path != "/clock" and b"<Connect" not in given.body):
         raise SystemExit(f"{call.path} answered {given.status}: {given.text[:300]}")
@@ -121,7 +121,7 @@ async def count_requests(make: Callable[[], FunctionHost], asapp: Asapp) -> dict
             begun = time.time() * 1000
             for number in range(CALLS):
                 now = begun + number * MINUTES * 60_000 / CALLS
-                await answer(host, HttpCall("GET", "/clock", f"now={now:.0f}"))
+                await answer(host, HttpRequest("GET", "/clock", f"now={now:.0f}"))
                 await answer(host, webhook(path, number))
             counted[name] = asapp.requests
     return counted

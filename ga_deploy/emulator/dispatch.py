@@ -26,7 +26,7 @@ from ga_deploy.emulator.core.api import ApiRequest, ApiResponse
 from ga_deploy.emulator.core.multipart import read_multipart
 from ga_deploy.emulator.core.problems import ApiError, too_many_requests, unauthorized
 from ga_deploy.emulator.core.store import new_sid
-from ga_deploy.emulator.functions.host import HttpCall
+from ga_deploy.emulator.functions.host import HttpRequest
 from ga_deploy.emulator.functions.request_rules import AHEAD_HEADER, read_ahead
 from ga_deploy.emulator.studio.webhook import answer_webhook
 from ga_deploy.errors import DeployError
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from ga_deploy.emulator.core.accounts import Caller
     from ga_deploy.emulator.core.api import Fields, Upload
     from ga_deploy.emulator.core.backend import Backend
-    from ga_deploy.emulator.routing import Place
+    from ga_deploy.emulator.routing import RequestAddress
 
 
 @dataclass(frozen=True)
-class Exchange:
+class ApiExchange:
     """A request to an API and its answer, for `on_exchange`. `url` is Twilio's own, whatever host was used here.
 
     `form` holds the decoded form fields, `json` the answer's body (None when empty); both carry values in clear.
@@ -59,7 +59,7 @@ class Exchange:
 
 
 @dataclass(frozen=True)
-class _Visitor:
+class _Sender:
     """Who sent a request, or why nobody is known to have; and whether the account has too many of them at once."""
 
     caller: Caller | None
@@ -71,7 +71,7 @@ class Dispatcher:
     """Takes the requests of one emulator, those to the control plane excepted."""
 
     def __init__(
-        self, backend: Backend, faults: FaultPlan, journal: Journal, on_exchange: Callable[[Exchange], None] | None
+        self, backend: Backend, faults: FaultPlan, journal: Journal, on_exchange: Callable[[ApiExchange], None] | None
     ) -> None:
         self._backend = backend
         self._faults = faults
@@ -79,13 +79,13 @@ class Dispatcher:
         self._on_exchange = on_exchange
         self._busy: dict[str, int] = {}
 
-    async def take(self, request: web.Request, place: Place) -> web.StreamResponse:
+    async def take(self, request: web.Request, address: RequestAddress) -> web.StreamResponse:
         """Answer a request, at the time and with the mishaps that are asked for."""
         body = await request.read()
-        entry = self._journal.begin(request.method, place.product, place.host, place.target, new_sid("RQ"))
-        visitor = self._enter(request, place)
+        entry = self._journal.begin(request.method, address.product, address.host, address.target, new_sid("RQ"))
+        sender = self._enter(request, address)
         try:
-            response = await self._meet_faults(request, place, entry, visitor, body)
+            response = await self._meet_faults(request, address, entry, sender, body)
         except DeployError as problem:
             # Node or a package cannot be had: the machine's fault, and for the user to read.
             response = _broken(entry, f"{problem.what}: {problem.why}" if problem.why else problem.what)
@@ -94,26 +94,26 @@ class Dispatcher:
             entry.problem = traceback.format_exc()
         finally:
             entry.ended = time.monotonic()
-            if visitor.caller is not None:
-                self._busy[visitor.caller.account.sid] -= 1
+            if sender.caller is not None:
+                self._busy[sender.caller.account.sid] -= 1
         gone = request.transport is None or request.transport.is_closing()
         entry.status = 0 if gone else response.status
         return response
 
-    def _enter(self, request: web.Request, place: Place) -> _Visitor:
+    def _enter(self, request: web.Request, address: RequestAddress) -> _Sender:
         """Count a request of an account from its arrival on; one without valid credentials counts for nobody."""
-        if place.product in {"site", "webhooks"}:
-            return _Visitor(None)
+        if address.product in {"site", "webhooks"}:
+            return _Sender(None)
         try:
-            caller = self._backend.directory.identify(request.headers.get("Authorization"), place.product)
+            caller = self._backend.directory.identify(request.headers.get("Authorization"), address.product)
         except ApiError as refusal:
-            return _Visitor(None, refusal)
+            return _Sender(None, refusal)
         count = self._busy[caller.account.sid] = self._busy.get(caller.account.sid, 0) + 1
         limit = self._backend.rules.concurrency
-        return _Visitor(caller, is_one_too_many=limit is not None and count > limit)
+        return _Sender(caller, is_one_too_many=limit is not None and count > limit)
 
     async def _meet_faults(
-        self, request: web.Request, place: Place, entry: Entry, visitor: _Visitor, body: bytes
+        self, request: web.Request, address: RequestAddress, entry: Entry, sender: _Sender, body: bytes
     ) -> web.StreamResponse:
         half = self._backend.rules.latency_ms / 2000
         ending: Fault | None = None
@@ -132,23 +132,23 @@ class Dispatcher:
             await _sleep_until(entry.started + half)
         processed = ending is None or ending.processed or ending.action in {"malformed", "cut", "endless"}
         response: web.StreamResponse = web.Response(status=500)
-        if processed and place.product == "site":
-            response = await self._serve_site(request, place, body)
-        elif processed and place.product == "webhooks":
-            response = await self._serve_flow(request, place, body)
+        if processed and address.product == "site":
+            response = await self._serve_site(request, address, body)
+        elif processed and address.product == "webhooks":
+            response = await self._serve_flow(request, address, body)
         elif processed:
-            response = await self._serve_api(request, place, entry, visitor, body)
+            response = await self._serve_api(request, address, entry, sender, body)
         for fault in followers:
             deploy(self._backend, fault.foreign)
         if ending is not None:
-            response = await self._end(request, place, ending, response)
+            response = await self._end(request, address, ending, response)
         if half:
             # Counted from the arrival, so that the work is part of the latency and not on top of it.
             await _sleep_until(entry.started + 2 * half)
         return response
 
     async def _end(
-        self, request: web.Request, place: Place, fault: Fault, response: web.StreamResponse
+        self, request: web.Request, address: RequestAddress, fault: Fault, response: web.StreamResponse
     ) -> web.StreamResponse:
         """Turn an answer into what the fault makes of it."""
         if fault.action == "status":
@@ -159,7 +159,7 @@ class Dispatcher:
         if fault.action == "cut" and isinstance(response, web.Response) and isinstance(response.body, bytes):
             return await _send_half(request, response.status, response.body)
         if fault.action == "endless":
-            return promise_more(place, response)
+            return promise_more(address, response)
         if fault.action == "trickle":
             await trickle(request, fault.seconds)
         if fault.action == "stall":
@@ -169,49 +169,49 @@ class Dispatcher:
         return response
 
     async def _serve_api(
-        self, request: web.Request, place: Place, entry: Entry, visitor: _Visitor, body: bytes
+        self, request: web.Request, address: RequestAddress, entry: Entry, sender: _Sender, body: bytes
     ) -> web.StreamResponse:
         begun = time.perf_counter()
         form: Fields = {}
         try:
             form, files = _read_form(request, body)
             entry.form = masked(form)
-            answer = await self._answer(request, place, visitor, form, files)
+            answer = await self._answer(request, address, sender, form, files)
         except ApiError as refusal:
             answer = ApiResponse(refusal.status, refusal.body())
         headers = {
             "Date": formatdate(self._backend.store.now(), usegmt=True),
             "Twilio-Request-Id": entry.request_id,
             "Twilio-Request-Duration": f"{time.perf_counter() - begun:.3f}",
-            "Twilio-Concurrent-Requests": str(self._busy[visitor.caller.account.sid] if visitor.caller else 0),
+            "Twilio-Concurrent-Requests": str(self._busy[sender.caller.account.sid] if sender.caller else 0),
             "X-Home-Region": "us1",
-            "X-API-Domain": f"{place.product}.twilio.com",
+            "X-API-Domain": f"{address.product}.twilio.com",
             **answer.headers,
         }
         if self._on_exchange is not None:
-            self._on_exchange(_exchange(request, place, form, answer, headers))
+            self._on_exchange(_exchange(request, address, form, answer, headers))
         if answer.body is None:
             return web.Response(status=answer.status, headers=headers)
         content = json.dumps(answer.body, ensure_ascii=False).encode()
         return web.Response(status=answer.status, body=content, content_type="application/json", headers=headers)
 
     async def _answer(
-        self, request: web.Request, place: Place, visitor: _Visitor, form: Fields, files: dict[str, Upload]
+        self, request: web.Request, address: RequestAddress, sender: _Sender, form: Fields, files: dict[str, Upload]
     ) -> ApiResponse:
-        if visitor.is_one_too_many:
+        if sender.is_one_too_many:
             return ApiResponse(*too_many_requests())
-        caller = visitor.caller
+        caller = sender.caller
         if caller is None:
-            raise visitor.refusal or unauthorized()
-        handler, at = PRODUCTS[place.product].find(request.method, place.path)
-        call = ApiRequest(
-            product=place.product,
+            raise sender.refusal or unauthorized()
+        handler, at = PRODUCTS[address.product].find(request.method, address.path)
+        asked = ApiRequest(
+            product=address.product,
             method=request.method,
-            path=place.path,
-            base=place.base,
+            path=address.path,
+            base=address.base,
             account=caller.account,
             # `+` means a space here: a client that forgets `%2B` finds nothing, as in reality.
-            query=parse_qs(place.query, keep_blank_values=True),
+            query=parse_qs(address.query, keep_blank_values=True),
             form=form,
             files=files,
             by_key=caller.key is not None,
@@ -219,15 +219,15 @@ class Dispatcher:
             at=at,
         )
         self._backend.tidy()
-        answer = handler(self._backend, call)
+        answer = handler(self._backend, asked)
         return answer if isinstance(answer, ApiResponse) else await answer
 
-    async def _serve_site(self, request: web.Request, place: Place, body: bytes) -> web.StreamResponse:
+    async def _serve_site(self, request: web.Request, address: RequestAddress, body: bytes) -> web.StreamResponse:
         sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
         headers = [(name, value) for name, value in sent if name.lower() != AHEAD_HEADER]
         ahead = read_ahead(request.headers.get(AHEAD_HEADER, ""))
-        call = HttpCall(request.method, place.path, place.query, headers, body, ahead)
-        answer = await self._backend.sites.answer(place.host, call)
+        asked = HttpRequest(request.method, address.path, address.query, headers, body, ahead)
+        answer = await self._backend.sites.answer(address.host, asked)
         if answer is None:
             return web.Response(status=404, text="The requested resource was not found")
         answered: CIMultiDict[str] = CIMultiDict(answer.headers)
@@ -238,12 +238,12 @@ class Dispatcher:
             answered.popall(name, None)
         return web.Response(status=answer.status, headers=answered, body=answer.body)
 
-    async def _serve_flow(self, request: web.Request, place: Place, body: bytes) -> web.StreamResponse:
+    async def _serve_flow(self, request: web.Request, address: RequestAddress, body: bytes) -> web.StreamResponse:
         """Answer a flow's webhook as the voice platform calls it; without a login, like the real one."""
-        query = {name: values[-1] for name, values in parse_qs(place.query, keep_blank_values=True).items()}
+        query = {name: values[-1] for name, values in parse_qs(address.query, keep_blank_values=True).items()}
         form, _ = _read_form(request, body)
         fields = {name: values[-1] for name, values in form.items()}
-        answer = await answer_webhook(self._backend, place.path, query, fields)
+        answer = await answer_webhook(self._backend, address.path, query, fields)
         # Studio tells its reasons in the Console's log only; whoever develops wants to see them here.
         headers = {"X-Emulator-Problem": answer.problem} if answer.problem else {}
         return web.Response(status=answer.status, text=answer.twiml, content_type="text/xml", headers=headers)
@@ -279,11 +279,11 @@ def _read_form(request: web.Request, body: bytes) -> tuple[Fields, dict[str, Upl
 
 
 def _exchange(
-    request: web.Request, place: Place, form: Fields, answer: ApiResponse, headers: Mapping[str, str]
-) -> Exchange:
+    request: web.Request, address: RequestAddress, form: Fields, answer: ApiResponse, headers: Mapping[str, str]
+) -> ApiExchange:
     sent = {name.title(): value for name, value in request.headers.items() if name.title() != "Authorization"}
-    url = f"https://{place.product}.twilio.com{place.tail}"
-    return Exchange(request.method, url, sent, form, answer.status, answer.body, headers)
+    url = f"https://{address.product}.twilio.com{address.tail}"
+    return ApiExchange(request.method, url, sent, form, answer.status, answer.body, headers)
 
 
 async def _send_half(request: web.Request, status: int, body: bytes) -> web.StreamResponse:

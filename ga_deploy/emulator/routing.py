@@ -20,7 +20,7 @@ _SITE_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+){0,2}\.twil\.io")
 
 
 @dataclass(frozen=True)
-class Place:
+class RequestAddress:
     """Where a request belongs.
 
     `product` is an API (`assembly.PRODUCTS`), `webhooks` (flows), `site` (deployed functions) or `control`. `path` and
@@ -53,7 +53,7 @@ def answers_to(host: str) -> bool:
     return is_loopback_name(host) or bool(_PRODUCT_HOST.fullmatch(host) or _SITE_HOST.fullmatch(host))
 
 
-def find_place(request: web.Request) -> Place | None:
+def read_address(request: web.Request) -> RequestAddress | None:
     """Return where a request belongs, None for a host or a path that is nobody's."""
     host = re.sub(r":\d+$", "", request.host.lower())
     # A client that takes the emulator for a proxy sends the whole URL; the signature needs what was really sent, which
@@ -61,17 +61,17 @@ def find_place(request: web.Request) -> Place | None:
     raw = re.sub(r"^https?://[^/?#]*", "", request.raw_path.partition("#")[0]) or "/"
     path, _, query = raw.partition("?")
     if match := _PRODUCT_HOST.fullmatch(host):
-        return Place(match[1], path, query, f"https://{host}", host)
+        return RequestAddress(match[1], path, query, f"https://{host}", host)
     if _SITE_HOST.fullmatch(host):
-        return Place("site", path, query, f"https://{host}", host)
+        return RequestAddress("site", path, query, f"https://{host}", host)
     if not is_loopback_name(host):
         return None
     product, _, rest = path[1:].partition("/")
     if product == "_emulator":
-        return Place("control", f"/{rest}", query, "", host)
+        return RequestAddress("control", f"/{rest}", query, "", host)
     if product == "2010-04-01":
         # Links of the 2010 API are relative to the host and so lose the prefix.
         product, rest = "api", path[1:]
     if product not in _PRODUCTS:
         return None
-    return Place(product, f"/{rest}", query, f"{request.scheme}://{request.host}/{product}", host)
+    return RequestAddress(product, f"/{rest}", query, f"{request.scheme}://{request.host}/{product}", host)

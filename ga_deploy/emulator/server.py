@@ -17,9 +17,9 @@ from ga_deploy.emulator.control.journal import Journal
 from ga_deploy.emulator.control.run_token import RunToken
 from ga_deploy.emulator.core.api import unknown
 from ga_deploy.emulator.core.rules import Rules
-from ga_deploy.emulator.dispatch import Dispatcher, Exchange
+from ga_deploy.emulator.dispatch import ApiExchange, Dispatcher
 from ga_deploy.emulator.functions.npm import NodePackages
-from ga_deploy.emulator.routing import answers_to, find_place
+from ga_deploy.emulator.routing import answers_to, read_address
 from ga_deploy.errors import DeployError
 from ga_deploy.loopback_server import refuse_web_pages
 
@@ -63,7 +63,7 @@ class Emulator:
         latency_ms: float | None = None,
         build_polls: int | None = None,
         faults: FaultPlan | Sequence[Fault] = (),
-        on_exchange: Callable[[Exchange], None] | None = None,
+        on_exchange: Callable[[ApiExchange], None] | None = None,
         asapp: Mountable | None = None,
         certificate: tuple[Path, Path] | None = None,
     ) -> None:
@@ -144,14 +144,14 @@ class Emulator:
             await backend.stop()
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
-        place = find_place(request)
-        if place is None:
+        address = read_address(request)
+        if address is None:
             return web.json_response(unknown(request.path).body(), status=404)
-        if place.product == "control":
+        if address.product == "control":
             plane = ControlPlane(self.backend, self.faults, self.journal, self.control_token)
-            return await plane.answer(request, place.path)
+            return await plane.answer(request, address.path)
         assert self._dispatcher is not None, "nothing is taken before `start`"
-        return await self._dispatcher.take(request, place)
+        return await self._dispatcher.take(request, address)
 
 
 def _cannot_listen(port: int, problem: OSError) -> DeployError:

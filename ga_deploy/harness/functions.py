@@ -25,7 +25,7 @@ from ga_deploy.asapp_mock.script import SHIPPED, Ending, Script, read_script
 from ga_deploy.asapp_mock.server import MockAsapp
 from ga_deploy.config.hours import Hours
 from ga_deploy.config.steps import Notify, Send
-from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpCall
+from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpRequest
 from ga_deploy.emulator.functions.npm import NodePackages
 from ga_deploy.errors import ConfigInvalid, DeployError, Finding, Place
 from ga_deploy.harness.describe import describe
@@ -438,7 +438,7 @@ def _fetch_from(host: FunctionHost) -> Any:
         parts = urlsplit(request.url)
         headers = [*request.headers.items(), ("host", DOMAIN)]
         body = urlencode(request.form).encode() if request.method == "POST" else b""
-        answer = await host.handle(HttpCall(request.method, parts.path, parts.query, headers, body, request.ahead))
+        answer = await host.handle(HttpRequest(request.method, parts.path, parts.query, headers, body, request.ahead))
         return WebReply(
             answer.status,
             {name.lower(): value for name, value in answer.headers},

@@ -32,7 +32,7 @@ from ga_deploy.emulator.functions.npm import NodeTools
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ga_deploy.emulator.dispatch import Exchange
+    from ga_deploy.emulator.dispatch import ApiExchange
 
 PACKAGE = "@twilio-alpha/mcp"
 # A fixed one: a newer description must not turn an unchanged emulator red. Raise it by hand and look at what changed.
@@ -112,7 +112,7 @@ class Contract:
         """Return the names of all operations of a product, such as `POST /v1/Services`."""
         return {operation.name for listed in self._operations[product].values() for operation in listed}
 
-    def observe(self, exchange: Exchange) -> None:
+    def observe(self, exchange: ApiExchange) -> None:
         """Check one exchange."""
         product = (urlsplit(exchange.url).hostname or "").split(".")[0]
         if product not in DESCRIPTIONS:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ga_deploy.emulator.dispatch import Exchange
+from ga_deploy.emulator.dispatch import ApiExchange
 from tests.contract.openapi import Contract
 
 ZS, ZE, ZN = "ZS" + "0" * 32, "ZE" + "0" * 32, "ZN" + "0" * 32
@@ -104,8 +104,8 @@ def test_a_lost_field_a_wrong_status_and_a_wrong_error_are_found(contract: Contr
 
 
 def test_what_is_observed_is_kept(contract: Contract) -> None:
-    contract.observe(Exchange("GET", f"{SERVICES}/{ZS}", {}, {}, 200, {**SERVICE, "sid": "ZS" + "g" * 32}, {}))
-    contract.observe(Exchange("POST", f"https://serverless-upload.twilio.com/v1/Services/{ZS}", {}, {}, 201, {}, {}))
+    contract.observe(ApiExchange("GET", f"{SERVICES}/{ZS}", {}, {}, 200, {**SERVICE, "sid": "ZS" + "g" * 32}, {}))
+    contract.observe(ApiExchange("POST", f"https://serverless-upload.twilio.com/v1/Services/{ZS}", {}, {}, 201, {}, {}))
 
     assert len(contract.findings) == 1
     assert contract.findings[0].startswith(f"GET /v1/Services/{ZS}: answer $.sid")

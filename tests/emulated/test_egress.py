@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ga_deploy.asapp_mock.script import Ending, Report, Say, Script
 from ga_deploy.asapp_mock.server import MockAsapp
 from ga_deploy.emulator.functions.egress import describe_egress
-from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpCall
+from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpRequest
 from tests.emulated.proxy import ConnectProxy, PrivateCa
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Partner:
         self.runner, self.ca, self.port, self._host = runner, ca, port, host
 
     def ask(self, url: str = f"https://{HOST}/hook") -> dict[str, Any]:
-        answer = self.runner.run(self._host.handle(HttpCall("GET", "/ask", f"url={url}", [], b"")))
+        answer = self.runner.run(self._host.handle(HttpRequest("GET", "/ask", f"url={url}", [], b"")))
         return dict(json.loads(answer.body))
 
 

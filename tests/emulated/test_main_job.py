@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ga_deploy.emulator.dispatch import Exchange
+    from ga_deploy.emulator.dispatch import ApiExchange
     from tests.contract.openapi import Contract
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -38,7 +38,7 @@ class Office:
 
     def __init__(self, run: Run, folder: Path, environ: dict[str, str]) -> None:
         self.folder = folder
-        self.exchanges: list[Exchange] = []
+        self.exchanges: list[ApiExchange] = []
         self._run = run
         self._environ = environ
         assert run("init").returncode == 0
@@ -66,9 +66,9 @@ def office(
     folder.mkdir()
     ca = PrivateCa(folder)
     certificate = ca.issue("127.0.0.1", *TWILIO_HOSTS)
-    exchanges: list[Exchange] = []
+    exchanges: list[ApiExchange] = []
 
-    def on_exchange(exchange: Exchange) -> None:
+    def on_exchange(exchange: ApiExchange) -> None:
         exchanges.append(exchange)
         contract.observe(exchange)
 

@@ -17,7 +17,7 @@ from aiohttp import BasicAuth, web
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
-from ga_deploy.emulator.functions.host import Asset, FunctionHost, Handler, HttpAnswer, HttpCall, LogLine
+from ga_deploy.emulator.functions.host import Asset, FunctionHost, Handler, HttpRequest, HttpResponse, LogLine
 from ga_deploy.emulator.functions.npm import NodePackages
 
 if TYPE_CHECKING:
@@ -151,11 +151,11 @@ class Site:
         self.runner = runner
         self.logs = logs
 
-    def get(self, path: str, query: str = "", headers: list[tuple[str, str]] | None = None) -> HttpAnswer:
+    def get(self, path: str, query: str = "", headers: list[tuple[str, str]] | None = None) -> HttpResponse:
         return self.call("GET", path, query, headers)
 
-    def call(self, method: str, path: str, query: str = "", headers: Any = None, body: bytes = b"") -> HttpAnswer:
-        return self.runner.run(self.host.handle(HttpCall(method, path, query, headers or [], body)))
+    def call(self, method: str, path: str, query: str = "", headers: Any = None, body: bytes = b"") -> HttpResponse:
+        return self.runner.run(self.host.handle(HttpRequest(method, path, query, headers or [], body)))
 
 
 def install(npm_cache: Path, runner: asyncio.Runner) -> Path:
@@ -378,7 +378,7 @@ def test_a_warm_container_keeps_its_state(site: Site) -> None:
 
 def test_a_client_that_leaves_out_waiting_meets_a_clock_that_is_ahead(site: Site) -> None:
     def ask(ahead: float) -> dict[str, Any]:
-        return dict(json.loads(site.runner.run(site.host.handle(HttpCall("GET", "/time", ahead=ahead))).body))
+        return dict(json.loads(site.runner.run(site.host.handle(HttpRequest("GET", "/time", ahead=ahead))).body))
 
     before = time.time()
     usual, later, after = ask(0), ask(600), ask(0)
@@ -393,8 +393,8 @@ def test_twilio_is_loaded_only_when_used(npm_cache: Path) -> None:
         host = make_host(install(npm_cache, runner), [])
 
         async def load(path: str) -> int:
-            await host.handle(HttpCall("GET", path))
-            answer = await host.handle(HttpCall("GET", "/loaded"))
+            await host.handle(HttpRequest("GET", path))
+            answer = await host.handle(HttpRequest("GET", "/loaded"))
             return int(json.loads(answer.body)["files"])
 
         runner.run(host.start())
@@ -429,11 +429,11 @@ def test_what_is_logged_after_the_answer_is_not_lost(site: Site) -> None:
 def test_a_request_that_hangs_keeps_neither_another_waiting_nor_the_end(npm_cache: Path) -> None:
     """Requests at the same time get containers of their own, and stopping waits for none of them."""
 
-    async def run() -> tuple[HttpAnswer, bool, HttpAnswer]:
+    async def run() -> tuple[HttpResponse, bool, HttpResponse]:
         packages = await NodePackages(npm_cache).install(PACKAGES, "node22")
         async with make_host(packages, [], time_limit=3600) as host:
-            hanging = asyncio.ensure_future(host.handle(HttpCall("GET", "/silent")))
-            answered = await host.handle(HttpCall("GET", "/state"))
+            hanging = asyncio.ensure_future(host.handle(HttpRequest("GET", "/silent")))
+            answered = await host.handle(HttpRequest("GET", "/state"))
             still_hangs = not hanging.done()
         return answered, still_hangs, await hanging
 
@@ -456,15 +456,15 @@ def test_a_lost_process_is_a_502_and_the_next_request_gets_a_fresh_one(npm_cache
     with asyncio.Runner() as runner:
         host = make_host(install(npm_cache, runner), [], memory_mb=48)
         runner.run(host.start())
-        state = [runner.run(host.handle(HttpCall("GET", one))) for one in ("/state", path, "/state")]
+        state = [runner.run(host.handle(HttpRequest("GET", one))) for one in ("/state", path, "/state")]
         runner.run(host.stop())
     assert (state[1].status, said in state[1].logs[-1].message) == (502, True)
     assert [json.loads(state[at].body)["count"] for at in (0, 2)] == [1, 1]
 
 
 def test_a_crash_takes_no_other_request_with_it(site: Site) -> None:
-    async def both() -> list[HttpAnswer]:
-        calls = [HttpCall("GET", "/slow", "ms=300"), HttpCall("GET", "/exits")]
+    async def both() -> list[HttpResponse]:
+        calls = [HttpRequest("GET", "/slow", "ms=300"), HttpRequest("GET", "/exits")]
         return await asyncio.gather(*(site.host.handle(call) for call in calls))
 
     slow, lost = site.runner.run(both())
@@ -473,7 +473,7 @@ def test_a_crash_takes_no_other_request_with_it(site: Site) -> None:
 
 
 def test_a_cold_start_can_be_measured(site: Site) -> None:
-    cold = site.runner.run(site.host.measure_cold_start(HttpCall("GET", "/state")))
+    cold = site.runner.run(site.host.measure_cold_start(HttpRequest("GET", "/state")))
     assert json.loads(cold.answer.body)["count"] == 1
     assert cold.launch > 0
     assert cold.first_call > 0
@@ -487,7 +487,7 @@ def test_twilio_clients_talk_to_the_emulated_api(npm_cache: Path) -> None:
         seen.append((request.path, f"{authorization.login}:{authorization.password}"))
         return web.json_response({"unique_name": request.path.rsplit("/", 1)[1], "friendly_name": "an account"})
 
-    async def ask() -> HttpAnswer:
+    async def ask() -> HttpResponse:
         app = web.Application()
         app.router.add_get("/{path:.*}", answer)
         runner = web.AppRunner(app)
@@ -496,7 +496,7 @@ def test_twilio_clients_talk_to_the_emulated_api(npm_cache: Path) -> None:
         base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         packages = await NodePackages(npm_cache).install(PACKAGES, "node22")
         async with make_host(packages, [], twilio_api=base_url) as host:
-            answered = await host.handle(HttpCall("GET", "/client"))
+            answered = await host.handle(HttpRequest("GET", "/client"))
         await runner.cleanup()
         return answered
 
@@ -522,20 +522,20 @@ def test_containers_that_nobody_needs_are_ended(npm_cache: Path) -> None:
     async def count() -> int:
         packages = await NodePackages(npm_cache).install(PACKAGES, "node22")
         async with make_host(packages, [], idle_seconds=0.2) as host:
-            first = json.loads((await host.handle(HttpCall("GET", "/state"))).body)
+            first = json.loads((await host.handle(HttpRequest("GET", "/state"))).body)
             while is_running(first["pid"]):
                 await asyncio.sleep(0.02)
-            return int(json.loads((await host.handle(HttpCall("GET", "/state"))).body)["count"])
+            return int(json.loads((await host.handle(HttpRequest("GET", "/state"))).body)["count"])
 
     assert asyncio.run(count()) == 1
 
 
 def test_a_burst_of_quick_requests_shares_a_few_containers(npm_cache: Path) -> None:
-    async def burst() -> list[HttpAnswer]:
+    async def burst() -> list[HttpResponse]:
         packages = await NodePackages(npm_cache).install(PACKAGES, "node22")
         async with make_host(packages, [], patience_seconds=30.0) as host:
-            await host.handle(HttpCall("GET", "/state"))
-            return await asyncio.gather(*(host.handle(HttpCall("GET", "/state")) for _ in range(40)))
+            await host.handle(HttpRequest("GET", "/state"))
+            return await asyncio.gather(*(host.handle(HttpRequest("GET", "/state")) for _ in range(40)))
 
     answers = asyncio.run(burst())
     assert {answer.status for answer in answers} == {200}
@@ -547,7 +547,7 @@ def test_nothing_stays_behind(npm_cache: Path, tmp_path: Path, monkeypatch: pyte
     with asyncio.Runner() as runner:
         host = make_host(install(npm_cache, runner), [])
         runner.run(host.start())
-        pid = json.loads(runner.run(host.handle(HttpCall("GET", "/state"))).body)["pid"]
+        pid = json.loads(runner.run(host.handle(HttpRequest("GET", "/state"))).body)["pid"]
         runner.run(host.stop())
     assert list(tmp_path.iterdir()) == []
     assert not Path(f"/proc/{pid}").exists()

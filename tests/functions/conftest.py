@@ -26,7 +26,7 @@ import pytest
 import yaml
 
 from ga_deploy.config.load import LocalStandIn, load_config
-from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpAnswer, HttpCall, sign
+from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpRequest, HttpResponse, sign
 from ga_deploy.emulator.functions.npm import NodePackages
 from ga_deploy.redact import Secret
 from ga_deploy.render import render
@@ -390,13 +390,13 @@ class Deployment:
 
     def clock(self, *, now: str = "", pace: float = 0.1) -> None:
         """Set the container's clock; while a request is under way it goes at `pace` seconds a second."""
-        answer = self._run(HttpCall("GET", "/test-clock", urlencode({"set": "yes", "now": now, "pace": pace})))
+        answer = self._run(HttpRequest("GET", "/test-clock", urlencode({"set": "yes", "now": now, "pace": pace})))
         assert answer.status == 200, answer.text
 
     @property
     def now(self) -> float:
         """The seconds that the container's clock shows."""
-        return float(json.loads(self._run(HttpCall("GET", "/test-clock")).text)["now"])
+        return float(json.loads(self._run(HttpRequest("GET", "/test-clock")).text)["now"])
 
     def post(self, url: str, /, *, judged: bool = True, **fields: str) -> Answer:
         """Request `url` (path and query) as Twilio does for a call; `fields` go over those of a plain inbound call."""
@@ -414,10 +414,10 @@ class Deployment:
         body = urlencode(form).encode()
         signature = sign(TOKEN, f"https://{self._domain}{url}", parse_qs(body.decode(), keep_blank_values=True))
         headers = [("Content-Type", "application/x-www-form-urlencoded"), ("X-Twilio-Signature", signature)]
-        return self._judge(self._run(HttpCall("POST", parts.path, parts.query, headers, body)), judged=judged)
+        return self._judge(self._run(HttpRequest("POST", parts.path, parts.query, headers, body)), judged=judged)
 
     def unsigned(self, path: str) -> int:
-        return self._run(HttpCall("POST", path)).status
+        return self._run(HttpRequest("POST", path)).status
 
     def quote(self, **query: str) -> str:
         return urlencode({name: value for name, value in query.items() if value})
@@ -433,12 +433,12 @@ class Deployment:
 
     def fresh(self) -> None:
         """Let the container forget what it knows."""
-        assert self._run(HttpCall("GET", "/test-reset")).status == 200
+        assert self._run(HttpRequest("GET", "/test-reset")).status == 200
 
-    def _run(self, call: HttpCall) -> HttpAnswer:
+    def _run(self, call: HttpRequest) -> HttpResponse:
         return asyncio.run_coroutine_threadsafe(self._host.handle(call), self._loop).result(300)
 
-    def _judge(self, answer: HttpAnswer, *, judged: bool) -> Answer:
+    def _judge(self, answer: HttpResponse, *, judged: bool) -> Answer:
         kind = (answer.header("Content-Type") or "").split(";")[0]
         lines = [(line.level, line.message) for line in answer.logs]
         made = Answer(answer.status, kind, answer.text, lines)

@@ -125,19 +125,19 @@ def number_json(row: Row) -> dict[str, Any]:
     }
 
 
-def _own(call: ApiRequest) -> None:
+def _own(request: ApiRequest) -> None:
     """An account sees nothing of another one."""
-    if call.at["account"] != call.account.sid:
-        raise unknown(call.path)
+    if request.at["account"] != request.account.sid:
+        raise unknown(request.path)
 
 
 @routes.on("GET", "/2010-04-01/Accounts/{account:AC}.json")
-def fetch_account(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_account(backend: Backend, request: ApiRequest) -> ApiResponse:
     """The account itself, which an API key may not read (Twilio docs, API keys)."""
-    if call.by_key:
+    if request.by_key:
         raise unauthorized()
-    _own(call)
-    root = f"/2010-04-01/Accounts/{call.account.sid}"
+    _own(request)
+    root = f"/2010-04-01/Accounts/{request.account.sid}"
     since = rfc2822(backend.store.now())
     subresources = ("Applications", "Calls", "Conferences", "IncomingPhoneNumbers", "Keys", "Recordings")
     return ok(
@@ -146,9 +146,9 @@ def fetch_account(backend: Backend, call: ApiRequest) -> ApiResponse:
             "auth_token": "",
             "date_created": since,
             "date_updated": since,
-            "friendly_name": call.account.friendly_name,
-            "owner_account_sid": call.account.sid,
-            "sid": call.account.sid,
+            "friendly_name": request.account.friendly_name,
+            "owner_account_sid": request.account.sid,
+            "sid": request.account.sid,
             "status": "active",
             "type": "Full",
             "subresource_uris": {_snake(name): f"{root}/{name}.json" for name in subresources},
@@ -162,33 +162,33 @@ def _snake(name: str) -> str:
 
 
 @routes.on("GET", "/2010-04-01/Accounts/{account:AC}/IncomingPhoneNumbers.json")
-def list_numbers(backend: Backend, call: ApiRequest) -> ApiResponse:
+def list_numbers(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Numbers of the account, newest first. `PhoneNumber` matches a part; `*` stands for any digit."""
-    _own(call)
-    window = page_window(call, clamp=True)
-    where, bound = ["account=?"], [call.account.sid]
-    if pattern := call.asked("PhoneNumber"):
+    _own(request)
+    window = page_window(request, clamp=True)
+    where, bound = ["account=?"], [request.account.sid]
+    if pattern := request.asked("PhoneNumber"):
         # GLOB knows `?` for one character; what a `+` became that nobody encoded, a space, is in no number.
         where, bound = [*where, "phone_number GLOB ?"], [*bound, f"*{_globbed(pattern)}*"]
-    if name := call.asked("FriendlyName"):
+    if name := request.asked("FriendlyName"):
         where, bound = [*where, "json_extract(settings, '$.friendly_name')=?"], [*bound, name]
-    if origin := call.asked("Origin"):
+    if origin := request.asked("Origin"):
         where, bound = [*where, "json_extract(settings, '$.origin')=?"], [*bound, origin]
-    if (call.asked("Beta") or "").lower() == "false":
+    if (request.asked("Beta") or "").lower() == "false":
         where = [*where, "json_extract(settings, '$.beta')=0"]
     found = backend.store.window("numbers", window, where=where, bound=bound)
-    return page_2010(call, "incoming_phone_numbers", window, found, (number_json(row) for row in found.rows))
+    return page_2010(request, "incoming_phone_numbers", window, found, (number_json(row) for row in found.rows))
 
 
 def _globbed(pattern: str) -> str:
     return "".join("[0-9]" if letter == "*" else f"[{letter}]" if letter in "?[" else letter for letter in pattern)
 
 
-def _find(backend: Backend, call: ApiRequest) -> Row:
-    _own(call)
-    row = backend.store.one("numbers", account=call.account.sid, sid=call.at["number"])
+def _find(backend: Backend, request: ApiRequest) -> Row:
+    _own(request)
+    row = backend.store.one("numbers", account=request.account.sid, sid=request.at["number"])
     if row is None:
-        raise unknown(call.path)
+        raise unknown(request.path)
     return row
 
 
@@ -196,25 +196,25 @@ _ONE = "/2010-04-01/Accounts/{account:AC}/IncomingPhoneNumbers/{number:PN}.json"
 
 
 @routes.on("GET", _ONE)
-def fetch_number(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_number(backend: Backend, request: ApiRequest) -> ApiResponse:
     """One number."""
-    return ok(number_json(_find(backend, call)))
+    return ok(number_json(_find(backend, request)))
 
 
 @routes.on("POST", _ONE)
-def update_number(backend: Backend, call: ApiRequest) -> ApiResponse:
+def update_number(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Change the fields that were sent and no others. A trunk drops the application, and the other way round."""
-    row = _find(backend, call)
-    if call.text("AccountSid") not in {None, "", call.account.sid}:
+    row = _find(backend, request)
+    if request.text("AccountSid") not in {None, "", request.account.sid}:
         raise invalid("Moving a number to another account is not possible here", 21452)
     settings = json.loads(row["settings"])
     for form_name, (name, check) in _FIELDS.items():
-        value = call.text(form_name)
+        value = request.text(form_name)
         if value is not None:
             settings[name] = _checked(form_name, value, check, settings[name])
-    if call.text("TrunkSid"):
+    if request.text("TrunkSid"):
         settings["voice_application_sid"] = ""
-    elif call.text("VoiceApplicationSid"):
+    elif request.text("VoiceApplicationSid"):
         settings["trunk_sid"] = None
     changes = {"settings": to_json(settings), "updated": backend.store.now()}
     backend.store.update("numbers", row["seq"], changes)
@@ -245,13 +245,13 @@ def _checked(name: str, value: str, check: str, before: object) -> object:
 
 
 @routes.on("POST", "/2010-04-01/Accounts/{account:AC}/IncomingPhoneNumbers.json")
-def buy_number(backend: Backend, call: ApiRequest) -> ApiResponse:
+def buy_number(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Buying costs money and no tool that is tested here may do it: refused, so that one that tries is noticed."""
     raise ApiError(403, 20403, "Numbers cannot be bought from this emulator; seed them at /_emulator/numbers")
 
 
 @routes.on("DELETE", _ONE)
-def release_number(backend: Backend, call: ApiRequest) -> ApiResponse:
+def release_number(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Releasing loses a number for good and no tool that is tested here may do it: refused."""
-    _find(backend, call)
+    _find(backend, request)
     raise ApiError(403, 20403, "Numbers cannot be released from this emulator")

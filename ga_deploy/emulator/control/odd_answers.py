@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from ga_deploy.emulator.routing import Place
+    from ga_deploy.emulator.routing import RequestAddress
 
 # No client takes a header line of 64 KiB.
 _MOST_BYTES = 2**16
@@ -30,13 +30,13 @@ async def trickle(request: web.Request, seconds: float) -> None:
         transport.write(b".")
 
 
-def promise_more(place: Place, response: web.StreamResponse) -> web.StreamResponse:
+def promise_more(address: RequestAddress, response: web.StreamResponse) -> web.StreamResponse:
     """Return the page of a list with a link to yet another one, which has not been asked for before."""
     if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
         return response
     body = json.loads(response.body)
     # Twilio takes a page's number without its token for the first page.
-    link = f"{place.base}{place.path}?Page={next(_NUMBERS)}"
+    link = f"{address.base}{address.path}?Page={next(_NUMBERS)}"
     if isinstance(body.get("meta"), dict):
         body["meta"]["next_page_url"] = link
     else:

@@ -1,6 +1,6 @@
 """Between HTTP and the rules of a product: a decoded request, a response, and the paths of a product.
 
-Product modules register plain functions `(backend, call) -> ApiResponse` with `Routes`. They see no socket and no
+Product modules register plain functions `(backend, request) -> ApiResponse` with `Routes`. They see no socket and no
 framework, so that tests can drive the rules directly.
 """
 
@@ -91,7 +91,7 @@ class ApiRequest:
         return values[-1] if values else None
 
     def url(self, *segments: str) -> str:
-        """Return the absolute URL of a resource of this product, e.g. `call.url("v1", "Services", sid)`."""
+        """Return the absolute URL of a resource of this product, e.g. `request.url("v1", "Services", sid)`."""
         return "/".join([self.base, *(quote(segment, safe="") for segment in segments)])
 
 

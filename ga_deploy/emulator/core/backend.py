@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ga_deploy.emulator.core.accounts import Directory
     from ga_deploy.emulator.core.rules import Rules
     from ga_deploy.emulator.core.store import Row, Store
-    from ga_deploy.emulator.functions.host import HttpAnswer, HttpCall
+    from ga_deploy.emulator.functions.host import HttpRequest, HttpResponse
 
 # How often old versions, builds and logs are looked for, in emulated seconds.
 _COLLECT_EVERY = 300.0
@@ -30,7 +30,7 @@ class SiteServer(Protocol):
     def refresh(self, *, service: str | None = None, environment: str | None = None) -> None:
         """Take over new variables, deployments and settings."""
 
-    async def answer(self, host: str, call: HttpCall) -> HttpAnswer | None:
+    async def answer(self, host: str, request: HttpRequest) -> HttpResponse | None:
         """Return what the site of a domain answers; None if nothing is deployed there."""
 
 

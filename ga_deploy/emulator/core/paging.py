@@ -24,7 +24,7 @@ _LAGGING = {"services", "environments", "containers", "versions", "variables", "
 
 def list_rows(
     backend: Backend,
-    call: ApiRequest,
+    request: ApiRequest,
     key: str,
     shape: Callable[[ApiRequest, Row], dict[str, Any]],
     where: dict[str, Any],
@@ -40,7 +40,7 @@ def list_rows(
     `key` names the list in the answer, and the table unless `table` does; `where` are columns and their values,
     `conditions` further comparisons with `?` and what stands for it.
     """
-    window = page_window(call, largest=largest)
+    window = page_window(request, largest=largest)
     if backend.rules.list_lag_ms and (table or key) in _LAGGING:
         conditions = [*conditions, ("created<=?", backend.store.now() - backend.rules.list_lag_ms / 1000)]
     found = backend.store.window(
@@ -51,18 +51,18 @@ def list_rows(
         where=[*(f"{column}=?" for column in where), *(condition for condition, _ in conditions)],
         bound=[*where.values(), *(value for _, value in conditions)],
     )
-    return page(call, key, window, found, (shape(call, row) for row in found.rows), order)
+    return page(request, key, window, found, (shape(request, row) for row in found.rows), order)
 
 
-def page_window(call: ApiRequest, *, largest: int = 1000, clamp: bool = False) -> Window:
+def page_window(request: ApiRequest, *, largest: int = 1000, clamp: bool = False) -> Window:
     """Return the part of a list that `PageSize` and `PageToken` ask for. `Page` alone moves nothing, as at Twilio."""
-    raw = call.asked("PageSize")
+    raw = request.asked("PageSize")
     size = 50
     if raw is not None:
         if not re.fullmatch(r"\d{1,9}", raw) or int(raw) < 1 or (int(raw) > largest and not clamp):
             raise invalid(f"Page size must be a number from 1 to {largest}")
         size = min(int(raw), largest)
-    token = call.asked("PageToken")
+    token = request.asked("PageToken")
     if not token:
         return Window(size)
     try:
@@ -78,10 +78,10 @@ def _token(direction: str, cursor: object) -> str:
     return direction + base64.urlsafe_b64encode(json.dumps(cursor).encode()).decode().rstrip("=")
 
 
-def _page_links(call: ApiRequest, window: Window, found: Slice, order: str) -> dict[str, str | None]:
+def _page_links(request: ApiRequest, window: Window, found: Slice, order: str) -> dict[str, str | None]:
     """Return the query strings of this, the first, the next and the previous page."""
-    kept = [(name, value) for name, values in call.query.items() for value in values if not name.startswith("Page")]
-    page = int(call.asked("Page") or 0) if (call.asked("Page") or "0").isdigit() else 0
+    kept = [(name, value) for name, values in request.query.items() for value in values if not name.startswith("Page")]
+    page = int(request.asked("Page") or 0) if (request.asked("Page") or "0").isdigit() else 0
 
     def query(number: int, token: str | None) -> str:
         extra = [("PageSize", str(window.size)), ("Page", str(number))]
@@ -90,7 +90,7 @@ def _page_links(call: ApiRequest, window: Window, found: Slice, order: str) -> d
     following = query(page + 1, _token("PA", found.rows[-1][order])) if found.after and found.rows else None
     preceding = query(max(page - 1, 0), _token("PB", found.rows[0][order])) if found.before and found.rows else None
     return {
-        "url": query(page, call.asked("PageToken")),
+        "url": query(page, request.asked("PageToken")),
         "first": query(0, None),
         "next": following,
         "previous": preceding,
@@ -98,17 +98,17 @@ def _page_links(call: ApiRequest, window: Window, found: Slice, order: str) -> d
 
 
 def page(
-    call: ApiRequest, key: str, window: Window, found: Slice, items: Iterable[dict[str, Any]], order: str = "seq"
+    request: ApiRequest, key: str, window: Window, found: Slice, items: Iterable[dict[str, Any]], order: str = "seq"
 ) -> ApiResponse:
     """Return a page in the form of Serverless, Studio and Sync: absolute links under `meta`."""
-    links = _page_links(call, window, found, order)
-    start = f"{call.base}{call.path}?"
+    links = _page_links(request, window, found, order)
+    start = f"{request.base}{request.path}?"
     urls = {name: None if query is None else start + query for name, query in links.items()}
     return ok(
         {
             key: list(items),
             "meta": {
-                "page": int(call.asked("Page") or 0) if (call.asked("Page") or "0").isdigit() else 0,
+                "page": int(request.asked("Page") or 0) if (request.asked("Page") or "0").isdigit() else 0,
                 "page_size": window.size,
                 "first_page_url": urls["first"],
                 "previous_page_url": urls["previous"],
@@ -120,17 +120,19 @@ def page(
     )
 
 
-def page_2010(call: ApiRequest, key: str, window: Window, found: Slice, items: Iterable[dict[str, Any]]) -> ApiResponse:
+def page_2010(
+    request: ApiRequest, key: str, window: Window, found: Slice, items: Iterable[dict[str, Any]]
+) -> ApiResponse:
     """Return a page in the form of the 2010 API: host-relative links beside the list."""
-    links = _page_links(call, window, found, "seq")
+    links = _page_links(request, window, found, "seq")
     listed = list(items)
-    number = int(call.asked("Page") or 0) if (call.asked("Page") or "0").isdigit() else 0
+    number = int(request.asked("Page") or 0) if (request.asked("Page") or "0").isdigit() else 0
     start = number * window.size
     return ok(
         {
             key: listed,
             **{
-                name: None if links[link] is None else f"{call.path}?{links[link]}"
+                name: None if links[link] is None else f"{request.path}?{links[link]}"
                 for name, link in (
                     ("uri", "url"),
                     ("first_page_uri", "first"),

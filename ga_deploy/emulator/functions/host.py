@@ -21,8 +21,8 @@ from ga_deploy.emulator.functions.pool import WorkerPool
 from ga_deploy.emulator.functions.request_rules import (
     Asset,
     Handler,
-    HttpAnswer,
-    HttpCall,
+    HttpRequest,
+    HttpResponse,
     LogLine,
     find_fault,
     judge,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.emulator.functions.worker import Logged, Runner
 
-__all__ = ["Asset", "ColdStart", "FunctionHost", "Handler", "HttpAnswer", "HttpCall", "LogLine", "sign"]
+__all__ = ["Asset", "ColdStart", "FunctionHost", "Handler", "HttpRequest", "HttpResponse", "LogLine", "sign"]
 
 TIME_LIMIT = 10.0
 
@@ -51,7 +51,7 @@ class ColdStart:
 
     launch: float
     first_call: float
-    answer: HttpAnswer
+    answer: HttpResponse
 
 
 class FunctionHost:
@@ -153,50 +153,50 @@ class FunctionHost:
         """Replace the variables; the next request sees them, running processes included."""
         self._context = {**self._credentials, **context}
 
-    async def handle(self, call: HttpCall) -> HttpAnswer:
+    async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer a request as the platform would. Never raises for what the client or the function does."""
-        served = self._find(call)
-        refusal = judge(call, served, domain=self._context.get("DOMAIN_NAME", ""), auth_token=self._auth_token)
+        served = self._find(request)
+        refusal = judge(request, served, domain=self._context.get("DOMAIN_NAME", ""), auth_token=self._auth_token)
         if refusal is not None:
             return refusal
         if isinstance(served, Asset):
-            return HttpAnswer(200, [("Content-Type", served.content_type)], served.content)
+            return HttpResponse(200, [("Content-Type", served.content_type)], served.content)
         assert served is not None
         assert self._pool is not None, "start() comes first"
-        return await self._run(served, call, self._pool.run)
+        return await self._run(served, request, self._pool.run)
 
-    async def measure_cold_start(self, call: HttpCall) -> ColdStart:
+    async def measure_cold_start(self, request: HttpRequest) -> ColdStart:
         """Time a request in a process of its own, started for it and ended afterwards; the gateway is not asked."""
-        served = self._find(call)
+        served = self._find(request)
         if not isinstance(served, Handler) or self._pool is None:
             raise ValueError("only a request for a function of a running host can be measured")
         begun = time.perf_counter()
         worker = await self._pool.launch_apart()
         try:
             launched = time.perf_counter()
-            answer = await self._run(served, call, worker.run)
+            answer = await self._run(served, request, worker.run)
             return ColdStart(launched - begun, time.perf_counter() - launched, answer)
         finally:
             await worker.stop()
 
-    def _find(self, call: HttpCall) -> Handler | Asset | None:
-        path = unquote(call.path)
+    def _find(self, request: HttpRequest) -> Handler | Asset | None:
+        path = unquote(request.path)
         return self._handlers.get(path) or self._assets.get(path)
 
-    async def _run(self, handler: Handler, call: HttpCall, run: Runner) -> HttpAnswer:
+    async def _run(self, handler: Handler, request: HttpRequest, run: Runner) -> HttpResponse:
         request_id = f"RQ{secrets.token_hex(16)}"
-        request = {
+        frame = {
             "id": request_id,
             "path": handler.path,
             "file": str(self._file_of(handler)),
-            "query": call.query,
-            "headers": call.headers,
-            "body": base64.b64encode(call.body).decode(),
+            "query": request.query,
+            "headers": request.headers,
+            "body": base64.b64encode(request.body).decode(),
             "context": self._context,
-            "ahead": call.ahead,
+            "ahead": request.ahead,
         }
         try:
-            answered = await run(request, self._time_limit)
+            answered = await run(frame, self._time_limit)
         except WorkerLost as lost:
             logs, problem = lost.logs, lost.reason
             answer = refuse(504 if lost.timed_out else 502, "the function did not answer")

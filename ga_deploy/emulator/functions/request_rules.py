@@ -55,7 +55,7 @@ class Asset:
 
 
 @dataclass(frozen=True)
-class HttpCall:
+class HttpRequest:
     """A request as it came over the wire: `path` and `query` still percent-encoded, `query` without its `?`.
 
     `ahead`: seconds by which the function's clock is to be ahead, for a client that leaves out waiting.
@@ -97,7 +97,7 @@ class LogLine:
 
 
 @dataclass(frozen=True)
-class HttpAnswer:
+class HttpResponse:
     """What the client gets, and what was logged until then."""
 
     status: int
@@ -116,38 +116,38 @@ class HttpAnswer:
         return self.body.decode(errors="replace")
 
 
-def judge(call: HttpCall, served: Handler | Asset | None, *, domain: str, auth_token: str) -> HttpAnswer | None:
+def judge(request: HttpRequest, served: Handler | Asset | None, *, domain: str, auth_token: str) -> HttpResponse | None:
     """Return the gateway's own answer to a request for `served`, or None when the function or asset has to give it."""
     if served is None or served.visibility == "private":
         return refuse(404, "there is no function or public asset at this path")
-    if call.method not in _VERBS:
-        return refuse(405, f"{call.method} is not allowed", ("Allow", ", ".join(_VERBS)))
-    header_bytes = sum(len(name) + len(value) + 4 for name, value in call.headers)
-    if header_bytes > LARGEST_HEADERS or len(call.headers) > MOST_HEADERS:
+    if request.method not in _VERBS:
+        return refuse(405, f"{request.method} is not allowed", ("Allow", ", ".join(_VERBS)))
+    header_bytes = sum(len(name) + len(value) + 4 for name, value in request.headers)
+    if header_bytes > LARGEST_HEADERS or len(request.headers) > MOST_HEADERS:
         return refuse(431, "the headers are too large")
-    if header_bytes + len(call.body) > LARGEST_REQUEST:
+    if header_bytes + len(request.body) > LARGEST_REQUEST:
         return refuse(413, "the request is too large")
-    if call.method == "OPTIONS":
-        return HttpAnswer(200, [("Allow", ", ".join(_VERBS))], b"")
-    if call.method == "GET" and call.body:
+    if request.method == "OPTIONS":
+        return HttpResponse(200, [("Allow", ", ".join(_VERBS))], b"")
+    if request.method == "GET" and request.body:
         return refuse(403, "a GET request must not have a body")
-    if served.visibility == "protected" and not _is_signed(call, domain, auth_token):
+    if served.visibility == "protected" and not _is_signed(request, domain, auth_token):
         return refuse(403, "the request is not signed by Twilio")
     return None
 
 
-def _is_signed(call: HttpCall, domain: str, auth_token: str) -> bool:
-    given = call.header("X-Twilio-Signature")
+def _is_signed(request: HttpRequest, domain: str, auth_token: str) -> bool:
+    given = request.header("X-Twilio-Signature")
     if given is None:
         return False
-    tail = call.path + (f"?{call.query}" if call.query else "")
+    tail = request.path + (f"?{request.query}" if request.query else "")
     parameters: dict[str, list[str]] = {}
-    if call.method == "POST" and (call.header("Content-Type") or "").split(";")[0].strip().lower() == _FORM:
-        parameters = parse_qs(call.body.decode(errors="replace"), keep_blank_values=True)
-    elif call.body:
+    if request.method == "POST" and (request.header("Content-Type") or "").split(";")[0].strip().lower() == _FORM:
+        parameters = parse_qs(request.body.decode(errors="replace"), keep_blank_values=True)
+    elif request.body:
         # A body that is no form is signed through its hash in the query.
-        claimed = parse_qs(call.query).get("bodySHA256", [""])[0]
-        if not hmac.compare_digest(claimed.encode(), hashlib.sha256(call.body).hexdigest().encode()):
+        claimed = parse_qs(request.query).get("bodySHA256", [""])[0]
+        if not hmac.compare_digest(claimed.encode(), hashlib.sha256(request.body).hexdigest().encode()):
             return False
     # With and without the port: Twilio's signers do not agree on it, so its validators try both.
     return any(
@@ -165,9 +165,9 @@ def sign(auth_token: str, url: str, parameters: Mapping[str, Sequence[str]]) -> 
     return base64.b64encode(hmac.new(auth_token.encode(), signed.encode(), hashlib.sha1).digest()).decode()
 
 
-def refuse(status: int, message: str, *headers: tuple[str, str]) -> HttpAnswer:
+def refuse(status: int, message: str, *headers: tuple[str, str]) -> HttpResponse:
     """Return an answer that the platform gives in place of a function."""
-    return HttpAnswer(
+    return HttpResponse(
         status, [("Content-Type", "application/json"), *headers], json.dumps({"message": message}).encode()
     )
 
@@ -185,10 +185,10 @@ def find_fault(answered: Answered) -> str:
     return ""
 
 
-def pass_on(answered: Answered) -> HttpAnswer:
+def pass_on(answered: Answered) -> HttpResponse:
     """Return a function's faultless answer as it goes to the client."""
     assert isinstance(answered.status, int)
     # Length and framing of the message are the server's business.
     hop_by_hop = {"connection", "content-length", "keep-alive", "transfer-encoding"}
     headers = [(name, value) for name, value in answered.headers if name.lower() not in hop_by_hop]
-    return HttpAnswer(answered.status, headers, answered.body)
+    return HttpResponse(answered.status, headers, answered.body)

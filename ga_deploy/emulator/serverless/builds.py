@@ -34,9 +34,9 @@ def status_of(backend: Backend, build: Row) -> str:
     return str(build["outcome"]) if done else "building"
 
 
-def build_json(backend: Backend, call: ApiRequest, row: Row) -> dict[str, Any]:
+def build_json(backend: Backend, request: ApiRequest, row: Row) -> dict[str, Any]:
     """Return a build as Twilio shows it: versions in no order, visibility in upper case (as in the description)."""
-    url = call.url("v1", "Services", row["service"], "Builds", row["sid"])
+    url = request.url("v1", "Services", row["service"], "Builds", row["sid"])
     versions = versions_of(backend, row["sid"])
     random.shuffle(versions)
     return {
@@ -80,11 +80,11 @@ def versions_of(backend: Backend, build_sid: str) -> list[Row]:
     )
 
 
-def _find(backend: Backend, call: ApiRequest) -> Row:
-    service = find_service(backend, call)
-    row = backend.store.one("builds", service=service["sid"], sid=call.at["build"])
+def _find(backend: Backend, request: ApiRequest) -> Row:
+    service = find_service(backend, request)
+    row = backend.store.one("builds", service=service["sid"], sid=request.at["build"])
     if row is None:
-        raise unknown(call.path)
+        raise unknown(request.path)
     return row
 
 
@@ -97,31 +97,31 @@ def _looked_at(backend: Backend, row: Row) -> Row:
 
 
 @routes.on("GET", _ROOT)
-def list_builds(backend: Backend, call: ApiRequest) -> ApiResponse:
+def list_builds(backend: Backend, request: ApiRequest) -> ApiResponse:
     """All builds of a service, newest first."""
-    where = {"service": find_service(backend, call)["sid"]}
-    return list_rows(backend, call, "builds", lambda call, row: build_json(backend, call, row), where)
+    where = {"service": find_service(backend, request)["sid"]}
+    return list_rows(backend, request, "builds", lambda request, row: build_json(backend, request, row), where)
 
 
 @routes.on("GET", f"{_ROOT}/{{build:ZB}}")
-def fetch_build(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_build(backend: Backend, request: ApiRequest) -> ApiResponse:
     """One build; counts as a look."""
-    return ok(build_json(backend, call, _looked_at(backend, _find(backend, call))))
+    return ok(build_json(backend, request, _looked_at(backend, _find(backend, request))))
 
 
 @routes.on("GET", f"{_ROOT}/{{build:ZB}}/Status")
-def fetch_status(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_status(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Only the status of a build; counts as a look."""
-    row = _looked_at(backend, _find(backend, call))
-    url = call.url("v1", "Services", row["service"], "Builds", row["sid"], "Status")
+    row = _looked_at(backend, _find(backend, request))
+    url = request.url("v1", "Services", row["service"], "Builds", row["sid"], "Status")
     kept = {"sid": row["sid"], "account_sid": row["account"], "service_sid": row["service"]}
     return ok({**kept, "status": status_of(backend, row), "url": url})
 
 
 @routes.on("DELETE", f"{_ROOT}/{{build:ZB}}")
-def delete_build(backend: Backend, call: ApiRequest) -> ApiResponse:
+def delete_build(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Remove a build that no environment runs (issue tf#28)."""
-    row = _find(backend, call)
+    row = _find(backend, request)
     if backend.store.one("environments", build=row["sid"]):
         raise invalid("Cannot delete Build because it's part of an active Deployment.")
     backend.store.delete("builds", sid=row["sid"])
@@ -129,25 +129,25 @@ def delete_build(backend: Backend, call: ApiRequest) -> ApiResponse:
 
 
 @routes.on("POST", _ROOT)
-async def create_build(backend: Backend, call: ApiRequest) -> ApiResponse:
+async def create_build(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Make a build of exactly the versions named; nothing of an earlier build is in it."""
-    service = find_service(backend, call)
-    runtime = call.text("Runtime") or backend.rules.default_runtime
+    service = find_service(backend, request)
+    runtime = request.text("Runtime") or backend.rules.default_runtime
     if runtime not in backend.rules.runtimes:
         raise invalid(f"unsupported runtime: {runtime}")
-    versions = _wanted_versions(backend, call, service)
-    dependencies = _with_defaults(backend, read_dependencies(call.text("Dependencies")))
+    versions = _wanted_versions(backend, request, service)
+    dependencies = _with_defaults(backend, read_dependencies(request.text("Dependencies")))
     await backend.builds.check(dependencies, runtime)
     row = add_build(backend, service, versions, dependencies, runtime)
     backend.builds.begin(row["sid"])
-    return created(build_json(backend, call, row))
+    return created(build_json(backend, request, row))
 
 
-def _wanted_versions(backend: Backend, call: ApiRequest, service: Row) -> list[str]:
+def _wanted_versions(backend: Backend, request: ApiRequest, service: Row) -> list[str]:
     paths: set[tuple[str, str]] = set()
     wanted: list[str] = []
     for kind, name in (("function", "FunctionVersions"), ("asset", "AssetVersions")):
-        for sid in dict.fromkeys(call.form.get(name, [])):
+        for sid in dict.fromkeys(request.form.get(name, [])):
             row = backend.store.one("versions", service=service["sid"], kind=kind, sid=sid)
             if row is None:
                 raise invalid(f"{kind.title()} Version {sid} was not found in this service")

@@ -18,36 +18,36 @@ if TYPE_CHECKING:
 routes = Routes("serverless")
 
 
-def deployment_json(call: ApiRequest, row: Row) -> dict[str, Any]:
+def deployment_json(request: ApiRequest, row: Row) -> dict[str, Any]:
     """Return a deployment as Twilio shows it."""
     fields = {
         "environment_sid": row["environment"],
         "build_sid": row["build"],
         "date_updated": iso(row["updated"]),
     }
-    return part_json(call, row, fields, "Deployments", row["sid"])
+    return part_json(request, row, fields, "Deployments", row["sid"])
 
 
 @routes.on("GET", f"{ONE}/Deployments")
-def list_deployments(backend: Backend, call: ApiRequest) -> ApiResponse:
+def list_deployments(backend: Backend, request: ApiRequest) -> ApiResponse:
     """The history of an environment, newest first."""
     return list_rows(
-        backend, call, "deployments", deployment_json, {"environment": find_environment(backend, call)["sid"]}
+        backend, request, "deployments", deployment_json, {"environment": find_environment(backend, request)["sid"]}
     )
 
 
 @routes.on("GET", f"{ONE}/Deployments/{{sid:ZD}}")
-def fetch_deployment(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_deployment(backend: Backend, request: ApiRequest) -> ApiResponse:
     """One deployment."""
-    return ok(deployment_json(call, find_part(backend, call, "deployments")))
+    return ok(deployment_json(request, find_part(backend, request, "deployments")))
 
 
 @routes.on("POST", f"{ONE}/Deployments")
-def create_deployment(backend: Backend, call: ApiRequest) -> ApiResponse:
+def create_deployment(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Make a build live. Without `BuildSid` the environment goes offline, as at Twilio (terraform provider)."""
-    environment = find_environment(backend, call)
-    call.flag("IsPlugin")
-    build_sid = call.text("BuildSid") or None
+    environment = find_environment(backend, request)
+    request.flag("IsPlugin")
+    build_sid = request.text("BuildSid") or None
     if build_sid is not None:
         build = backend.store.one("builds", service=environment["service"], sid=build_sid)
         if build is None:
@@ -58,7 +58,7 @@ def create_deployment(backend: Backend, call: ApiRequest) -> ApiResponse:
             # Toolkit promote.ts; issue serverless-api#27.
             raise conflict("Environment already has requested deployment")
         _check_room(backend, environment)
-    return created(deployment_json(call, activate(backend, environment, build_sid)))
+    return created(deployment_json(request, activate(backend, environment, build_sid)))
 
 
 def _check_room(backend: Backend, environment: Row) -> None:

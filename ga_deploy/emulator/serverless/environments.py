@@ -20,25 +20,25 @@ ROOT = "/v1/Services/{service}/Environments"
 ONE = ROOT + "/{environment:ZE}"
 
 
-def find_environment(backend: Backend, call: ApiRequest) -> Row:
+def find_environment(backend: Backend, request: ApiRequest) -> Row:
     """Return the environment of the path; raises 404."""
-    service = find_service(backend, call)
-    row = backend.store.one("environments", service=service["sid"], sid=call.at["environment"])
+    service = find_service(backend, request)
+    row = backend.store.one("environments", service=service["sid"], sid=request.at["environment"])
     if row is None:
-        raise unknown(call.path)
+        raise unknown(request.path)
     return row
 
 
-def find_part(backend: Backend, call: ApiRequest, table: str) -> Row:
+def find_part(backend: Backend, request: ApiRequest, table: str) -> Row:
     """Return the part of an environment that the path names by its SID; raises 404."""
-    environment = find_environment(backend, call)
-    row = backend.store.one(table, environment=environment["sid"], sid=call.at["sid"])
+    environment = find_environment(backend, request)
+    row = backend.store.one(table, environment=environment["sid"], sid=request.at["sid"])
     if row is None:
-        raise unknown(call.path)
+        raise unknown(request.path)
     return row
 
 
-def part_json(call: ApiRequest, row: Row, fields: dict[str, Any], *path: str) -> dict[str, Any]:
+def part_json(request: ApiRequest, row: Row, fields: dict[str, Any], *path: str) -> dict[str, Any]:
     """Return what all parts of an environment have in common around their own `fields`."""
     environment = row.get("environment") or row["sid"]
     return {
@@ -47,11 +47,11 @@ def part_json(call: ApiRequest, row: Row, fields: dict[str, Any], *path: str) ->
         "service_sid": row["service"],
         **fields,
         "date_created": iso(row["created"]),
-        "url": call.url("v1", "Services", row["service"], "Environments", environment, *path),
+        "url": request.url("v1", "Services", row["service"], "Environments", environment, *path),
     }
 
 
-def environment_json(call: ApiRequest, row: Row) -> dict[str, Any]:
+def environment_json(request: ApiRequest, row: Row) -> dict[str, Any]:
     """Return an environment as Twilio shows it."""
     fields = {
         "build_sid": row["build"],
@@ -60,23 +60,25 @@ def environment_json(call: ApiRequest, row: Row) -> dict[str, Any]:
         "domain_name": row["domain_name"],
         "date_updated": iso(row["updated"]),
     }
-    shown = part_json(call, row, fields)
+    shown = part_json(request, row, fields)
     return {**shown, "links": {name: f"{shown['url']}/{name.title()}" for name in ("variables", "deployments", "logs")}}
 
 
 @routes.on("GET", ROOT)
-def list_environments(backend: Backend, call: ApiRequest) -> ApiResponse:
+def list_environments(backend: Backend, request: ApiRequest) -> ApiResponse:
     """All environments of a service, newest first."""
-    return list_rows(backend, call, "environments", environment_json, {"service": find_service(backend, call)["sid"]})
+    return list_rows(
+        backend, request, "environments", environment_json, {"service": find_service(backend, request)["sid"]}
+    )
 
 
 @routes.on("POST", ROOT)
-def create_environment(backend: Backend, call: ApiRequest) -> ApiResponse:
+def create_environment(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Make an environment; name and suffix are unique within the service, and for ever (no update exists)."""
-    service = find_service(backend, call)
-    unique_name = call.required("UniqueName", longest=100)
-    suffix = call.text("DomainSuffix", longest=16) or None
-    return created(environment_json(call, add_environment(backend, service, unique_name, suffix)))
+    service = find_service(backend, request)
+    unique_name = request.required("UniqueName", longest=100)
+    suffix = request.text("DomainSuffix", longest=16) or None
+    return created(environment_json(request, add_environment(backend, service, unique_name, suffix)))
 
 
 def add_environment(backend: Backend, service: Row, unique_name: str, suffix: str | None) -> Row:
@@ -108,15 +110,15 @@ def add_environment(backend: Backend, service: Row, unique_name: str, suffix: st
 
 
 @routes.on("GET", ONE)
-def fetch_environment(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_environment(backend: Backend, request: ApiRequest) -> ApiResponse:
     """One environment."""
-    return ok(environment_json(call, find_environment(backend, call)))
+    return ok(environment_json(request, find_environment(backend, request)))
 
 
 @routes.on("DELETE", ONE)
-def delete_environment(backend: Backend, call: ApiRequest) -> ApiResponse:
+def delete_environment(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Remove an environment with its variables, deployments and logs; frees the build it ran."""
-    row = find_environment(backend, call)
+    row = find_environment(backend, request)
     backend.store.delete("environments", sid=row["sid"])
     backend.sites.refresh(service=row["service"])
     return NO_CONTENT

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 routes = Routes("serverless")
 
 
-def log_json(call: ApiRequest, row: Row) -> dict[str, Any]:
+def log_json(request: ApiRequest, row: Row) -> dict[str, Any]:
     """Return a line that a function wrote, as Twilio shows it."""
     fields = {
         "environment_sid": row["environment"],
@@ -29,30 +29,30 @@ def log_json(call: ApiRequest, row: Row) -> dict[str, Any]:
         "level": row["level"],
         "message": row["message"],
     }
-    return part_json(call, row, fields, "Logs", row["sid"])
+    return part_json(request, row, fields, "Logs", row["sid"])
 
 
 @routes.on("GET", f"{ONE}/Logs")
-def list_logs(backend: Backend, call: ApiRequest) -> ApiResponse:
+def list_logs(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Lines of an environment's functions, newest first; without `StartDate` those of the last day."""
-    where = {"environment": find_environment(backend, call)["sid"]}
-    if function := call.asked("FunctionSid"):
+    where = {"environment": find_environment(backend, request)["sid"]}
+    if function := request.asked("FunctionSid"):
         where["function"] = function
     span = [
-        ("created>=?", _moment(call, "StartDate", backend.store.now() - DAY)),
-        ("created<=?", _moment(call, "EndDate", backend.store.now() + 1)),
+        ("created>=?", _moment(request, "StartDate", backend.store.now() - DAY)),
+        ("created<=?", _moment(request, "EndDate", backend.store.now() + 1)),
     ]
-    return list_rows(backend, call, "logs", log_json, where, conditions=span)
+    return list_rows(backend, request, "logs", log_json, where, conditions=span)
 
 
 @routes.on("GET", f"{ONE}/Logs/{{sid:NO}}")
-def fetch_log(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_log(backend: Backend, request: ApiRequest) -> ApiResponse:
     """One line."""
-    return ok(log_json(call, find_part(backend, call, "logs")))
+    return ok(log_json(request, find_part(backend, request, "logs")))
 
 
-def _moment(call: ApiRequest, name: str, otherwise: float) -> float:
-    raw = call.asked(name)
+def _moment(request: ApiRequest, name: str, otherwise: float) -> float:
+    raw = request.asked(name)
     if not raw:
         return otherwise
     try:

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 routes = Routes("serverless")
 
 
-def find_service(backend: Backend, call: ApiRequest) -> Row:
+def find_service(backend: Backend, request: ApiRequest) -> Row:
     """Return the service of the path, by SID or by unique name; raises 404.
 
     Twilio's description: `Sid` is "the SID or unique name"; nested paths carry no SID pattern, so a name works there
     too.
     """
-    given = call.at["service"]
-    row = backend.store.one("services", account=call.account.sid, sid=lower_hex(given)) or backend.store.one(
-        "services", account=call.account.sid, unique_name=given
+    given = request.at["service"]
+    row = backend.store.one("services", account=request.account.sid, sid=lower_hex(given)) or backend.store.one(
+        "services", account=request.account.sid, unique_name=given
     )
     if row is None:
-        raise unknown(call.path)
+        raise unknown(request.path)
     return row
 
 
@@ -40,9 +40,9 @@ def lower_hex(sid: str) -> str:
     return sid[:2] + sid[2:].lower()
 
 
-def service_json(call: ApiRequest, row: Row) -> dict[str, object]:
+def service_json(request: ApiRequest, row: Row) -> dict[str, object]:
     """Return a service as Twilio shows it."""
-    url = call.url("v1", "Services", row["sid"])
+    url = request.url("v1", "Services", row["sid"])
     return {
         "sid": row["sid"],
         "account_sid": row["account"],
@@ -59,28 +59,28 @@ def service_json(call: ApiRequest, row: Row) -> dict[str, object]:
 
 
 @routes.on("GET", "/v1/Services")
-def list_services(backend: Backend, call: ApiRequest) -> ApiResponse:
+def list_services(backend: Backend, request: ApiRequest) -> ApiResponse:
     """All services of the account, newest first."""
-    return list_rows(backend, call, "services", service_json, {"account": call.account.sid})
+    return list_rows(backend, request, "services", service_json, {"account": request.account.sid})
 
 
 @routes.on("POST", "/v1/Services")
-def create_service(backend: Backend, call: ApiRequest) -> ApiResponse:
+def create_service(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Make a service. Twilio docs, Create a Service: the unique name is for ever, 50 services an account."""
-    unique_name = call.required("UniqueName", longest=50)
-    friendly_name = call.required("FriendlyName", longest=255)
+    unique_name = request.required("UniqueName", longest=50)
+    friendly_name = request.required("FriendlyName", longest=255)
     if not re.fullmatch(r"[A-Za-z0-9-]+", unique_name):
         raise invalid("UniqueName may only contain letters, numbers, and dashes")
-    include, editable = call.flag("IncludeCredentials"), call.flag("UiEditable")
+    include, editable = request.flag("IncludeCredentials"), request.flag("UiEditable")
     row = add_service(
         backend,
-        call.account.sid,
+        request.account.sid,
         unique_name,
         friendly_name,
         include_credentials=True if include is None else include,
         ui_editable=bool(editable),
     )
-    return created(service_json(call, row))
+    return created(service_json(request, row))
 
 
 def add_service(
@@ -125,32 +125,32 @@ def _free_domain(backend: Backend, unique_name: str) -> str:
 
 
 @routes.on("GET", "/v1/Services/{service}")
-def fetch_service(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_service(backend: Backend, request: ApiRequest) -> ApiResponse:
     """One service, by SID or unique name."""
-    return ok(service_json(call, find_service(backend, call)))
+    return ok(service_json(request, find_service(backend, request)))
 
 
 @routes.on("POST", "/v1/Services/{service}")
-def update_service(backend: Backend, call: ApiRequest) -> ApiResponse:
+def update_service(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Change what may change of a service: not its unique name."""
-    row = find_service(backend, call)
+    row = find_service(backend, request)
     changes: Row = {}
-    if (name := call.text("FriendlyName", longest=255)) is not None:
+    if (name := request.text("FriendlyName", longest=255)) is not None:
         changes["friendly_name"] = name
-    if (include := call.flag("IncludeCredentials")) is not None:
+    if (include := request.flag("IncludeCredentials")) is not None:
         changes["include_credentials"] = include
-    if (editable := call.flag("UiEditable")) is not None:
+    if (editable := request.flag("UiEditable")) is not None:
         changes["ui_editable"] = editable
     changes["updated"] = backend.store.now()
     backend.store.update("services", row["seq"], changes)
     backend.sites.refresh(service=row["sid"])
-    return ok(service_json(call, {**row, **changes}))
+    return ok(service_json(request, {**row, **changes}))
 
 
 @routes.on("DELETE", "/v1/Services/{service}")
-def delete_service(backend: Backend, call: ApiRequest) -> ApiResponse:
+def delete_service(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Remove a service with all that is in it; its domain is gone for ever."""
-    row = find_service(backend, call)
+    row = find_service(backend, request)
     with backend.store.transaction():
         backend.store.delete("services", sid=row["sid"])
     backend.sites.refresh(service=row["sid"])

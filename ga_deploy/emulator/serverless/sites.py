@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ga_deploy.emulator.core.store import Row, new_sid
-from ga_deploy.emulator.functions.host import Asset, FunctionHost, Handler, HttpAnswer, HttpCall, LogLine
+from ga_deploy.emulator.functions.host import Asset, FunctionHost, Handler, HttpRequest, HttpResponse, LogLine
 from ga_deploy.emulator.serverless.builds import versions_of
 from ga_deploy.folders import TemporaryFolder
 
@@ -81,7 +81,7 @@ class Sites:
         if site.started.done() and not _failed(site.started):
             site.started.result().set_context(self.context(environment))
 
-    async def answer(self, host: str, call: HttpCall) -> HttpAnswer | None:
+    async def answer(self, host: str, request: HttpRequest) -> HttpResponse | None:
         """Return what the functions deployed at a host answer, None when nothing is deployed there."""
         environment = self._backend.store.one("environments", domain_name=host)
         deployment = None if environment is None else self.live_deployment(environment)
@@ -91,7 +91,7 @@ class Sites:
         site.busy += 1
         try:
             # Shielded: a client that hangs up must not end the start that others wait for.
-            return await (await asyncio.shield(site.started)).handle(call)
+            return await (await asyncio.shield(site.started)).handle(request)
         finally:
             site.busy -= 1
             if site.retired and not site.busy:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 routes = Routes("serverless")
 
 
-def variable_json(call: ApiRequest, row: Row) -> dict[str, Any]:
+def variable_json(request: ApiRequest, row: Row) -> dict[str, Any]:
     """Return a variable as Twilio shows it: the value in clear."""
     fields = {
         "environment_sid": row["environment"],
@@ -24,21 +24,23 @@ def variable_json(call: ApiRequest, row: Row) -> dict[str, Any]:
         "value": row["value"],
         "date_updated": iso(row["updated"]),
     }
-    return part_json(call, row, fields, "Variables", row["sid"])
+    return part_json(request, row, fields, "Variables", row["sid"])
 
 
 @routes.on("GET", f"{ONE}/Variables")
-def list_variables(backend: Backend, call: ApiRequest) -> ApiResponse:
+def list_variables(backend: Backend, request: ApiRequest) -> ApiResponse:
     """All variables of an environment, newest first."""
-    return list_rows(backend, call, "variables", variable_json, {"environment": find_environment(backend, call)["sid"]})
+    return list_rows(
+        backend, request, "variables", variable_json, {"environment": find_environment(backend, request)["sid"]}
+    )
 
 
 @routes.on("POST", f"{ONE}/Variables")
-def create_variable(backend: Backend, call: ApiRequest) -> ApiResponse:
+def create_variable(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Make a variable. It is live at once for running code (docs, Environment variables)."""
-    environment = find_environment(backend, call)
-    key, value = call.required("Key"), call.required("Value")
-    return created(variable_json(call, add_variable(backend, environment, key, value)))
+    environment = find_environment(backend, request)
+    key, value = request.required("Key"), request.required("Value")
+    return created(variable_json(request, add_variable(backend, environment, key, value)))
 
 
 def add_variable(backend: Backend, environment: Row, key: str, value: str) -> Row:
@@ -64,31 +66,31 @@ def add_variable(backend: Backend, environment: Row, key: str, value: str) -> Ro
 
 
 @routes.on("GET", f"{ONE}/Variables/{{sid:ZV}}")
-def fetch_variable(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_variable(backend: Backend, request: ApiRequest) -> ApiResponse:
     """One variable."""
-    return ok(variable_json(call, find_part(backend, call, "variables")))
+    return ok(variable_json(request, find_part(backend, request, "variables")))
 
 
 @routes.on("POST", f"{ONE}/Variables/{{sid:ZV}}")
-def update_variable(backend: Backend, call: ApiRequest) -> ApiResponse:
+def update_variable(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Change key, value or both; live at once."""
-    row = find_part(backend, call, "variables")
+    row = find_part(backend, request, "variables")
     changes: Row = {"updated": backend.store.now()}
-    if (key := call.text("Key")) is not None and key != row["key"]:
+    if (key := request.text("Key")) is not None and key != row["key"]:
         _check_key(backend, {"sid": row["environment"]}, key)
         changes["key"] = key
-    if (value := call.text("Value")) is not None:
+    if (value := request.text("Value")) is not None:
         _check_value(backend, value)
         changes["value"] = value
     backend.store.update("variables", row["seq"], changes)
     backend.sites.refresh(environment=row["environment"])
-    return ok(variable_json(call, {**row, **changes}))
+    return ok(variable_json(request, {**row, **changes}))
 
 
 @routes.on("DELETE", f"{ONE}/Variables/{{sid:ZV}}")
-def delete_variable(backend: Backend, call: ApiRequest) -> ApiResponse:
+def delete_variable(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Remove a variable; gone at once for running code."""
-    row = find_part(backend, call, "variables")
+    row = find_part(backend, request, "variables")
     backend.store.delete("variables", sid=row["sid"])
     backend.sites.refresh(environment=row["environment"])
     return NO_CONTENT

@@ -21,9 +21,9 @@ upload_routes = Routes("serverless-upload")
 COLLECTIONS = {"function": "Functions", "asset": "Assets"}
 
 
-def container_json(call: ApiRequest, row: Row) -> dict[str, object]:
+def container_json(request: ApiRequest, row: Row) -> dict[str, object]:
     """Return a function or an asset as Twilio shows it."""
-    url = call.url("v1", "Services", row["service"], COLLECTIONS[row["kind"]], row["sid"])
+    url = request.url("v1", "Services", row["service"], COLLECTIONS[row["kind"]], row["sid"])
     return {
         "sid": row["sid"],
         "account_sid": row["account"],
@@ -36,18 +36,18 @@ def container_json(call: ApiRequest, row: Row) -> dict[str, object]:
     }
 
 
-def _find_container(backend: Backend, call: ApiRequest, kind: str) -> Row:
-    service = find_service(backend, call)
-    row = backend.store.one("containers", service=service["sid"], kind=kind, sid=lower_hex(call.at["container"]))
+def _find_container(backend: Backend, request: ApiRequest, kind: str) -> Row:
+    service = find_service(backend, request)
+    row = backend.store.one("containers", service=service["sid"], kind=kind, sid=lower_hex(request.at["container"]))
     if row is None:
-        raise unknown(call.path)
+        raise unknown(request.path)
     return row
 
 
-def version_json(call: ApiRequest, row: Row) -> dict[str, object]:
+def version_json(request: ApiRequest, row: Row) -> dict[str, object]:
     """Return a function's or an asset's version as Twilio shows it. Versions have no `date_updated`."""
     kind = row["kind"]
-    url = call.url("v1", "Services", row["service"], COLLECTIONS[kind], row["container"], "Versions", row["sid"])
+    url = request.url("v1", "Services", row["service"], COLLECTIONS[kind], row["container"], "Versions", row["sid"])
     # The upload host is not where versions are read.
     url = url.replace("serverless-upload", "serverless", 1)
     answer = {
@@ -69,30 +69,30 @@ def _register_containers(kind: str) -> None:
     root, one = f"/v1/Services/{{service}}/{collection}", f"/v1/Services/{{service}}/{collection}/{{container:ZH}}"
 
     @routes.on("GET", root)
-    def list_containers(backend: Backend, call: ApiRequest) -> ApiResponse:
-        where = {"service": find_service(backend, call)["sid"], "kind": kind}
-        return list_rows(backend, call, f"{kind}s", container_json, where, table="containers")
+    def list_containers(backend: Backend, request: ApiRequest) -> ApiResponse:
+        where = {"service": find_service(backend, request)["sid"], "kind": kind}
+        return list_rows(backend, request, f"{kind}s", container_json, where, table="containers")
 
     @routes.on("POST", root)
-    def create_container(backend: Backend, call: ApiRequest) -> ApiResponse:
-        service = find_service(backend, call)
-        name = call.required("FriendlyName", longest=255)
-        return created(container_json(call, add_container(backend, service, kind, name)))
+    def create_container(backend: Backend, request: ApiRequest) -> ApiResponse:
+        service = find_service(backend, request)
+        name = request.required("FriendlyName", longest=255)
+        return created(container_json(request, add_container(backend, service, kind, name)))
 
     @routes.on("GET", one)
-    def fetch_container(backend: Backend, call: ApiRequest) -> ApiResponse:
-        return ok(container_json(call, _find_container(backend, call, kind)))
+    def fetch_container(backend: Backend, request: ApiRequest) -> ApiResponse:
+        return ok(container_json(request, _find_container(backend, request, kind)))
 
     @routes.on("POST", one)
-    def update_container(backend: Backend, call: ApiRequest) -> ApiResponse:
-        row = _find_container(backend, call, kind)
-        changes = {"friendly_name": call.required("FriendlyName", longest=255), "updated": backend.store.now()}
+    def update_container(backend: Backend, request: ApiRequest) -> ApiResponse:
+        row = _find_container(backend, request, kind)
+        changes = {"friendly_name": request.required("FriendlyName", longest=255), "updated": backend.store.now()}
         backend.store.update("containers", row["seq"], changes)
-        return ok(container_json(call, {**row, **changes}))
+        return ok(container_json(request, {**row, **changes}))
 
     @routes.on("DELETE", one)
-    def delete_container(backend: Backend, call: ApiRequest) -> ApiResponse:
-        row = _find_container(backend, call, kind)
+    def delete_container(backend: Backend, request: ApiRequest) -> ApiResponse:
+        row = _find_container(backend, request, kind)
         # Issue toolkit#148: not while any existing build holds one of its versions.
         held = backend.store.query(
             "SELECT 1 FROM build_versions b JOIN versions v ON v.sid=b.version WHERE v.container=? LIMIT 1", row["sid"]
@@ -103,36 +103,36 @@ def _register_containers(kind: str) -> None:
         return NO_CONTENT
 
     @routes.on("GET", f"{one}/Versions")
-    def list_versions(backend: Backend, call: ApiRequest) -> ApiResponse:
-        where = {"container": _find_container(backend, call, kind)["sid"]}
-        return list_rows(backend, call, f"{kind}_versions", version_json, where, table="versions")
+    def list_versions(backend: Backend, request: ApiRequest) -> ApiResponse:
+        where = {"container": _find_container(backend, request, kind)["sid"]}
+        return list_rows(backend, request, f"{kind}_versions", version_json, where, table="versions")
 
     @routes.on("GET", f"{one}/Versions/{{version:ZN}}")
-    def fetch_version(backend: Backend, call: ApiRequest) -> ApiResponse:
-        return ok(version_json(call, _find_version(backend, call, kind)))
+    def fetch_version(backend: Backend, request: ApiRequest) -> ApiResponse:
+        return ok(version_json(request, _find_version(backend, request, kind)))
 
     @upload_routes.on("POST", f"{one}/Versions")
-    def create_version(backend: Backend, call: ApiRequest) -> ApiResponse:
-        container = _find_container(backend, call, kind)
-        upload = call.files.get("Content")
+    def create_version(backend: Backend, request: ApiRequest) -> ApiResponse:
+        container = _find_container(backend, request, kind)
+        upload = request.files.get("Content")
         if upload is None:
             raise missing("Content")
         row = add_version(
             backend,
             container,
-            path=call.required("Path"),
-            visibility=call.required("Visibility"),
+            path=request.required("Path"),
+            visibility=request.required("Visibility"),
             content=upload.content,
             content_type=upload.content_type,
         )
-        return created(version_json(call, row))
+        return created(version_json(request, row))
 
 
-def _find_version(backend: Backend, call: ApiRequest, kind: str) -> Row:
-    container = _find_container(backend, call, kind)
-    row = backend.store.one("versions", container=container["sid"], sid=lower_hex(call.at["version"]))
+def _find_version(backend: Backend, request: ApiRequest, kind: str) -> Row:
+    container = _find_container(backend, request, kind)
+    row = backend.store.one("versions", container=container["sid"], sid=lower_hex(request.at["version"]))
     if row is None:
-        raise unknown(call.path)
+        raise unknown(request.path)
     return row
 
 
@@ -141,10 +141,10 @@ for _kind in COLLECTIONS:
 
 
 @routes.on("GET", "/v1/Services/{service}/Functions/{container:ZH}/Versions/{version:ZN}/Content")
-def fetch_content(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_content(backend: Backend, request: ApiRequest) -> ApiResponse:
     """The source text of a function's version; assets have no such thing."""
-    row = _find_version(backend, call, "function")
-    shown = version_json(call, row)
+    row = _find_version(backend, request, "function")
+    shown = version_json(request, row)
     kept = {name: shown[name] for name in ("sid", "account_sid", "service_sid", "function_sid")}
     content = row["content"].decode("utf-8", errors="replace")
     return ok({**kept, "content": content, "url": f"{shown['url']}/Content"})

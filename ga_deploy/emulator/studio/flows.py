@@ -37,11 +37,11 @@ def published_revision(backend: Backend, account: str, flow_sid: str, caller: st
     return backend.store.one("revisions", flow=flow_sid, status="published")
 
 
-def _find(backend: Backend, call: ApiRequest) -> Row:
-    row = backend.store.one("flows", account=call.account.sid, sid=call.at["flow"])
+def _find(backend: Backend, request: ApiRequest) -> Row:
+    row = backend.store.one("flows", account=request.account.sid, sid=request.at["flow"])
     # Eventually consistent (terraform provider 0.26): right after a write, a read may not see it yet.
-    if row is None or (call.method == "GET" and _is_fresh(backend, row["created"])):
-        raise unknown(call.path)
+    if row is None or (request.method == "GET" and _is_fresh(backend, row["created"])):
+        raise unknown(request.path)
     return row
 
 
@@ -56,9 +56,9 @@ def _latest(backend: Backend, flow: Row, *, lagging: bool = False) -> Row:
     return revisions[-1]
 
 
-def flow_json(call: ApiRequest, flow: Row, revision: Row, *, listed: bool = False) -> dict[str, Any]:
+def flow_json(request: ApiRequest, flow: Row, revision: Row, *, listed: bool = False) -> dict[str, Any]:
     """Return a flow at a revision as Twilio shows it; in a list without what is heavy."""
-    url = call.url("v2", "Flows", flow["sid"])
+    url = request.url("v2", "Flows", flow["sid"])
     shown = _revision_fields(flow, revision, listed=listed)
     return {
         **shown,
@@ -90,31 +90,31 @@ def _revision_fields(flow: Row, revision: Row, *, listed: bool) -> dict[str, Any
     }
 
 
-def _revision_json(call: ApiRequest, flow: Row, revision: Row, *, listed: bool = False) -> dict[str, Any]:
+def _revision_json(request: ApiRequest, flow: Row, revision: Row, *, listed: bool = False) -> dict[str, Any]:
     return {
         **_revision_fields(flow, revision, listed=listed),
         "date_created": iso(revision["created"]),
         "date_updated": None,
-        "url": call.url("v2", "Flows", flow["sid"], "Revisions", str(revision["revision"])),
+        "url": request.url("v2", "Flows", flow["sid"], "Revisions", str(revision["revision"])),
     }
 
 
-def _status(call: ApiRequest) -> str:
-    status = call.required("Status")
+def _status(request: ApiRequest) -> str:
+    status = request.required("Status")
     if status not in {"draft", "published"}:
         raise invalid(f"Status must be draft or published: {status}")
     return status
 
 
-def _commit_message(call: ApiRequest) -> str | None:
-    message = call.text("CommitMessage")
+def _commit_message(request: ApiRequest) -> str | None:
+    message = request.text("CommitMessage")
     if message == "":
         # Terraform provider: an empty text is an error, no text is not.
         raise invalid("CommitMessage must not be empty")
     return message
 
 
-def _read_definition(backend: Backend, call: ApiRequest, text: str, status: str) -> tuple[str, Findings]:
+def _read_definition(backend: Backend, request: ApiRequest, text: str, status: str) -> tuple[str, Findings]:
     """Return the definition as kept and what is wrong with it; raises the 400 with `details` when that forbids saving
     it.
 
@@ -137,27 +137,27 @@ def _refused(findings: Findings) -> ApiError:
 
 
 @routes.on("GET", "/v2/Flows")
-def list_flows(backend: Backend, call: ApiRequest) -> ApiResponse:
+def list_flows(backend: Backend, request: ApiRequest) -> ApiResponse:
     """All flows, newest first, without definitions."""
 
-    def shape(call: ApiRequest, flow: Row) -> dict[str, Any]:
-        return flow_json(call, flow, _latest(backend, flow, lagging=True), listed=True)
+    def shape(request: ApiRequest, flow: Row) -> dict[str, Any]:
+        return flow_json(request, flow, _latest(backend, flow, lagging=True), listed=True)
 
-    return list_rows(backend, call, "flows", shape, {"account": call.account.sid})
+    return list_rows(backend, request, "flows", shape, {"account": request.account.sid})
 
 
 @routes.on("POST", "/v2/Flows")
-def create_flow(backend: Backend, call: ApiRequest) -> ApiResponse:
+def create_flow(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Make a flow; its first revision is 1. Friendly names need not be unique."""
-    name, status, message = call.required("FriendlyName"), _status(call), _commit_message(call)
-    definition, findings = _read_definition(backend, call, call.required("Definition"), status)
+    name, status, message = request.required("FriendlyName"), _status(request), _commit_message(request)
+    definition, findings = _read_definition(backend, request, request.required("Definition"), status)
     with backend.store.transaction():
         flow = backend.store.insert(
             "flows",
-            {"sid": new_sid("FW"), "account": call.account.sid, "test_users": "[]", "created": backend.store.now()},
+            {"sid": new_sid("FW"), "account": request.account.sid, "test_users": "[]", "created": backend.store.now()},
         )
         row = _add_revision(backend, flow, 1, name, status, definition, message, findings)
-    return created(flow_json(call, flow, row))
+    return created(flow_json(request, flow, row))
 
 
 def _add_revision(
@@ -188,59 +188,59 @@ def _add_revision(
 
 
 @routes.on("POST", "/v2/Flows/Validate")
-def validate_flow(backend: Backend, call: ApiRequest) -> ApiResponse:
+def validate_flow(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Say whether a definition may be saved, without saving it. Invalid: 400 with `details` (twilio-sdk-go's tests)."""
-    call.required("FriendlyName")
-    status = _status(call)
-    _commit_message(call)
-    _, findings = _read_definition(backend, call, call.required("Definition"), status)
+    request.required("FriendlyName")
+    status = _status(request)
+    _commit_message(request)
+    _, findings = _read_definition(backend, request, request.required("Definition"), status)
     if findings.errors:
         raise _refused(findings)
     return ok({"valid": True})
 
 
 @routes.on("GET", "/v2/Flows/{flow:FW}")
-def fetch_flow(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_flow(backend: Backend, request: ApiRequest) -> ApiResponse:
     """One flow at its newest revision."""
-    flow = _find(backend, call)
-    return ok(flow_json(call, flow, _latest(backend, flow, lagging=True)))
+    flow = _find(backend, request)
+    return ok(flow_json(request, flow, _latest(backend, flow, lagging=True)))
 
 
 @routes.on("POST", "/v2/Flows/{flow:FW}")
-def update_flow(backend: Backend, call: ApiRequest) -> ApiResponse:
+def update_flow(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Make another revision; what is not sent stays as it was. Drafts and published ones share one counter."""
-    flow = _find(backend, call)
+    flow = _find(backend, request)
     before = _latest(backend, flow)
-    status, message = _status(call), _commit_message(call)
-    text = call.text("Definition")
-    definition, findings = _read_definition(backend, call, before["definition"] if text is None else text, status)
-    name = call.text("FriendlyName") or before["friendly_name"]
+    status, message = _status(request), _commit_message(request)
+    text = request.text("Definition")
+    definition, findings = _read_definition(backend, request, before["definition"] if text is None else text, status)
+    name = request.text("FriendlyName") or before["friendly_name"]
     row = _add_revision(backend, flow, before["revision"] + 1, name, status, definition, message, findings)
-    return ok(flow_json(call, flow, row))
+    return ok(flow_json(request, flow, row))
 
 
 @routes.on("DELETE", "/v2/Flows/{flow:FW}")
-def delete_flow(backend: Backend, call: ApiRequest) -> ApiResponse:
+def delete_flow(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Remove a flow with its history."""
-    backend.store.delete("flows", sid=_find(backend, call)["sid"])
+    backend.store.delete("flows", sid=_find(backend, request)["sid"])
     return NO_CONTENT
 
 
 @routes.on("GET", "/v2/Flows/{flow:FW}/Revisions")
-def list_revisions(backend: Backend, call: ApiRequest) -> ApiResponse:
+def list_revisions(backend: Backend, request: ApiRequest) -> ApiResponse:
     """The history of a flow, newest first, without definitions."""
-    flow = _find(backend, call)
+    flow = _find(backend, request)
 
-    def shape(call: ApiRequest, revision: Row) -> dict[str, Any]:
-        return _revision_json(call, flow, revision, listed=True)
+    def shape(request: ApiRequest, revision: Row) -> dict[str, Any]:
+        return _revision_json(request, flow, revision, listed=True)
 
-    return list_rows(backend, call, "revisions", shape, {"flow": flow["sid"]})
+    return list_rows(backend, request, "revisions", shape, {"flow": flow["sid"]})
 
 
 @routes.on("GET", "/v2/Flows/{flow:FW}/Revisions/{revision}")
-def fetch_revision(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_revision(backend: Backend, request: ApiRequest) -> ApiResponse:
     """One revision: a number, `LatestPublished` or `LatestRevision`."""
-    flow, asked = _find(backend, call), call.at["revision"]
+    flow, asked = _find(backend, request), request.at["revision"]
     row: Row | None = None
     if asked == "LatestRevision":
         row = _latest(backend, flow, lagging=True)
@@ -249,27 +249,27 @@ def fetch_revision(backend: Backend, call: ApiRequest) -> ApiResponse:
     elif asked.isdigit():
         row = backend.store.one("revisions", flow=flow["sid"], revision=int(asked))
     if row is None:
-        raise unknown(call.path)
-    return ok(_revision_json(call, flow, row))
+        raise unknown(request.path)
+    return ok(_revision_json(request, flow, row))
 
 
-def _test_users_json(call: ApiRequest, flow: Row, users: list[str]) -> dict[str, Any]:
-    return {"sid": flow["sid"], "test_users": users, "url": call.url("v2", "Flows", flow["sid"], "TestUsers")}
+def _test_users_json(request: ApiRequest, flow: Row, users: list[str]) -> dict[str, Any]:
+    return {"sid": flow["sid"], "test_users": users, "url": request.url("v2", "Flows", flow["sid"], "TestUsers")}
 
 
 @routes.on("GET", "/v2/Flows/{flow:FW}/TestUsers")
-def fetch_test_users(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_test_users(backend: Backend, request: ApiRequest) -> ApiResponse:
     """The callers who get the draft."""
-    flow = _find(backend, call)
-    return ok(_test_users_json(call, flow, json.loads(flow["test_users"])))
+    flow = _find(backend, request)
+    return ok(_test_users_json(request, flow, json.loads(flow["test_users"])))
 
 
 @routes.on("POST", "/v2/Flows/{flow:FW}/TestUsers")
-def update_test_users(backend: Backend, call: ApiRequest) -> ApiResponse:
+def update_test_users(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Replace the callers who get the draft."""
-    flow = _find(backend, call)
-    if "TestUsers" not in call.form:
+    flow = _find(backend, request)
+    if "TestUsers" not in request.form:
         raise missing("TestUsers")
-    users = [user for user in call.form["TestUsers"] if user]
+    users = [user for user in request.form["TestUsers"] if user]
     backend.store.update("flows", flow["seq"], {"test_users": to_json(users)})
-    return ok(_test_users_json(call, flow, users))
+    return ok(_test_users_json(request, flow, users))

@@ -11,7 +11,7 @@ import aiohttp
 from ga_deploy.emulator.core.api import ApiRequest, ApiResponse, Routes, iso, ok, unknown
 from ga_deploy.emulator.core.paging import page, page_window
 from ga_deploy.emulator.core.store import Slice
-from ga_deploy.emulator.functions.host import HttpCall
+from ga_deploy.emulator.functions.host import HttpRequest
 from ga_deploy.emulator.studio.execution import Execution, FlowAnswer, Revision, Step, StudioCalls
 from ga_deploy.emulator.studio.flows import published_revision
 from ga_deploy.emulator.studio.widgets import StudioAnswer, StudioRequest
@@ -38,10 +38,10 @@ def open_calls(backend: Backend) -> StudioCalls:
         host = parts.hostname or ""
         if host in _LOOPBACK:
             return await _send_here(request)
-        call = HttpCall(
+        sent = HttpRequest(
             request.method, parts.path or "/", parts.query, [("Host", host), *request.headers.items()], request.body
         )
-        answer = await backend.sites.answer(host, call)
+        answer = await backend.sites.answer(host, sent)
         # Nothing but this machine is reached: another host is as good as down.
         if answer is None:
             return StudioAnswer(404 if host.endswith(".twil.io") else 0, "", b"")
@@ -81,21 +81,21 @@ def _calls(backend: Backend) -> StudioCalls:
     return backend.flow_calls
 
 
-def _executions(backend: Backend, call: ApiRequest) -> list[Execution]:
-    if backend.store.one("flows", account=call.account.sid, sid=call.at["flow"]) is None:
-        raise unknown(call.path)
-    return _calls(backend).executions(call.account.sid, call.at["flow"])
+def _executions(backend: Backend, request: ApiRequest) -> list[Execution]:
+    if backend.store.one("flows", account=request.account.sid, sid=request.at["flow"]) is None:
+        raise unknown(request.path)
+    return _calls(backend).executions(request.account.sid, request.at["flow"])
 
 
-def _find(backend: Backend, call: ApiRequest) -> Execution:
-    found = [one for one in _executions(backend, call) if one.sid == call.at["execution"]]
+def _find(backend: Backend, request: ApiRequest) -> Execution:
+    found = [one for one in _executions(backend, request) if one.sid == request.at["execution"]]
     if not found:
-        raise unknown(call.path)
+        raise unknown(request.path)
     return found[0]
 
 
-def _json(call: ApiRequest, execution: Execution) -> dict[str, Any]:
-    url = call.url("v2", "Flows", execution.revision.flow_sid, "Executions", execution.sid)
+def _json(request: ApiRequest, execution: Execution) -> dict[str, Any]:
+    url = request.url("v2", "Flows", execution.revision.flow_sid, "Executions", execution.sid)
     last = execution.steps[-1].created if execution.steps else execution.created
     return {
         "sid": execution.sid,
@@ -112,8 +112,8 @@ def _json(call: ApiRequest, execution: Execution) -> dict[str, Any]:
     }
 
 
-def _step_json(call: ApiRequest, execution: Execution, step: Step) -> dict[str, Any]:
-    url = call.url("v2", "Flows", execution.revision.flow_sid, "Executions", execution.sid, "Steps", step.sid)
+def _step_json(request: ApiRequest, execution: Execution, step: Step) -> dict[str, Any]:
+    url = request.url("v2", "Flows", execution.revision.flow_sid, "Executions", execution.sid, "Steps", step.sid)
     return {
         "sid": step.sid,
         "account_sid": execution.account,
@@ -131,9 +131,9 @@ def _step_json(call: ApiRequest, execution: Execution, step: Step) -> dict[str, 
     }
 
 
-def _page(call: ApiRequest, key: str, newest_first: list[dict[str, Any]]) -> ApiResponse:
+def _page(request: ApiRequest, key: str, newest_first: list[dict[str, Any]]) -> ApiResponse:
     """Return one page of what is kept in memory, cut like the lists that are kept in tables."""
-    window = page_window(call)
+    window = page_window(request)
     rows: list[dict[str, Any]] = [
         {"seq": len(newest_first) - index, "item": item} for index, item in enumerate(newest_first)
     ]
@@ -143,38 +143,38 @@ def _page(call: ApiRequest, key: str, newest_first: list[dict[str, Any]]) -> Api
     shown = rows[: window.size] if window.forward else rows[-window.size :]
     more = len(rows) > len(shown)
     before, after = (cursor is not None, more) if window.forward else (more, True)
-    return page(call, key, window, Slice(shown, before=before, after=after), [row["item"] for row in shown])
+    return page(request, key, window, Slice(shown, before=before, after=after), [row["item"] for row in shown])
 
 
 @routes.on("GET", "/v2/Flows/{flow:FW}/Executions")
-def list_executions(backend: Backend, call: ApiRequest) -> ApiResponse:
+def list_executions(backend: Backend, request: ApiRequest) -> ApiResponse:
     """The executions of a flow, newest first."""
-    return _page(call, "executions", [_json(call, one) for one in _executions(backend, call)])
+    return _page(request, "executions", [_json(request, one) for one in _executions(backend, request)])
 
 
 @routes.on("GET", "/v2/Flows/{flow:FW}/Executions/{execution:FN}")
-def fetch_execution(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_execution(backend: Backend, request: ApiRequest) -> ApiResponse:
     """One execution."""
-    return ok(_json(call, _find(backend, call)))
+    return ok(_json(request, _find(backend, request)))
 
 
 @routes.on("GET", "/v2/Flows/{flow:FW}/Executions/{execution:FN}/Context")
-def fetch_context(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_context(backend: Backend, request: ApiRequest) -> ApiResponse:
     """What an execution knows: trigger, widgets, variables."""
-    found = _find(backend, call)
+    found = _find(backend, request)
     return ok(
         {
             "account_sid": found.account,
             "flow_sid": found.revision.flow_sid,
             "execution_sid": found.sid,
             "context": found.context,
-            "url": call.url("v2", "Flows", found.revision.flow_sid, "Executions", found.sid, "Context"),
+            "url": request.url("v2", "Flows", found.revision.flow_sid, "Executions", found.sid, "Context"),
         }
     )
 
 
 @routes.on("GET", "/v2/Flows/{flow:FW}/Executions/{execution:FN}/Steps")
-def list_steps(backend: Backend, call: ApiRequest) -> ApiResponse:
+def list_steps(backend: Backend, request: ApiRequest) -> ApiResponse:
     """The transitions of an execution, newest first."""
-    found = _find(backend, call)
-    return _page(call, "steps", [_step_json(call, found, step) for step in reversed(found.steps)])
+    found = _find(backend, request)
+    return _page(request, "steps", [_step_json(request, found, step) for step in reversed(found.steps)])

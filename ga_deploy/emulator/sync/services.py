@@ -26,15 +26,15 @@ LONGEST_TTL = 31_536_000
 LARGEST_PAGE = 100
 
 
-def find_service(backend: Backend, call: ApiRequest) -> Row:
+def find_service(backend: Backend, request: ApiRequest) -> Row:
     """Return the service of the path; every account has one that is called `default` too."""
-    sid = call.at["service"]
-    found = backend.store.one("sync_services", account=call.account.sid, sid=sid)
+    sid = request.at["service"]
+    found = backend.store.one("sync_services", account=request.account.sid, sid=sid)
     if found is None and sid == "default":
-        found = backend.store.one("sync_services", account=call.account.sid, is_default=1)
-        found = found or _add_service(backend, call.account.sid, "Default Service", is_default=True)
+        found = backend.store.one("sync_services", account=request.account.sid, is_default=1)
+        found = found or _add_service(backend, request.account.sid, "Default Service", is_default=True)
     if found is None:
-        raise unknown(call.path)
+        raise unknown(request.path)
     return found
 
 
@@ -44,8 +44,8 @@ def _add_service(backend: Backend, account: str, friendly_name: str | None, *, i
     return backend.store.insert("sync_services", {**row, "created": now, "updated": now})
 
 
-def _service_json(call: ApiRequest, row: Row) -> dict[str, Any]:
-    url = call.url("v1", "Services", row["sid"])
+def _service_json(request: ApiRequest, row: Row) -> dict[str, Any]:
+    url = request.url("v1", "Services", row["sid"])
     return {
         "sid": row["sid"],
         "unique_name": "default" if row["is_default"] else None,
@@ -65,23 +65,23 @@ def _service_json(call: ApiRequest, row: Row) -> dict[str, Any]:
 
 
 @routes.on("GET", "/v1/Services")
-def list_services(backend: Backend, call: ApiRequest) -> ApiResponse:
+def list_services(backend: Backend, request: ApiRequest) -> ApiResponse:
     """All Sync services of the account."""
-    where = {"account": call.account.sid}
-    return list_rows(backend, call, "services", _service_json, where, table="sync_services", largest=LARGEST_PAGE)
+    where = {"account": request.account.sid}
+    return list_rows(backend, request, "services", _service_json, where, table="sync_services", largest=LARGEST_PAGE)
 
 
 @routes.on("POST", "/v1/Services")
-def create_service(backend: Backend, call: ApiRequest) -> ApiResponse:
+def create_service(backend: Backend, request: ApiRequest) -> ApiResponse:
     """Make a Sync service."""
-    row = _add_service(backend, call.account.sid, call.text("FriendlyName"), is_default=False)
-    return created(_service_json(call, row))
+    row = _add_service(backend, request.account.sid, request.text("FriendlyName"), is_default=False)
+    return created(_service_json(request, row))
 
 
 @routes.on("GET", "/v1/Services/{service}")
-def fetch_service(backend: Backend, call: ApiRequest) -> ApiResponse:
+def fetch_service(backend: Backend, request: ApiRequest) -> ApiResponse:
     """One service, or `default`."""
-    return ok(_service_json(call, find_service(backend, call)))
+    return ok(_service_json(request, find_service(backend, request)))
 
 
 def alive(backend: Backend, table: str, row: Row | None) -> Row | None:
@@ -92,9 +92,9 @@ def alive(backend: Backend, table: str, row: Row | None) -> Row | None:
     return None
 
 
-def read_data(call: ApiRequest, *, required: bool) -> str | None:
+def read_data(request: ApiRequest, *, required: bool) -> str | None:
     """Return `Data` as kept: compact JSON of an object, at most 16 KiB."""
-    raw = call.text("Data")
+    raw = request.text("Data")
     if raw is None:
         if required:
             raise missing("Data")
@@ -110,10 +110,10 @@ def read_data(call: ApiRequest, *, required: bool) -> str | None:
     return to_json(read)
 
 
-def read_expiry(backend: Backend, call: ApiRequest, *names: str) -> dict[str, float | None]:
+def read_expiry(backend: Backend, request: ApiRequest, *names: str) -> dict[str, float | None]:
     """Return the change of `expires` that a request asks for: nothing sent, nothing changed; 0 means for ever."""
     for name in names:
-        seconds = call.whole(name)
+        seconds = request.whole(name)
         if seconds is not None:
             if seconds > LONGEST_TTL:
                 raise invalid(f"{name} must be from 0 to {LONGEST_TTL}", 54011)
@@ -121,9 +121,9 @@ def read_expiry(backend: Backend, call: ApiRequest, *names: str) -> dict[str, fl
     return {}
 
 
-def check_revision(call: ApiRequest, row: Row, code: int) -> None:
+def check_revision(request: ApiRequest, row: Row, code: int) -> None:
     """Refuse a change that was made from an older revision."""
-    if call.if_match is not None and call.if_match.strip('"') != revision_of(row):
+    if request.if_match is not None and request.if_match.strip('"') != revision_of(row):
         raise ApiError(412, code, "The revision of the object does not match the one expected")
 
 
@@ -145,18 +145,18 @@ def common_json(row: Row) -> dict[str, Any]:
     }
 
 
-def read_unique_name(call: ApiRequest) -> str | None:
+def read_unique_name(request: ApiRequest) -> str | None:
     """Return the unique name that a request asks for, None for no name."""
-    name = call.text("UniqueName") or None
+    name = request.text("UniqueName") or None
     if name is not None and len(name) > LONGEST_NAME:
         raise invalid(f"UniqueName is too long: at most {LONGEST_NAME} characters are allowed", 54302)
     return name
 
 
-def find_named(backend: Backend, call: ApiRequest, table: str, name: str, code: int) -> Row:
+def find_named(backend: Backend, request: ApiRequest, table: str, name: str, code: int) -> Row:
     """Return a document or map by SID or unique name; raises its own 404."""
-    service = find_service(backend, call)
-    given = call.at[name]
+    service = find_service(backend, request)
+    given = request.at[name]
     row = backend.store.one(table, service=service["sid"], sid=given)
     row = alive(backend, table, row or backend.store.one(table, service=service["sid"], unique_name=given))
     if row is None:
@@ -164,9 +164,9 @@ def find_named(backend: Backend, call: ApiRequest, table: str, name: str, code: 
     return row
 
 
-def change(backend: Backend, call: ApiRequest, table: str, row: Row, *ttl_names: str) -> Row:
+def change(backend: Backend, request: ApiRequest, table: str, row: Row, *ttl_names: str) -> Row:
     """Store what a request changes of a document or an item, and return the row as it is then."""
-    data, expiry = read_data(call, required=False), read_expiry(backend, call, *ttl_names)
+    data, expiry = read_data(request, required=False), read_expiry(backend, request, *ttl_names)
     if data is None and not expiry:
         raise invalid("Nothing to change: neither Data nor Ttl was given", 54010)
     changes: Row = {"updated": backend.store.now(), **expiry, "revision": row["revision"] + 1}

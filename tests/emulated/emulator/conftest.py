@@ -121,7 +121,7 @@ def api(start: Callable[..., Api]) -> Api:
     return start()
 
 
-class Place:
+class Shop:
     """A service with an environment."""
 
     def __init__(self, api: Api, name: str = "shop", suffix: str = "dev") -> None:
@@ -135,6 +135,6 @@ class Place:
 
 
 @pytest.fixture
-def place(api: Api) -> Place:
+def shop(api: Api) -> Shop:
     """A service with an environment, on the emulator of `api`."""
-    return Place(api)
+    return Shop(api)

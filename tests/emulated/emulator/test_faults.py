@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from ga_deploy.emulator.control.faults import Fault, FaultPlan, read_fault
-from tests.emulated.emulator.conftest import Api, Place
+from tests.emulated.emulator.conftest import Api, Shop
 
 CREATE = {"method": "POST", "path": r"^/serverless/v1/Services$"}
 SERVICE = {"UniqueName": "s", "FriendlyName": "s"}
@@ -66,11 +66,11 @@ def test_a_broken_answer(api: Api) -> None:
     assert services(api) == ["s"]
 
 
-def test_a_second_page_that_is_cut(api: Api, place: Place) -> None:
+def test_a_second_page_that_is_cut(api: Api, shop: Shop) -> None:
     for number in range(4):
-        api.make(f"{place.url}/Functions", FriendlyName=f"f{number}")
+        api.make(f"{shop.url}/Functions", FriendlyName=f"f{number}")
     api.control("/faults", {"action": "cut", "path": r"/Functions\?.*PageToken="})
-    first = api.get(f"{place.url}/Functions?PageSize=2").json()
+    first = api.get(f"{shop.url}/Functions?PageSize=2").json()
     path = first["meta"]["next_page_url"].removeprefix(api.base_url)
 
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
@@ -138,23 +138,23 @@ def test_nonsense_is_no_fault(api: Api, given: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("processed", [False, True])
-def test_somebody_deploys_around_a_request(api: Api, place: Place, processed: bool) -> None:
+def test_somebody_deploys_around_a_request(api: Api, shop: Shop, processed: bool) -> None:
     source = "exports.handler = (context, event, callback) => callback();"
-    version = api.function(place.service, "/mine", source)
-    build = api.build(place.service, version)["sid"]
+    version = api.function(shop.service, "/mine", source)
+    build = api.build(shop.service, version)["sid"]
     change = {"service": "shop", "environment": "dev-environment", "functions": {"/theirs": source}}
     api.control("/faults", {"action": "foreign", "processed": processed, "path": "/Deployments$", "foreign": change})
 
-    api.make(f"{place.inside}/Deployments", BuildSid=build)
+    api.make(f"{shop.inside}/Deployments", BuildSid=build)
 
-    live = api.get(place.inside).json()["build_sid"]
-    paths = {one["path"] for one in api.get(f"{place.url}/Builds/{live}").json()["function_versions"]}
+    live = api.get(shop.inside).json()["build_sid"]
+    paths = {one["path"] for one in api.get(f"{shop.url}/Builds/{live}").json()["function_versions"]}
     # Before: ours has dropped theirs, a lost update. After: theirs was built on top of ours.
     assert paths == ({"/mine", "/theirs"} if processed else {"/mine"})
-    assert len(api.get(f"{place.inside}/Deployments").json()["deployments"]) == 2
+    assert len(api.get(f"{shop.inside}/Deployments").json()["deployments"]) == 2
 
 
-def test_somebody_deploys_and_the_answer_is_lost_too(api: Api, place: Place) -> None:
+def test_somebody_deploys_and_the_answer_is_lost_too(api: Api, shop: Shop) -> None:
     change = {"service": "shop", "environment": "dev-environment", "functions": {"/theirs": "exports.handler = 1"}}
     api.control(
         "/faults",
@@ -230,9 +230,9 @@ def test_latency_is_per_request_and_tells_depth(start: Callable[..., Api]) -> No
     assert api.control("/journal") == {"count": 0, "depth": 0, "requests": []}
 
 
-def test_the_journal_holds_no_secret(api: Api, place: Place) -> None:
-    api.make(f"{place.inside}/Variables", Key="API_SECRET", Value="sentinel-of-a-secret")
-    api.function(place.service, "/f", "// sentinel-of-a-secret in a long source " + "x" * 300)
+def test_the_journal_holds_no_secret(api: Api, shop: Shop) -> None:
+    api.make(f"{shop.inside}/Variables", Key="API_SECRET", Value="sentinel-of-a-secret")
+    api.function(shop.service, "/f", "// sentinel-of-a-secret in a long source " + "x" * 300)
 
     journal = str(api.control("/journal"))
 

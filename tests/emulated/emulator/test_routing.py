@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import requests
 
-from tests.emulated.emulator.conftest import ACCOUNT, Api, Place
+from tests.emulated.emulator.conftest import ACCOUNT, Api, Shop
 
 LOGIN = (ACCOUNT.sid, ACCOUNT.auth_token)
 
@@ -20,13 +20,13 @@ def ask(api: Api, host: str, path: str) -> requests.Response:
 @pytest.mark.parametrize(
     "host", ["serverless.twilio.com", "serverless.dublin.ie1.twilio.com", "Serverless.Twilio.com:443"]
 )
-def test_links_stay_with_the_host_that_was_asked(api: Api, place: Place, host: str) -> None:
+def test_links_stay_with_the_host_that_was_asked(api: Api, shop: Shop, host: str) -> None:
     services = ask(api, host, "/v1/Services").json()["services"]
 
     asked = host.lower().removesuffix(":443")
-    assert services[0]["url"] == f"https://{asked}/v1/Services/{place.service}"
+    assert services[0]["url"] == f"https://{asked}/v1/Services/{shop.service}"
     assert services[0]["links"]["builds"].startswith(f"https://{asked}/")
-    assert api.get("/serverless/v1/Services").json()["services"][0]["url"] == api.base_url + place.url
+    assert api.get("/serverless/v1/Services").json()["services"][0]["url"] == api.base_url + shop.url
 
 
 @pytest.mark.parametrize(
@@ -65,17 +65,17 @@ def test_paths_and_queries_reach_a_function_as_they_were_sent(start: Callable[..
     from twilio.request_validator import RequestValidator
 
     api = start(npm_cache=npm_cache)
-    place = Place(api)
+    shop = Shop(api)
     echo = "exports.handler = (context, event, callback) => callback(null, JSON.stringify(event));"
-    build = api.build(place.service, api.function(place.service, "/deep/echo", echo, "protected"))
-    api.make(f"{place.inside}/Deployments", BuildSid=build["sid"])
+    build = api.build(shop.service, api.function(shop.service, "/deep/echo", echo, "protected"))
+    api.make(f"{shop.inside}/Deployments", BuildSid=build["sid"])
     tail = "/deep/echo?a=%7e%2B+%20!&b=%c3%bc&empty=&c='x'"
     form = {"From": "+15550100001", "Text": "ü & co"}
-    signature = RequestValidator(ACCOUNT.auth_token).compute_signature(f"https://{place.domain}{tail}", form)
+    signature = RequestValidator(ACCOUNT.auth_token).compute_signature(f"https://{shop.domain}{tail}", form)
 
     connection = http.client.HTTPConnection(urlsplit(api.base_url).netloc, timeout=300)
     headers = {
-        "Host": place.domain,
+        "Host": shop.domain,
         "X-Twilio-Signature": signature,
         "Content-Type": "application/x-www-form-urlencoded",
     }

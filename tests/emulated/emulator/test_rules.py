@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from tests.emulated.emulator.conftest import ACCOUNT, OTHER, Api, Place
+from tests.emulated.emulator.conftest import ACCOUNT, OTHER, Api, Shop
 
 NOBODY = "0" * 32
 ANSWER = "exports.handler = (context, event, callback) => callback(null, 'hello');"
@@ -42,31 +42,31 @@ def refused(answer: requests.Response) -> tuple[int, int, str]:
         ("ENV/Deployments", {"BuildSid": f"ZB{NOBODY}"}, 20001, "not found"),
     ],
 )
-def test_bad_creations(api: Api, place: Place, path: str, form: dict[str, str], code: int, message: str) -> None:
-    answer = api.post("/serverless/v1/Services" + path.replace("ENV", f"/shop/Environments/{place.environment}"), form)
+def test_bad_creations(api: Api, shop: Shop, path: str, form: dict[str, str], code: int, message: str) -> None:
+    answer = api.post("/serverless/v1/Services" + path.replace("ENV", f"/shop/Environments/{shop.environment}"), form)
 
     assert refused(answer)[:2] == (400, code)
     assert message in answer.json()["message"]
 
 
-def test_names_are_taken_once(api: Api, place: Place) -> None:
+def test_names_are_taken_once(api: Api, shop: Shop) -> None:
     taken = [
         api.post("/serverless/v1/Services", {"UniqueName": "shop", "FriendlyName": "x"}),
-        api.post(f"{place.url}/Environments", {"UniqueName": "dev-environment", "DomainSuffix": "other"}),
-        api.post(f"{place.url}/Environments", {"UniqueName": "other", "DomainSuffix": "DEV"}),
+        api.post(f"{shop.url}/Environments", {"UniqueName": "dev-environment", "DomainSuffix": "other"}),
+        api.post(f"{shop.url}/Environments", {"UniqueName": "other", "DomainSuffix": "DEV"}),
     ]
-    api.make(f"{place.inside}/Variables", Key="A", Value="1")
-    taken.append(api.post(f"{place.inside}/Variables", {"Key": "A", "Value": "2"}))
+    api.make(f"{shop.inside}/Variables", Key="A", Value="1")
+    taken.append(api.post(f"{shop.inside}/Variables", {"Key": "A", "Value": "2"}))
 
     assert [refused(answer)[:2] for answer in taken] == [(409, 20409)] * 4
 
 
-def test_one_environment_has_the_bare_domain(api: Api, place: Place) -> None:
-    bare = api.make(f"{place.url}/Environments", UniqueName="production")
+def test_one_environment_has_the_bare_domain(api: Api, shop: Shop) -> None:
+    bare = api.make(f"{shop.url}/Environments", UniqueName="production")
 
     assert bare["domain_suffix"] is None
-    assert place.domain == bare["domain_name"].replace(".twil.io", "-dev.twil.io")
-    assert api.post(f"{place.url}/Environments", {"UniqueName": "ui", "DomainSuffix": ""}).status_code == 409
+    assert shop.domain == bare["domain_name"].replace(".twil.io", "-dev.twil.io")
+    assert api.post(f"{shop.url}/Environments", {"UniqueName": "ui", "DomainSuffix": ""}).status_code == 409
 
 
 def test_quotas(start: Callable[..., Api]) -> None:
@@ -96,7 +96,7 @@ def test_quotas(start: Callable[..., Api]) -> None:
         "/sync/v1/Services/elsewhere/Documents",
     ],
 )
-def test_what_is_not_there(api: Api, place: Place, path: str) -> None:
+def test_what_is_not_there(api: Api, shop: Shop, path: str) -> None:
     status, code, message = refused(api.get(path))
 
     assert (status, code) == (404, 20404)
@@ -104,21 +104,21 @@ def test_what_is_not_there(api: Api, place: Place, path: str) -> None:
     assert message == f"The requested resource /{shown} was not found"
 
 
-def test_verbs(api: Api, place: Place) -> None:
+def test_verbs(api: Api, shop: Shop) -> None:
     for answer in (
-        api.post(place.inside, {"UniqueName": "renamed"}),
-        api.delete(f"{place.inside}/Deployments"),
-        requests.put(api.base_url + place.url, auth=(ACCOUNT.sid, ACCOUNT.auth_token), timeout=300),
+        api.post(shop.inside, {"UniqueName": "renamed"}),
+        api.delete(f"{shop.inside}/Deployments"),
+        requests.put(api.base_url + shop.url, auth=(ACCOUNT.sid, ACCOUNT.auth_token), timeout=300),
     ):
         assert refused(answer)[:2] == (405, 20004)
 
 
-def test_accounts_do_not_see_each_other(api: Api, place: Place) -> None:
+def test_accounts_do_not_see_each_other(api: Api, shop: Shop) -> None:
     other = Api(api.base_url, OTHER.sid, OTHER.auth_token)
 
-    assert other.get(place.url).status_code == 404
+    assert other.get(shop.url).status_code == 404
     assert other.get("/serverless/v1/Services").json()["services"] == []
-    assert other.make("/serverless/v1/Services", UniqueName="shop", FriendlyName="mine too")["sid"] != place.service
+    assert other.make("/serverless/v1/Services", UniqueName="shop", FriendlyName="mine too")["sid"] != shop.service
     numbers = other.get(f"/api/2010-04-01/Accounts/{OTHER.sid}/IncomingPhoneNumbers.json").json()
     assert [number["phone_number"] for number in numbers["incoming_phone_numbers"]] == ["+15550100002"]
 
@@ -208,9 +208,9 @@ def test_a_trunk_drops_the_application_and_empty_clears(api: Api) -> None:
         ("Functions", {"Path": ""}, "Path"),
     ],
 )
-def test_bad_uploads(api: Api, place: Place, path: str, form: dict[str, str], message: str) -> None:
-    function = api.make(f"{place.url}/{path}", FriendlyName="f")
-    url = f"/serverless-upload/v1/Services/{place.service}/{path}/{function['sid']}/Versions"
+def test_bad_uploads(api: Api, shop: Shop, path: str, form: dict[str, str], message: str) -> None:
+    function = api.make(f"{shop.url}/{path}", FriendlyName="f")
+    url = f"/serverless-upload/v1/Services/{shop.service}/{path}/{function['sid']}/Versions"
     fields = {"Path": "/f", "Visibility": "public", **form}
 
     assert message in refused(api.post(url, fields, files={"Content": ("f.js", ANSWER)}))[2]
@@ -225,77 +225,77 @@ def test_bad_uploads(api: Api, place: Place, path: str, form: dict[str, str], me
         timeout=10,
     )
     assert "incomplete" in refused(cut)[2]
-    assert api.get(f"{place.url}/{path}/{function['sid']}/Versions").json()["function_versions"] == []
+    assert api.get(f"{shop.url}/{path}/{function['sid']}/Versions").json()["function_versions"] == []
 
 
-def test_uploads_keep_every_byte(api: Api, place: Place) -> None:
-    function = api.make(f"{place.url}/Functions", FriendlyName="f")["sid"]
+def test_uploads_keep_every_byte(api: Api, shop: Shop) -> None:
+    function = api.make(f"{shop.url}/Functions", FriendlyName="f")["sid"]
     source = 'const text = "--b\\r\\n";\r\n// ünïcödé \u2028 end\n\n'
 
-    version = api.upload(place.service, function, "f", source)
+    version = api.upload(shop.service, function, "f", source)
 
     assert version["path"] == "/f"  # the slash is added
-    content = api.get(f"{place.url}/Functions/{function}/Versions/{version['sid']}/Content").json()["content"]
+    content = api.get(f"{shop.url}/Functions/{function}/Versions/{version['sid']}/Content").json()["content"]
     assert content == source
 
 
-def test_delete_guards(api: Api, place: Place) -> None:
-    function = api.make(f"{place.url}/Functions", FriendlyName="/f")["sid"]
-    version = api.upload(place.service, function, "/f", ANSWER)["sid"]
-    build = api.build(place.service, version)["sid"]
-    api.make(f"{place.inside}/Deployments", BuildSid=build)
+def test_delete_guards(api: Api, shop: Shop) -> None:
+    function = api.make(f"{shop.url}/Functions", FriendlyName="/f")["sid"]
+    version = api.upload(shop.service, function, "/f", ANSWER)["sid"]
+    build = api.build(shop.service, version)["sid"]
+    api.make(f"{shop.inside}/Deployments", BuildSid=build)
 
-    said = refused(api.delete(f"{place.url}/Builds/{build}"))
+    said = refused(api.delete(f"{shop.url}/Builds/{build}"))
     assert said == (400, 20001, "Cannot delete Build because it's part of an active Deployment.")
-    assert refused(api.delete(f"{place.url}/Functions/{function}"))[:2] == (400, 20001)
-    api.make(f"{place.inside}/Deployments")
-    assert api.delete(f"{place.url}/Builds/{build}").status_code == 204
-    assert api.delete(f"{place.url}/Functions/{function}").status_code == 204
-    assert api.delete(place.url).status_code == 204
-    assert api.get(place.inside).status_code == 404
+    assert refused(api.delete(f"{shop.url}/Functions/{function}"))[:2] == (400, 20001)
+    api.make(f"{shop.inside}/Deployments")
+    assert api.delete(f"{shop.url}/Builds/{build}").status_code == 204
+    assert api.delete(f"{shop.url}/Functions/{function}").status_code == 204
+    assert api.delete(shop.url).status_code == 204
+    assert api.get(shop.inside).status_code == 404
 
 
-def test_deployments(api: Api, place: Place) -> None:
-    version = api.function(place.service, "/f", ANSWER)
-    waiting = api.make(f"{place.url}/Builds", FunctionVersions=version)["sid"]
-    early = api.post(f"{place.inside}/Deployments", {"BuildSid": waiting})
+def test_deployments(api: Api, shop: Shop) -> None:
+    version = api.function(shop.service, "/f", ANSWER)
+    waiting = api.make(f"{shop.url}/Builds", FunctionVersions=version)["sid"]
+    early = api.post(f"{shop.inside}/Deployments", {"BuildSid": waiting})
     assert "not completed" in refused(early)[2]
-    build = api.build(place.service, version)["sid"]
-    first = api.make(f"{place.inside}/Deployments", BuildSid=build)["sid"]
+    build = api.build(shop.service, version)["sid"]
+    first = api.make(f"{shop.inside}/Deployments", BuildSid=build)["sid"]
 
-    again = api.post(f"{place.inside}/Deployments", {"BuildSid": build})
+    again = api.post(f"{shop.inside}/Deployments", {"BuildSid": build})
     assert refused(again) == (409, 20409, "Environment already has requested deployment")
-    empty = api.make(f"{place.inside}/Deployments")
+    empty = api.make(f"{shop.inside}/Deployments")
 
     assert empty["build_sid"] is None
-    assert api.get(place.inside).json()["build_sid"] is None
-    listed = api.get(f"{place.inside}/Deployments").json()["deployments"]
+    assert api.get(shop.inside).json()["build_sid"] is None
+    listed = api.get(f"{shop.inside}/Deployments").json()["deployments"]
     assert [deployment["sid"] for deployment in listed] == [empty["sid"], first]
 
 
-def test_too_many_variables_fail_the_deployment(api: Api, place: Place) -> None:
-    build = api.build(place.service, api.function(place.service, "/f", ANSWER))["sid"]
+def test_too_many_variables_fail_the_deployment(api: Api, shop: Shop) -> None:
+    build = api.build(shop.service, api.function(shop.service, "/f", ANSWER))["sid"]
     for number in range(7):
-        api.make(f"{place.inside}/Variables", Key=f"LONG_{number}", Value="x" * 450)
+        api.make(f"{shop.inside}/Variables", Key=f"LONG_{number}", Value="x" * 450)
 
-    assert "Environment variables take" in refused(api.post(f"{place.inside}/Deployments", {"BuildSid": build}))[2]
+    assert "Environment variables take" in refused(api.post(f"{shop.inside}/Deployments", {"BuildSid": build}))[2]
 
 
-def test_two_functions_at_one_path_are_no_build(api: Api, place: Place) -> None:
-    versions = [api.function(place.service, "/f", ANSWER) for _ in range(2)]
+def test_two_functions_at_one_path_are_no_build(api: Api, shop: Shop) -> None:
+    versions = [api.function(shop.service, "/f", ANSWER) for _ in range(2)]
 
-    answer = api.post(f"{place.url}/Builds", {"FunctionVersions": versions})
+    answer = api.post(f"{shop.url}/Builds", {"FunctionVersions": versions})
 
     assert "more than one" in refused(answer)[2]
 
 
 @pytest.mark.parametrize("quoted", [False, "raw", "escaped"])
-def test_dependencies_come_plain_or_quoted(api: Api, place: Place, quoted: object) -> None:
-    version = api.function(place.service, "/f", ANSWER)
+def test_dependencies_come_plain_or_quoted(api: Api, shop: Shop, quoted: object) -> None:
+    version = api.function(shop.service, "/f", ANSWER)
     listed = json.dumps([{"name": "axios", "version": "1.20.0"}, {"name": "twilio", "version": "5.13.1"}])
     text = {"raw": f'"{listed}"', "escaped": json.dumps(listed)}.get(str(quoted), listed)
 
-    build = api.build(place.service, version, Dependencies=text)
+    build = api.build(shop.service, version, Dependencies=text)
 
     found = {entry["name"]: entry["version"] for entry in build["dependencies"]}
     assert found == {"axios": "1.20.0", "twilio": "5.13.1", "@twilio/runtime-handler": "2.0.1"}
@@ -313,19 +313,19 @@ def test_dependencies_come_plain_or_quoted(api: Api, place: Place, quoted: objec
         ('[{"name": "mine", "version": "git://example.com/mine"}]', "mine@git"),
     ],
 )
-def test_bad_dependencies(api: Api, place: Place, dependencies: str, message: str) -> None:
-    version = api.function(place.service, "/f", ANSWER)
+def test_bad_dependencies(api: Api, shop: Shop, dependencies: str, message: str) -> None:
+    version = api.function(shop.service, "/f", ANSWER)
 
-    answer = api.post(f"{place.url}/Builds", {"FunctionVersions": version, "Dependencies": dependencies})
+    answer = api.post(f"{shop.url}/Builds", {"FunctionVersions": version, "Dependencies": dependencies})
 
     assert refused(answer)[:2] == (400, 20001)
     assert message in answer.json()["message"]
 
 
-def test_versions_of_a_build_come_in_no_order_and_in_capitals(api: Api, place: Place) -> None:
-    versions = [api.function(place.service, f"/f{number}", ANSWER, "protected") for number in range(12)]
-    build = api.build(place.service, *versions)
-    path = f"{place.url}/Builds/{build['sid']}"
+def test_versions_of_a_build_come_in_no_order_and_in_capitals(api: Api, shop: Shop) -> None:
+    versions = [api.function(shop.service, f"/f{number}", ANSWER, "protected") for number in range(12)]
+    build = api.build(shop.service, *versions)
+    path = f"{shop.url}/Builds/{build['sid']}"
 
     orders = {tuple(entry["sid"] for entry in api.get(path).json()["function_versions"]) for _ in range(5)}
 
@@ -344,20 +344,20 @@ def test_page_sizes(api: Api, size: str) -> None:
         assert api.get("/sync/v1/Services/default/Documents?PageSize=101").status_code == 400
 
 
-def test_pages_do_not_repeat_or_lose_what_stays(api: Api, place: Place) -> None:
+def test_pages_do_not_repeat_or_lose_what_stays(api: Api, shop: Shop) -> None:
     for number in range(6):
-        api.make(f"{place.url}/Functions", FriendlyName=f"f{number}")
-    first = api.get(f"{place.url}/Functions?PageSize=2").json()
-    api.make(f"{place.url}/Functions", FriendlyName="newer")
+        api.make(f"{shop.url}/Functions", FriendlyName=f"f{number}")
+    first = api.get(f"{shop.url}/Functions?PageSize=2").json()
+    api.make(f"{shop.url}/Functions", FriendlyName="newer")
     gone = first["functions"][1]["sid"]
-    assert api.delete(f"{place.url}/Functions/{gone}").status_code == 204
+    assert api.delete(f"{shop.url}/Functions/{gone}").status_code == 204
     assert first["meta"]["next_page_url"].startswith(api.base_url)
 
     second = api.get(first["meta"]["next_page_url"].removeprefix(api.base_url)).json()
 
     assert [function["friendly_name"] for function in second["functions"]] == ["f3", "f2"]
     assert second["meta"]["previous_page_url"] is not None
-    assert api.get(f"{place.url}/Functions?PageToken=PA").status_code == 400
+    assert api.get(f"{shop.url}/Functions?PageToken=PA").status_code == 400
 
 
 def test_the_2010_api_pages_by_relative_links(start: Callable[..., Api]) -> None:

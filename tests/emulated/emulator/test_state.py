@@ -13,7 +13,7 @@ import pytest
 
 from ga_deploy.emulator.server import Emulator, EmulatorThread
 from ga_deploy.errors import DeployError
-from tests.emulated.emulator.conftest import ACCOUNT, Api, Place
+from tests.emulated.emulator.conftest import ACCOUNT, Api, Shop
 
 SOURCE = "exports.handler = (context, event, callback) => callback();"
 
@@ -82,22 +82,22 @@ def test_a_port_in_use_is_said() -> None:
             EmulatorThread(Emulator(accounts=[ACCOUNT])).start(port)
 
 
-def test_twilio_forgets_after_a_week_but_never_what_is_live(api: Api, place: Place) -> None:
-    live, spare, unbuilt = (api.function(place.service, path, SOURCE) for path in ("/live", "/spare", "/unbuilt"))
-    build = api.build(place.service, live)["sid"]
-    other = api.build(place.service, spare)["sid"]
-    api.make(f"{place.inside}/Deployments", BuildSid=build)
-    api.make(f"{place.url}/Functions", FriendlyName="empty")
+def test_twilio_forgets_after_a_week_but_never_what_is_live(api: Api, shop: Shop) -> None:
+    live, spare, unbuilt = (api.function(shop.service, path, SOURCE) for path in ("/live", "/spare", "/unbuilt"))
+    build = api.build(shop.service, live)["sid"]
+    other = api.build(shop.service, spare)["sid"]
+    api.make(f"{shop.inside}/Deployments", BuildSid=build)
+    api.make(f"{shop.url}/Functions", FriendlyName="empty")
 
     def left() -> tuple[set[str], set[str]]:
-        functions = {one["friendly_name"] for one in api.get(f"{place.url}/Functions").json()["functions"]}
-        return functions, {one["sid"] for one in api.get(f"{place.url}/Builds").json()["builds"]}
+        functions = {one["friendly_name"] for one in api.get(f"{shop.url}/Functions").json()["functions"]}
+        return functions, {one["sid"] for one in api.get(f"{shop.url}/Builds").json()["builds"]}
 
     api.control("/clock", {"advance": 6 * 86400})
     assert left() == ({"/live", "/spare", "/unbuilt", "empty"}, {build, other})
     api.control("/clock", {"advance": 2 * 86400})
     assert left() == ({"/live"}, {build})
-    assert api.get(f"{place.url}/Builds/{build}").json()["function_versions"][0]["sid"] == live
+    assert api.get(f"{shop.url}/Builds/{build}").json()["function_versions"][0]["sid"] == live
     assert unbuilt
 
 
@@ -154,20 +154,20 @@ def test_rules_are_typed(api: Api) -> None:
     for wrong in ({"build_pools": 1}, {"build_polls": "7"}, {"runtimes": "node22"}, {"refuse_reserved_keys": 1}):
         assert api.ask_control("/rules", wrong).status_code == 400
     assert api.control("/rules", {"refuse_reserved_keys": False, "latency_ms": 1})["latency_ms"] == 1.0
-    place = Place(api)
-    assert api.make(f"{place.inside}/Variables", Key="DOMAIN_NAME", Value=place.domain)["value"] == place.domain
+    shop = Shop(api)
+    assert api.make(f"{shop.inside}/Variables", Key="DOMAIN_NAME", Value=shop.domain)["value"] == shop.domain
 
 
 def test_two_runs_of_the_same_deployment_end_in_the_same_state(start: Callable[..., Api]) -> None:
     def run() -> dict[str, Any]:
         api = start()
-        place = Place(api)
-        build = api.build(place.service, api.function(place.service, "/f", SOURCE))
-        api.make(f"{place.inside}/Deployments", BuildSid=build["sid"])
-        api.make(f"{place.inside}/Variables", Key="URL", Value=f"https://{place.domain}/f?sid={place.service}")
+        shop = Shop(api)
+        build = api.build(shop.service, api.function(shop.service, "/f", SOURCE))
+        api.make(f"{shop.inside}/Deployments", BuildSid=build["sid"])
+        api.make(f"{shop.inside}/Variables", Key="URL", Value=f"https://{shop.domain}/f?sid={shop.service}")
         numbers = f"/api/2010-04-01/Accounts/{ACCOUNT.sid}/IncomingPhoneNumbers"
         sid = api.get(f"{numbers}.json").json()["incoming_phone_numbers"][0]["sid"]
-        api.post(f"{numbers}/{sid}.json", {"VoiceUrl": f"https://{place.domain}/f"})
+        api.post(f"{numbers}/{sid}.json", {"VoiceUrl": f"https://{shop.domain}/f"})
         api.make("/sync/v1/Services/default/Documents", UniqueName="record", Data=f'{{"build": "{build["sid"]}"}}')
         return api.control("/state")
 
