@@ -1,8 +1,7 @@
 """The stage of `simulate`: the functions of a config in processes of their own, and a mock in ASAPP's place.
 
 A scenario's changes to the deployment are made to a copy of the config before it is rendered. Nobody outside is ever
-asked: the web hooks of `notify` steps lead to a listener here (`WebHooks`). Longer than most modules, because
-making a deployment differ and running it belong together.
+asked: web hooks and text messages go to a listener here (`Outsiders`).
 """
 
 from __future__ import annotations
@@ -10,27 +9,24 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
-
-from aiohttp import web
+from urllib.parse import urlencode, urlsplit
 
 from ga_deploy.asapp_mock.faults import read_fault
 from ga_deploy.asapp_mock.script import SHIPPED, Ending, Script, read_script
 from ga_deploy.asapp_mock.server import MockAsapp
-from ga_deploy.config.hours import Hours
-from ga_deploy.config.steps import Notify, Send
 from ga_deploy.emulator.functions.host import FunctionHost, Handler, HttpRequest
 from ga_deploy.emulator.functions.npm import NodePackages
+from ga_deploy.emulator.functions.request_rules import Asset
 from ga_deploy.errors import ConfigInvalid, DeployError, Finding, Place
 from ga_deploy.harness.describe import describe
 from ga_deploy.harness.flow import FlowDoor, enable_flow, flow_url, list_widgets_elsewhere
-from ga_deploy.loopback_server import refuse_web_pages
+from ga_deploy.harness.outsiders import Outsiders, list_message_sids
+from ga_deploy.harness.vary import vary
 from ga_deploy.redact import Secret
 from ga_deploy.render import render
 from ga_deploy.simulate.interpreter.transports import WebReply, WebRequest
@@ -41,7 +37,7 @@ from ga_deploy.simulate.voices import read_voice
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from ga_deploy.config.schema import Config, Outcomes
+    from ga_deploy.config.schema import Config
     from ga_deploy.model.bundle import Bundle, FunctionFile
     from ga_deploy.simulate.judge.expected import Deployment
     from ga_deploy.simulate.media.stream import Person
@@ -57,7 +53,6 @@ FAST = 20.0  # how much faster than life streams run where nobody listens
 _ASAPP_VARIABLE = re.compile(r"(?:ASAPP_API|GA_ASAPP)_(HOST|ID|SECRET)(?:_[0-9a-f]+)?")
 _API_ID = "simulated-id"
 _API_SECRET = "simulated-secret"  # noqa: S105 - only the mock asks for it
-_NEVER_OPEN = Hours.model_construct(timezone="UTC", open={}, closed=())
 
 # What stands in for a function that a scenario breaks. `hangs` answers nothing until the platform gives up.
 _BROKEN = {
@@ -67,86 +62,6 @@ _BROKEN = {
     "empty": "callback(null)",
     "json": "callback(null, {error: 'broken by the scenario'})",
 }
-
-
-def vary(config: Config, fault: DeploymentFault, hooks: WebHooks | None = None) -> Config:
-    """Return the config as a scenario wants it deployed; with `hooks`, notifications lead there."""
-    destinations = config.destinations
-    if fault.all_closed or fault.all_open:
-        hours = {"hours": _NEVER_OPEN if fault.all_closed else None}
-        destinations = {name: destination.model_copy(update=hours) for name, destination in destinations.items()}
-
-    def change(outcomes: Outcomes) -> Outcomes:
-        return _lead_to(hooks, _send_all(outcomes, fault.send_to)) if hooks else _send_all(outcomes, fault.send_to)
-
-    # The time of day is not simulated: the agent is there, unless the scenario says that it is not.
-    agent = {"hours": _NEVER_OPEN if fault.agent_closed else None}
-    profiles = {
-        name: profile.model_copy(update={"outcomes": change(profile.outcomes), **agent})
-        for name, profile in config.profiles.items()
-    }
-    changes = {"destinations": destinations, "outcomes": change(config.outcomes), "profiles": profiles, **agent}
-    return config.model_copy(update=changes)
-
-
-def _send_all(outcomes: Outcomes, destination: str) -> Outcomes:
-    if not destination:
-        return outcomes
-    endings = [name for name in type(outcomes).model_fields if name != "exhausted"]
-    return outcomes.model_copy(update={name: (Send(to=destination),) for name in endings})
-
-
-def _lead_to(hooks: WebHooks, outcomes: Outcomes) -> Outcomes:
-    def lead(step: Any) -> Any:
-        return step.model_copy(update={"url": hooks.stand_in(step.url)}) if isinstance(step, Notify) else step
-
-    names = type(outcomes).model_fields
-    return outcomes.model_copy(update={name: tuple(lead(step) for step in getattr(outcomes, name)) for name in names})
-
-
-class WebHooks:
-    """A listener on loopback in the place of every web hook that a config notifies."""
-
-    def __init__(self) -> None:
-        self._received: dict[str, tuple[str, str]] = {}
-        self._base_url = ""
-        self._runner: web.AppRunner | None = None
-
-    async def start(self) -> None:
-        """Listen on any free port."""
-        app = web.Application(middlewares=[refuse_web_pages()])
-        app.router.add_post("/{hook}", self._receive)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
-            site = web.SockSite(self._runner, listener.dup())
-            await site.start()
-        self._base_url = f"http://127.0.0.1:{port}"
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        if self._runner:
-            await self._runner.cleanup()
-
-    def stand_in(self, url: str) -> str:
-        """Return the URL here that stands for a web hook."""
-        return f"{self._base_url}/{quote(url, safe='')}"
-
-    def received(self, call_sid: str) -> tuple[str, ...]:
-        """Return the URLs here that were told of a call."""
-        return tuple(url for told, url in self._received.values() if told == call_sid)
-
-    async def _receive(self, request: web.Request) -> web.Response:
-        try:
-            told = json.loads(await request.read())
-            # A repetition has the key of the first, and a receiver drops it.
-            key = request.headers.get("Idempotency-Key") or str(len(self._received))
-            self._received[key] = (str(told["callSid"]), f"{self._base_url}{request.raw_path}")
-        except (ValueError, KeyError, TypeError):
-            return web.Response(status=400)
-        return web.Response(status=204)
 
 
 def _lead_home(bundle: Bundle, mock: str) -> dict[str, str]:
@@ -174,6 +89,7 @@ class _Variant:
     all_open: bool
     agent_closed: bool
     send_to: str
+    steps_of: str
     broken: tuple[str, ...]
     how: str
 
@@ -227,7 +143,7 @@ class FunctionStage:
         self._spare: dict[_Variant, list[_Lane]] = {}
         self._lanes: list[_Lane] = []
         self._opening = asyncio.Lock()
-        self._hooks = WebHooks()
+        self._outsiders = Outsiders()
         self._packages: Path | None = None
         engage_url = flow_url(ACCOUNT_SID) if flow else f"https://{DOMAIN}{config.functions.engage.path}"
         self.not_here = list_widgets_elsewhere(config, DOMAIN) if flow else ()
@@ -237,13 +153,13 @@ class FunctionStage:
         dependencies = {"twilio": TWILIO_PACKAGE, **render(self._config).dependencies}
         runtime = self._config.service.runtime or "node22"
         self._packages = await self._npm.install(dependencies, runtime)
-        await self._hooks.start()
+        await self._outsiders.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.gather(*(lane.host.stop() for lane in self._lanes))
         await asyncio.gather(*(lane.mock.stop() for lane in self._shared.values() if lane.mock))
-        await self._hooks.stop()
+        await self._outsiders.stop()
 
     @asynccontextmanager
     async def set_up(self, scenario: Scenario, call_sid: str) -> AsyncIterator[Setting]:
@@ -289,14 +205,19 @@ class FunctionStage:
             person=self._person,
             patience=LIVE_PATIENCE if self._live else None,
         )
-        config = vary(self._config, scenario.deployment, self._hooks)
+        config = vary(self._config, scenario.deployment, self._outsiders.stand_in)
         deployment = replace(self._describe(config, self.deployment.engage_url), own_hosts=frozenset({DOMAIN}))
         result = {} if self._live else read_result(script)
-        fetch = _fetch_from(lane.host)
+        messages: list[str] = []
+        fetch = _fetch_from(lane.host, messages)
         door = FlowDoor(config, fetch, domain_name=DOMAIN, account_sid=ACCOUNT_SID, token=TOKEN) if self._flow else None
 
         def witness() -> dict[str, str]:
-            told = {**_ask_witness(lane.mock, call_sid), "notified": "\n".join(self._hooks.received(call_sid))}
+            told = {
+                **_ask_witness(lane.mock, call_sid),
+                "notified": "\n".join(self._outsiders.received(call_sid)),
+                "texted": json.dumps(self._outsiders.texts(messages)),
+            }
             return told | (door.describe_way(call_sid) if door else {})
 
         return Setting(deployment, door or fetch, opener, token, result, witness)
@@ -305,7 +226,7 @@ class FunctionStage:
         flow = config.flow
         based = self._flow and flow.base is not None
         return replace(
-            describe(config, engage_url, ACCOUNT_SID),
+            describe(config, engage_url, ACCOUNT_SID, domain_name=DOMAIN),
             through_flow=self._flow,
             enters_at=flow.engage.path if based else "",
             menu_keys=flow.base_keys if based else (),
@@ -340,7 +261,7 @@ class FunctionStage:
 
     async def _open_lane(self, fault: DeploymentFault) -> _Lane:
         assert self._packages is not None, "the stage is entered first"
-        config = vary(self._config, fault, self._hooks)
+        config = vary(self._config, fault, self._outsiders.stand_in)
         bundle = render(config)
         broken = {path for name in fault.broken for path in self._paths_of(config, name)}
         instead = f"exports.handler = (context, event, callback) => {{ {_BROKEN[fault.how]} }};"
@@ -351,12 +272,19 @@ class FunctionStage:
             Handler(function.path, function.visibility, self._rewrite(function), f"ZN{index:032x}")
             for index, function in enumerate(functions)
         ]
+        assets = [
+            Asset(asset.path, "public", asset.content.encode(), f"ZN{len(handlers) + index:032x}", "text/xml")
+            for index, asset in enumerate(bundle.assets)
+        ]
         host = FunctionHost(
             node_modules=self._packages,
             handlers=handlers,
+            assets=assets,
             context={"DOMAIN_NAME": DOMAIN},
             account_sid=ACCOUNT_SID,
             auth_token=TOKEN,
+            include_credentials=config.service.include_credentials,
+            twilio_api=self._outsiders.base_url,
         )
         await host.start()
         lane = _Lane(host, bundle)
@@ -365,7 +293,15 @@ class FunctionStage:
 
 
 def _variant_of(fault: DeploymentFault) -> _Variant:
-    return _Variant(fault.all_closed, fault.all_open, fault.agent_closed, fault.send_to, fault.broken, fault.how)
+    return _Variant(
+        fault.all_closed,
+        fault.all_open,
+        fault.agent_closed,
+        fault.send_to,
+        fault.steps_of,
+        fault.broken,
+        fault.how,
+    )
 
 
 def find_bad_scripts(scenarios: Sequence[Scenario]) -> tuple[Finding, ...]:
@@ -433,12 +369,15 @@ def _ask_witness(mock: MockAsapp | None, call_sid: str) -> dict[str, str]:
     }
 
 
-def _fetch_from(host: FunctionHost) -> Any:
+def _fetch_from(host: FunctionHost, messages: list[str]) -> Any:
+    """Return a `Fetch` that asks the functions; the SIDs of the texts that they log to have sent go to `messages`."""
+
     async def fetch(request: WebRequest) -> WebReply:
         parts = urlsplit(request.url)
         headers = [*request.headers.items(), ("host", DOMAIN)]
         body = urlencode(request.form).encode() if request.method == "POST" else b""
         answer = await host.handle(HttpRequest(request.method, parts.path, parts.query, headers, body, request.ahead))
+        messages.extend(list_message_sids(line.message for line in answer.logs))
         return WebReply(
             answer.status,
             {name.lower(): value for name, value in answer.headers},

@@ -17,23 +17,26 @@ if TYPE_CHECKING:
 
 
 class Beside:
-    """What runs beside one call. Both methods return what to put on record: a kind and a label each."""
+    """What runs beside one call. Both methods return what to put on record: a kind and a label each.
+
+    `start` adds what began, which is None where nothing did.
+    """
 
     def __init__(self) -> None:
         self._running: list[tuple[str, str]] = []
 
-    def start(self, verb: Element) -> list[tuple[str, str]]:
+    def start(self, verb: Element) -> list[tuple[str, str, Element | None]]:
         """Begin what a Start names; the call goes on at once."""
         if not verb.children:
-            return [("warning", "`Start` without anything to start does nothing")]
-        said = []
+            return [("warning", "`Start` without anything to start does nothing", None)]
+        said: list[tuple[str, str, Element | None]] = []
         for noun in verb.children:
             problem = self._refuse(noun)
             if problem:
-                said.append(("error", problem))
+                said.append(("error", problem, None))
                 continue
             self._running.append((noun.name, noun.get("name")))
-            said.append(("start", f"{_describe(noun)} begins beside the call, and is not opened here"))
+            said.append(("start", f"{_describe(noun)} begins beside the call, and is not opened here", noun))
         return said
 
     def stop(self, verb: Element) -> list[tuple[str, str]]:

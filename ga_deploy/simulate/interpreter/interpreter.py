@@ -121,8 +121,9 @@ async def _sms(call: CallInProgress, verb: Element, base: str) -> DocumentReques
 
 
 async def _start(call: CallInProgress, verb: Element, _: str) -> None:
-    for kind, label in call.beside.start(verb):
-        call.progress.note(kind, label)
+    for kind, label, noun in call.beside.start(verb):
+        begun = {"noun": noun.name, "attributes": dict(noun.attributes)} if noun else None
+        call.progress.note(kind, label, begun)
 
 
 async def _stop(call: CallInProgress, verb: Element, _: str) -> None:

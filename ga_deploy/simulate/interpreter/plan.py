@@ -32,7 +32,8 @@ class CallTarget:
 
     `kind`: number, sip, client, conference, queue, enqueue, refer, redirect or voicemail. `address` is without SIP
     headers, which are in `headers`; for `enqueue` it is the workflow or the queue, for `voicemail` the query of the
-    action. `caller_id` and `task` as written. `whisper_url` is what the called party is to hear before being connected.
+    action. `caller_id`, `task` and `terms` as written, the terms with Twilio's value where nothing is. `whisper_url` is
+    what the called party is to hear before being connected.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class CallTarget:
     caller_id: str = ""
     username: str = ""
     task: str = ""
+    terms: Mapping[str, str] = field(default_factory=dict)
     whisper_url: str = ""
     whisper_method: str = "POST"
 

@@ -77,7 +77,7 @@ class CallProgress:
 
     def add_routes(self, targets: Iterable[CallTarget], result: DialResult, at: float) -> None:
         """Record that the caller was handed to these targets at `at`, all with the same result."""
-        self.routes += [Route(one.kind, one.address, result, at) for one in targets]
+        self.routes += [Route(one.kind, one.address, result, at, one.terms, one.task) for one in targets]
 
     def add(self, event: Event) -> None:
         """Put an event on record as it is."""

@@ -118,7 +118,8 @@ async def record(call: CallInProgress, verb: Element, base: str) -> DocumentRequ
     except CallerGoneError:
         gone = True
     query = urlsplit(resolve(base, verb.get("action"))).query
-    progress.add_routes((CallTarget("voicemail", query),), "answered", at)
+    terms = {"maxLength": verb.get("maxLength", "3600")}
+    progress.add_routes((CallTarget("voicemail", query, terms=terms),), "answered", at)
     recording = describe_recording(call.plan.account_sid, progress.now() - at)
     action = request_action(verb, base, recording | {"Digits": "hangup" if gone else "#"})
     if gone:

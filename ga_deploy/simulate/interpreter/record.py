@@ -58,13 +58,16 @@ class Event:
 class Route:
     """One attempt to hand the caller to somebody.
 
-    `kind`: number, sip, client, conference, queue, enqueue, refer, redirect.
+    `kind`: number, sip, client, conference, queue, enqueue, refer, redirect, voicemail. `terms` are the attributes
+    under which somebody is rung or waits, with Twilio's value where the TwiML has none; `task` as for `Target`.
     """
 
     kind: str
     address: str
     result: DialResult
     at: float
+    terms: Mapping[str, str] = field(default_factory=dict)
+    task: str = ""
 
     def as_json(self) -> dict[str, Json]:
         """Return it as plain values."""

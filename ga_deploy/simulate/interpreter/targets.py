@@ -17,7 +17,10 @@ from ga_deploy.twilio_rules.faults import find_caller_id_fault, is_sip_header, s
 if TYPE_CHECKING:
     from ga_deploy.twilio_rules.rows import Break
 
+TIME_LIMIT = 14400  # Twilio docs, Dial: four hours unless `timeLimit` says otherwise
 _WHISPERED = frozenset({"number", "sip", "client"})
+# What a Dial does without the attribute (Twilio docs, Dial).
+_USUAL_TERMS = {"timeout": "30", "timeLimit": str(TIME_LIMIT), "record": "do-not-record", "answerOnBridge": "false"}
 
 
 def read_dial(dial: Element, from_number: str = "") -> tuple[tuple[CallTarget, ...], tuple[Remark, ...]]:
@@ -30,6 +33,7 @@ def read_dial(dial: Element, from_number: str = "") -> tuple[tuple[CallTarget, .
     if any(one.row.refused for one in found if one.element is dial):
         return (), tuple(problems)
     caller_id = dial.get("callerId")
+    terms = {name: dial.get(name, usual) for name, usual in _USUAL_TERMS.items()} | {"callerId": caller_id}
     targets: list[CallTarget] = []
     for noun in dial.children or (Element("Number", text=dial.text, line=dial.line),):
         breaks = tuple(find_breaks((noun,), ("Dial",)))
@@ -42,7 +46,7 @@ def read_dial(dial: Element, from_number: str = "") -> tuple[tuple[CallTarget, .
         if problem:
             problems.append(problem)
         if target and not refused and not fault:
-            targets.append(target)
+            targets.append(replace(target, terms=terms))
     return tuple(targets), tuple(problems)
 
 
@@ -78,7 +82,10 @@ def read_enqueue(enqueue: Element) -> tuple[CallTarget | None, tuple[Remark, ...
         return None, problems
     workflow = enqueue.get("workflowSid")
     task = enqueue.child("Task")
-    return CallTarget("enqueue", workflow or enqueue.text, task=task.text if task and workflow else ""), problems
+    of_the_task = {name: task.get(name) if task else "" for name in ("priority", "timeout")}
+    terms = {**of_the_task, "waitUrl": enqueue.get("waitUrl")}
+    written = task.text if task and workflow else ""
+    return CallTarget("enqueue", workflow or enqueue.text, task=written, terms=terms), problems
 
 
 def read_refer(refer: Element) -> tuple[CallTarget | None, tuple[Remark, ...]]:

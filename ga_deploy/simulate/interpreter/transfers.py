@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ga_deploy.simulate.interpreter.record import DialResult, Json
     from ga_deploy.simulate.interpreter.twiml import Element
 
-_TIME_LIMIT = 14400  # Twilio docs, Dial: four hours unless `timeLimit` says otherwise
 # What a document behind `waitUrl` may have (Twilio docs, Enqueue).
 _IN_A_QUEUE = frozenset({"Say", "Play", "Pause", "Gather", "Hangup", "Redirect", "Leave"})
 _QUEUE_RESULTS = {
@@ -113,7 +112,7 @@ async def _talk(call: CallInProgress, verb: Element, attempt: _Attempt) -> None:
     progress.answer()
     target = attempt.target
     progress.note("answered", f"connected to {target.kind} {target.address}" if target else "")
-    limit = float(read_whole_number(verb.get("timeLimit"), _TIME_LIMIT))
+    limit = float(read_whole_number(verb.get("timeLimit"), targets.TIME_LIMIT))
     cut = "" if attempt.reaction.talk <= limit else f", and are cut off after {limit:.0f} s"
     seconds = min(attempt.reaction.talk, limit)
     await progress.pass_time("dial", f"they talk{cut}", seconds, heard=True)

@@ -38,7 +38,10 @@ Value = str | Lookup
 
 @dataclass(frozen=True)
 class Step:
-    """A step of an ending or a greeting. `text` is what is said or the URL that is played."""
+    """A step of an ending or a greeting. `text` is what is said or sent, or the URL that is played.
+
+    Whoever is sent a text is `to`, or found `by` a value.
+    """
 
     kind: StepKind
     text: str = ""
@@ -53,7 +56,10 @@ class Destination:
     """A place where a caller may be sent.
 
     `address` is written as in TwiML; voicemail has none, and TwiML names the destination itself. `limited`: it has
-    opening hours. `says`: the text before voicemail's tone. `needs_sip`: only a call over SIP can go there.
+    opening hours. `says`: the text before voicemail's tone. `needs_sip`: only a call over SIP can go there. `notifies`
+    is the web hook that is told of a message. `terms` are those under which somebody is rung, as `Route` has them, the
+    caller id excepted: `caller_id` is `called`, `caller` or a number, empty where none is shown. `attributes` are the
+    task's.
     """
 
     name: str
@@ -62,6 +68,10 @@ class Destination:
     limited: bool = False
     says: str = ""
     needs_sip: bool = False
+    notifies: str = ""
+    terms: Mapping[str, str] = field(default_factory=dict)
+    caller_id: str = ""
+    attributes: Mapping[str, object] | None = None
 
     def is_meant_by(self, kind: str, address: str) -> bool:
         """Tell whether TwiML with this kind and address means this destination; voicemail's action holds its name."""
@@ -74,7 +84,10 @@ class Destination:
 
 @dataclass(frozen=True)
 class Handling:
-    """How one profile handles calls; the default is the profile named by the empty string."""
+    """How one profile handles calls; the default is the profile named by the empty string.
+
+    `recording` holds the attributes of the recording, and is None where calls are not recorded.
+    """
 
     greeting: tuple[Step, ...] = ()
     outcomes: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
@@ -82,6 +95,7 @@ class Handling:
     reconnects: int = 1
     waiting: tuple[Step, ...] = ()
     waiting_seconds: float = 0.0
+    recording: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,8 @@ class Deployment:
     `enters_at` is the path of the function with which our part begins: what is heard before is not judged, and
     `menu_keys` answer its menus, one text for each that a caller meets. With hooks of the user's own, the agent may be
     told more than `told` lists (`hooks_add_input`), and an ending may have other steps (`hooks_choose_steps`).
+    `account_number` is shown, and writes texts, where a call has no number of the account. `static_fallback`:
+    `fallback_url` is the config's own static document, whose steps each profile has as the outcome `fallback`.
     """
 
     engage_url: str
@@ -109,6 +125,8 @@ class Deployment:
     menu_keys: tuple[str, ...] = ()
     hooks_add_input: bool = False
     hooks_choose_steps: bool = False
+    account_number: str = ""
+    static_fallback: bool = False
 
     def find(self, kind: str, address: str) -> str:
         """Return the name of the destination of this kind and address; empty if the config lists none."""

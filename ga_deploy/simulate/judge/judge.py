@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from ga_deploy.simulate.interpreter.record import CallRecord, Ending, Event, Json, Route, Span
 from ga_deploy.simulate.judge.expected import Lookup
+from ga_deploy.simulate.judge.handover import judge_handovers, judge_recording
 from ga_deploy.simulate.judge.speech import judge_speech
 from ga_deploy.simulate.judge.steps import Happened, compare, list_happenings, same_spaces
 
@@ -133,6 +134,8 @@ def judge(
         *_judge_times(measures, expected, handling),
         *_judge_streams(record, expected, deployment, handling, facts),
         *_judge_way(record, expected, deployment, handling),
+        *(Failing(check, what) for check, what in judge_handovers(record, deployment, facts)),
+        *(Failing(check, what) for check, what in judge_recording(record, handling)),
         *_judge_branch(expected, facts),
         *_judge_course(record, expected, deployment, handling, facts, all_closed=all_closed),
     ]

@@ -6,8 +6,11 @@ the steps in order. A destination with opening hours may be left out, as the tim
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ga_deploy.simulate.judge.handover import find_receiver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,10 +76,12 @@ def compare(
     course.skip_waiting(handling, steps)
     done = course.follow(steps, f"`{outcome}`")
     # A goodbye that was to lead nowhere is the end; whoever was to be sent somewhere hears that it did not work.
-    final = outcome == "exhausted" or (outcome == "completed" and not any(step.kind == "send" for step in steps))
+    final = outcome in {"exhausted", "fallback"} or (
+        outcome == "completed" and not any(step.kind == "send" for step in steps)
+    )
     if not done and not course.problem and not final:
         course.follow(handling.outcomes.get("exhausted", ()), "`exhausted`")
-    return course.problem or course.leftover() or course.compare_notices()
+    return course.problem or course.leftover() or course.compare_notices() or course.compare_texts()
 
 
 class _Course:
@@ -88,6 +93,7 @@ class _Course:
         self._facts = facts
         self._all_closed = all_closed
         self._notices: list[str] = []
+        self._texts: list[tuple[str, str]] = []
         self.problem = ""
 
     def skip_waiting(self, handling: Handling, steps: Sequence[Step]) -> None:
@@ -110,6 +116,8 @@ class _Course:
                     return True
             elif step.kind == "notify":
                 self._notices.append(step.text)
+            elif step.kind == "sms":
+                self._texts.append((find_receiver(step, self._deployment, self._facts), step.text))
             else:
                 self._take(step, where)
             if self.problem:
@@ -126,6 +134,17 @@ class _Course:
             return ""
         told = sorted(self._facts["notified"].split())
         return "" if told == sorted(self._notices) else f"notified {told}, not {sorted(self._notices)}"
+
+    def compare_texts(self) -> str:
+        """Say which text message was not sent, or to somebody else; nothing when nobody watched them.
+
+        A webhook that Twilio repeats sends its texts again: how often is not compared.
+        """
+        if "texted" not in self._facts:
+            return ""
+        told = sorted({(text["to"], text["body"]) for text in json.loads(self._facts["texted"])})
+        wanted = sorted({(to, text) for to, text in self._texts if to})
+        return "" if told == wanted else f"the text messages {told} were sent, not {wanted}"
 
     def _take(self, step: Step, where: str) -> None:
         wanted = Happened(step.kind, "" if step.kind == "pause" else same_spaces(step.text))
@@ -144,6 +163,8 @@ class _Course:
         first = self._happened[behind] if len(self._happened) > behind else None
         if first and first.kind == "route" and destination.is_meant_by(first.route_kind, first.text):
             del self._happened[: behind + 1]
+            if destination.notifies and first.result == "answered":
+                self._notices.append(destination.notifies)
             return first.result == "answered"
         if not destination.limited:
             came = f"instead: {first}" if first else "nothing came"

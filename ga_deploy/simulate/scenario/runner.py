@@ -65,7 +65,7 @@ class Stage(Protocol):
 
 
 def expand(scenarios: Iterable[Scenario], deployment: Deployment) -> tuple[Scenario, ...]:
-    """Return the calls to make: one per destination, profile or shipped voice where a scenario asks for each.
+    """Return the calls to make: one per destination, mailbox, ending with a text, profile or voice if asked for each.
 
     A scenario that the deployment has no use for (no destinations, no profiles, no opening hours) is left
     out.
@@ -74,12 +74,19 @@ def expand(scenarios: Iterable[Scenario], deployment: Deployment) -> tuple[Scena
     for scenario in scenarios:
         if why_left_out(scenario, deployment):
             continue
-        if scenario.for_each == "destination":
+        if scenario.for_each in {"destination", "voicemail"}:
             for name, destination in deployment.destinations.items():
+                if scenario.for_each == "voicemail" != destination.kind:
+                    continue
                 fault = replace(scenario.deployment, send_to=name)
                 title = f"{scenario.title}: {name}"
                 sip = scenario.sip or destination.needs_sip
                 calls.append(replace(scenario, name=f"{scenario.name}[{name}]", title=title, deployment=fault, sip=sip))
+        elif scenario.for_each == "text":
+            for outcome in _list_texting(deployment):
+                fault = replace(scenario.deployment, steps_of=outcome)
+                title = f"{scenario.title}: {outcome}"
+                calls.append(replace(scenario, name=f"{scenario.name}[{outcome}]", title=title, deployment=fault))
         elif scenario.for_each == "profile":
             for profile in sorted(deployment.handlings.keys() - {""}):
                 title = f"{scenario.title}: {profile}"
@@ -96,17 +103,34 @@ def expand(scenarios: Iterable[Scenario], deployment: Deployment) -> tuple[Scena
 
 def why_left_out(scenario: Scenario, deployment: Deployment) -> str:
     """Return why a deployment has no use for a scenario; empty when it has."""
-    features = {scenario.only_if, {"profile": "profiles", "destination": "destinations"}.get(scenario.for_each, "")}
+    features = {*scenario.only_if, _NEEDED_FOR_EACH.get(scenario.for_each, "")}
     missing = {
         "destinations": not deployment.destinations and "the config has no destinations",
         "profiles": len(deployment.handlings) < 2 and "the config has no profiles",
         "direct": deployment.through_flow and "the calls go through the flow",
         "greeting": not deployment.handlings[""].greeting and "the config has no greeting",
         "reconnect": not deployment.handlings[""].reconnects and "the config does not reconnect",
+        "texts": not _list_texting(deployment) and "no outcome of the config sends a text",
+        "voicemail": not any(one.kind == "voicemail" for one in deployment.destinations.values())
+        and "the config has no voicemail",
+        "recording": all(one.recording is None for one in deployment.handlings.values())
+        and "the config does not record",
+        "fallback": not deployment.static_fallback and "the config has no fallback of its own",
+        "account-number": not deployment.account_number
+        and "the config names no number of the account: neither `caller_id` nor `phone_numbers`",
         "hours": not any(one.limited for one in deployment.destinations.values())
         and "no destination of the config has hours",
     }
     return next((why for feature, why in missing.items() if feature in features and why), "")
+
+
+_NEEDED_FOR_EACH = {"profile": "profiles", "destination": "destinations", "voicemail": "voicemail", "text": "texts"}
+
+
+def _list_texting(deployment: Deployment) -> tuple[str, ...]:
+    """Return the endings whose steps send a text message."""
+    outcomes = deployment.handlings[""].outcomes
+    return tuple(name for name, steps in outcomes.items() if any(step.kind == "sms" for step in steps))
 
 
 async def run_scenarios(
@@ -185,6 +209,8 @@ def make_plan(scenario: Scenario, deployment: Deployment, call_sid: str) -> Call
     to_number = scenario.to_number or numbers.get(scenario.profile)
     if to_number:
         plan = replace(plan, to_number=to_number)
+    if scenario.client:
+        plan = replace(plan, from_number="client:simulated", to_number="")
     if scenario.placed:
         plan = replace(plan, placed=True, from_number=plan.to_number, to_number=plan.from_number)
     if scenario.fallback:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Json = Any
 # What takes its real time: nothing, the media streams, or everything (ringing and talking too).
 Pace = Literal["fast", "stream", "real"]
-ForEach = Literal["", "destination", "profile", "voice"]
+ForEach = Literal["", "destination", "voicemail", "text", "profile", "voice"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ class DeploymentFault:
     `all_closed` and `all_open` put every destination outside its hours, or leave the hours away; `agent_closed` puts
     the agent itself outside its hours, which it never is otherwise. `broken` names
     functions (`engage`, `call_complete`, `stream_status`) that do as `how` says. `send_to` makes every ending lead to
-    that one destination. `variables` overrides environment variables, e.g. GA_ENABLED.
+    that one destination, `steps_of` gives every ending the steps of that one. `variables` overrides environment
+    variables, e.g. GA_ENABLED.
     """
 
     broken: tuple[str, ...] = ()
@@ -71,6 +72,7 @@ class DeploymentFault:
     all_open: bool = False
     agent_closed: bool = False
     send_to: str = ""
+    steps_of: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -78,9 +80,10 @@ class DeploymentFault:
 class Scenario:
     """One kind of call.
 
-    `placed`: the account placed the call, `from_number` is whom it called. `asks_after_refusal` as in `CallPlan`.
+    `placed`: the account placed the call, `from_number` is whom it called. `sip`: the caller comes in over SIP;
+    `client`: out of an app, where neither side has a number. `asks_after_refusal` as in `CallPlan`.
     `file` says where it was read from, and `places` where in it the values stand that others have to know;
-    `only_if` names a feature that the config must have.
+    `only_if` names features that the config must have.
     """
 
     name: str
@@ -89,11 +92,12 @@ class Scenario:
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
     tags: tuple[str, ...] = ()
     for_each: ForEach = ""
-    only_if: str = ""
+    only_if: tuple[str, ...] = ()
     from_number: str = "+15550123456"
     to_number: str = ""
     profile: str = ""
     sip: bool = False
+    client: bool = False
     placed: bool = False
     asks_after_refusal: bool = True
     parameters: Mapping[str, str] = field(default_factory=dict)

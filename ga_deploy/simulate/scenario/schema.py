@@ -49,10 +49,13 @@ RESULTS: tuple[str, ...] = get_args(DialResult)
 ENDINGS: tuple[str, ...] = get_args(Ending)
 OUTCOMES = (
     *("agent", "system", "completed", "dropped", "unknown", "failed"),
-    *("closed", "machine", "bypass", "exhausted"),
+    *("closed", "machine", "bypass", "exhausted", "fallback"),
 )
-FEATURES = ("destinations", "profiles", "hours", "greeting", "reconnect", "direct")
-FOR_EACH = ("destination", "profile", "voice")
+FEATURES = (
+    *("destinations", "profiles", "hours", "greeting", "reconnect", "direct"),
+    *("recording", "fallback", "account-number"),
+)
+FOR_EACH = ("destination", "voicemail", "text", "profile", "voice")
 FUNCTIONS = ("engage", "call_complete", "stream_status")
 # Fields of Twilio's requests that the call itself sets, and where a scenario says what they are to be.
 _OWN_FIELDS = {"From": "call.from", "Caller": "call.from", "To": "call.to", "Called": "call.to"}
@@ -103,6 +106,7 @@ class Call(Section):
     to_number: Text = Field("", alias="to")
     profile: Text = ""
     sip: Flag = False
+    client: Flag = False
     placed: Flag = False
     asks_after_refusal: Flag = True
     parameters: Annotated[Table, AfterValidator(_check_parameters)] = Field(default_factory=dict)
@@ -189,6 +193,7 @@ class Deployment(Section):
     all_open: Flag = False
     agent_closed: Flag = False
     send_to: Text = ""
+    steps_of: Annotated[str, choice(*OUTCOMES)] = ""
     variables: Annotated[Table, AfterValidator(_check_variables)] = Field(default_factory=dict)
 
 
@@ -252,7 +257,7 @@ class ScenarioFile(Section):
     title: Text = ""
     tags: Texts = ()
     for_each: Annotated[str, choice(*FOR_EACH)] = ""
-    only_if: Annotated[str, choice(*FEATURES)] = ""
+    only_if: Annotated[tuple[str, ...], choices(*FEATURES)] = ()
     call: Call = Field(default_factory=Call)
     asapp: Asapp = Field(default_factory=Asapp)
     caller: Caller = Field(default_factory=Caller)

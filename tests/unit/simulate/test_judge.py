@@ -15,9 +15,9 @@ from ga_deploy.redact import Secret
 from ga_deploy.simulate.interpreter.clock import FastClock
 from ga_deploy.simulate.interpreter.interpreter import place_call
 from ga_deploy.simulate.interpreter.plan import Reaction
-from ga_deploy.simulate.interpreter.record import CallRecord, Event, Span, StreamLeg
+from ga_deploy.simulate.interpreter.record import CallRecord, Event, Route, Span, StreamLeg
 from ga_deploy.simulate.interpreter.transports import Transports
-from ga_deploy.simulate.judge import speech
+from ga_deploy.simulate.judge import handover, speech
 from ga_deploy.simulate.judge.expected import Deployment, Destination, Handling, Lookup, Step
 from ga_deploy.simulate.judge.judge import Expectation, find_dead_air, judge
 from ga_deploy.simulate.report.junit import write_junit
@@ -294,6 +294,103 @@ def judge_behind_a_menu(engage: str) -> set[str]:
     return {one.check for one in judge(record, AGENT, based, HANDLING, FACTS).failings}
 
 
+def judge_terms(first: str) -> set[str]:
+    """Judge a call that is sent to somebody who has to be shown the called number, for an hour at most."""
+    terms = {"timeLimit": "3600"}
+    support = Destination("support", "number", "+15550100001", terms=terms, caller_id="called")
+    deployment = replace(DEPLOYMENT, destinations={**DEPLOYMENT.destinations, "support": support})
+    record = asyncio.run(place_call(plan(), transports(site(first=first)), FastClock()))
+    facts = FACTS | {"call.customer": "+15550123456", "call.ours": "+15550100000"}
+    return {one.check for one in judge(record, AGENT, deployment, HANDLING, facts).failings}
+
+
+def test_a_transfer_under_other_terms_is_no_such_transfer():
+    shown = '<Dial action="/done?next=1" callerId="{}" timeLimit="{}"><Number>+15550100001</Number></Dial>'
+    hold = "<Say>Please hold.</Say>"
+    assert judge_terms(hold + shown.format("+15550100000", 3600)) == set()
+    assert judge_terms(hold + shown.format("+15550100009", 3600)) == {"handover"}
+    assert judge_terms(hold + shown.format("+15550100000", 7200)) == {"handover"}
+
+
+def test_a_task_has_the_attributes_of_its_queue_with_their_types():
+    attributes = {"level": 3, "task": Lookup("outcome.task"), "who": {"phone": Lookup("call.From"), "tags": ["a"]}}
+    flex = Destination("flex", "enqueue", "WW1", attributes=attributes)
+    deployment = replace(DEPLOYMENT, destinations={"flex": flex})
+    facts = FACTS | {"outcome.task": "Billing"}
+    right = '{"level": 3, "task": "Billing", "who": {"phone": "+15550123456", "tags": ["a"]}}'
+
+    def faults(task: str) -> list[str]:
+        record = replace(silent_record(), routes=(Route("enqueue", "WW1", "answered", 0.0, {}, task),))
+        return [what for _, what in handover.judge_handovers(record, deployment, facts)]
+
+    assert faults(right) == []
+    assert faults(right.replace("3,", '"3",')) == ["`flex`: attributes.level is '3', not 3"]
+    assert faults(right.replace("Billing", "Cards")) == ["`flex`: attributes.task is 'Cards', not 'Billing'"]
+    assert faults(right.replace("+1555", "+1666")) == [
+        "`flex`: attributes.who.phone is '+16660123456', not '+15550123456'"
+    ]
+    assert faults("") == ["`flex`: attributes.level is missing, not 3"]
+    assert faults("{") == ["`flex`: the task's attributes are no JSON: '{'"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts", "shown"),
+    [
+        ("+15550100007", {}, "+15550100007"),
+        ("called", {}, "+15550100000"),
+        ("called", {"call.ours": ""}, "+15550100008"),
+        ("called", {"call.ours": "sip:agent@example.com"}, "+15550100008"),
+        ("caller", {}, "+15550123456"),
+        ("caller", {"call.customer": "+266696687", "call.From": "+266696687"}, "+15550100000"),
+        ("caller", {"call.customer": "client:anna", "call.From": "client:anna"}, "+15550100000"),
+        ("caller", {"call.From": "+15550100000"}, "+15550100000"),
+        ("called", {"outcome.name": "fallback"}, "+15550100008"),
+    ],
+)
+def test_the_caller_id_that_has_to_be_shown(rule, facts, shown):
+    known = {"call.From": "+15550123456", "call.customer": "+15550123456", "call.ours": "+15550100000"}
+    deployment = replace(DEPLOYMENT, account_number="+15550100008")
+    assert handover.find_caller_id(rule, deployment, known | facts) == shown
+
+
+RECORDED = '<Start><Recording channels="dual"/></Start>'
+
+
+def judge_recording(engage: str) -> set[str]:
+    """Judge a call that has to be recorded, behind its greeting."""
+    record = asyncio.run(place_call(plan(), transports(site(engage=engage)), FastClock()))
+    handling = replace(HANDLING, recording={"channels": "dual", "recordingStatusCallback": ""})
+    return {one.check for one in judge(record, AGENT, DEPLOYMENT, handling, FACTS).failings}
+
+
+def test_a_recording_begins_once_and_behind_what_is_said_of_it():
+    said = "<Say>Welcome.</Say>"
+    assert judge_recording(f"{said}{RECORDED}{stream()}") == set()
+    assert judge_recording(f"{RECORDED}{said}{stream()}") == {"recording"}
+    assert judge_recording(f"{said}{RECORDED}{RECORDED}{stream()}") == {"recording"}
+    assert judge_recording(f"{said}{RECORDED.replace('dual', 'mono')}{stream()}") == {"recording"}
+    assert checks(site(engage=f"{said}{RECORDED}{stream()}"), AGENT) == {"recording"}
+
+
+def test_a_text_message_is_sent_to_whoever_can_get_one():
+    step = Step("sms", "Thank you.", by=Lookup("call.From"))
+    handling = replace(HANDLING, outcomes={"completed": (step, Step("hangup"))})
+    deployment = replace(DEPLOYMENT, account_number="+15550100000")
+    record = asyncio.run(place_call(plan(), transports(site(first="<Hangup/>")), FastClock()))
+    sent = '{"to": "%s", "from": "+15550100000", "body": "%s"}'
+    for sender, texted, passed in (
+        ("+15550123456", [sent % ("+15550123456", "Thank you.")], True),
+        ("+15550123456", [], False),
+        ("+15550123456", [sent % ("+15550123456", "Thanks.")], False),
+        ("+15550123456", [sent % ("+15550100009", "Thank you.")], False),
+        ("+266696687", [], True),
+        ("client:anna", [], True),
+    ):
+        facts = {**FACTS, "call.From": sender, "texted": f"[{','.join(texted)}]"}
+        verdict = judge(record, Expectation(outcome="completed"), deployment, handling, facts)
+        assert ("course" not in {one.check for one in verdict.failings}) is passed, (sender, texted)
+
+
 # For each check of the judge a call that fails for it.
 TRIALS = {
     "course": lambda: checks(site(first="<Say>Please hold.</Say><Hangup/>"), AGENT),
@@ -318,6 +415,8 @@ TRIALS = {
     "audio": lambda: checks(site(), AGENT, talk(problems=("clipped",))),
     "branch": lambda: checks(site(), AGENT, **{"flow.branch": "system"}),
     "repeatable": judge_twice,
+    "handover": lambda: judge_terms(f"<Say>Please hold.</Say>{dial('+15550100001')}"),
+    "recording": lambda: judge_recording(f"<Say>Welcome.</Say>{stream()}"),
     "base": lambda: judge_behind_a_menu("<Say>Press 1.</Say><Hangup/>"),
 }
 
@@ -328,7 +427,9 @@ def test_no_check_of_the_judge_is_blind():
     documented = {
         name for row in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
     }
-    source = "".join((Path(judging.__file__ or "")).read_text() for judging in (sys.modules[judge.__module__], speech))
+    source = "".join(
+        (Path(judging.__file__ or "")).read_text() for judging in (sys.modules[judge.__module__], speech, handover)
+    )
     raised = set(re.findall(r'(?:Failing\(|yield )"(\w+)"', source)) | {"dead_air", "first_twiml", "twiml", "error"}
     assert documented == raised == set(TRIALS)
 
@@ -411,12 +512,12 @@ def test_scenarios_become_calls_for_each_destination_and_profile():
     each = Scenario("d", "t", for_each="destination")
     names = [call.name for call in expand([each, Scenario("p", "t", for_each="profile")], DEPLOYMENT)]
     assert names == ["d[support]", "d[billing]", "d[night]", "p[es]"]
-    wanted = [Scenario(name, "t", only_if=name) for name in ("hours", "greeting", "reconnect", "profiles")]
+    wanted = [Scenario(name, "t", only_if=(name,)) for name in ("hours", "greeting", "reconnect", "profiles")]
     assert [call.name for call in expand(wanted, DEPLOYMENT)] == ["hours", "greeting", "reconnect", "profiles"]
     plainest = replace(DEPLOYMENT, destinations={}, handlings={"": Handling(reconnects=0)})
     assert expand(wanted, plainest) == ()
     bare = replace(DEPLOYMENT, destinations={}, handlings={"": HANDLING})
-    assert expand([replace(each, only_if="destinations"), Scenario("p", "t", for_each="profile")], bare) == ()
+    assert expand([replace(each, only_if=("destinations",)), Scenario("p", "t", for_each="profile")], bare) == ()
 
 
 def test_junit_is_valid_xml_whatever_was_said():
