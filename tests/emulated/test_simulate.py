@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 SHIPPED = [path.stem for path in list_shipped()]
-MUTATIONS: dict[str, dict[str, Any] | list[dict[str, Any]]] = yaml.safe_load(
-    (HERE / "simulate_mutations.yaml").read_text()
-)
+Mutation = dict[str, Any]
+MUTATIONS: dict[str, Mutation | list[Mutation]] = yaml.safe_load((HERE / "simulate_mutations.yaml").read_text())
 
 
 def load(path: Path) -> Config:
@@ -71,7 +70,7 @@ def test_every_shipped_scenario_passes(config: Config) -> None:
     assert len(verdicts) >= len(SHIPPED)
 
 
-def break_functions(config: Config, mutation: dict[str, Any]) -> Any:
+def break_functions(config: Config, mutation: Mutation) -> Any:
     """Wrap a function's handler in the mutation, whatever the function is made of."""
     path = getattr(config.functions, mutation["in"]).path
     after = mutation.get("after", "body")
@@ -109,7 +108,7 @@ async def try_mutations(config: Config, names: Sequence[str]) -> str:
     # They mostly wait: for an ASAPP that hangs, for a result that is late.
     gate = asyncio.Semaphore(12)
 
-    async def find_failed(name: str, mutation: dict[str, Any]) -> str:
+    async def find_failed(name: str, mutation: Mutation) -> str:
         async with gate:
             verdicts = await run(
                 config, [name], only=mutation.get("call", ""), rewrite=break_functions(config, mutation)
@@ -128,7 +127,7 @@ async def try_mutations(config: Config, names: Sequence[str]) -> str:
     return "\n".join(filter(None, missed))
 
 
-def _list(mutations: dict[str, Any] | list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _list(mutations: Mutation | list[Mutation]) -> list[Mutation]:
     return mutations if isinstance(mutations, list) else [mutations]
 
 
