@@ -91,7 +91,6 @@ def _dial(target: Destination) -> dict[str, object] | None:
 
 
 def _caller_id(rule: str) -> str:
-    if rule == "called":
-        return "{{trigger.call.To}}"
-    # call-transfer knows withheld numbers and SIP callers, whose own number cannot be shown.
-    return f"{{{{{TRANSFER_RESULT}.callerId.caller | default: trigger.call.To}}}}" if rule == "caller" else rule
+    # call-transfer knows withheld numbers, calls without any number, and who placed the call.
+    known = f"{{{{{TRANSFER_RESULT}.callerId.{rule} | default: trigger.call.To}}}}"
+    return known if rule in {"called", "caller"} else rule

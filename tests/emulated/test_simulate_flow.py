@@ -41,6 +41,7 @@ USUAL = [
     "traffic-off",
     "destinations-busy",
     "each-destination",
+    "client-caller",
     "each-profile",
 ]
 
