@@ -1,7 +1,8 @@
 """The stage of `simulate`: the functions of a config in processes of their own, and a mock in ASAPP's place.
 
 A scenario's changes to the deployment are made to a copy of the config before it is rendered. Nobody outside is ever
-asked: web hooks and text messages go to a listener here (`Outsiders`).
+asked: web hooks and text messages go to a listener here (`Outsiders`). Long, because getting everything ready for a
+call and clearing up after it belong together.
 """
 
 from __future__ import annotations
