@@ -272,7 +272,6 @@ LONG_ALREADY = frozenset(
         "ga_deploy/commands/status.py::_to_json",
         "ga_deploy/emulator/serverless/versions.py::_register_containers",
         "ga_deploy/emulator/functions/worker.py::launch",
-        "ga_deploy/engine/apply/deployer.py::_deploy",
         "ga_deploy/engine/plan/diff.py::diff",
         "ga_deploy/engine/plan/observe.py::observe",
         "ga_deploy/engine/apply/release.py::compose_release",

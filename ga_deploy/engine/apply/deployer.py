@@ -1,13 +1,9 @@
-"""Carrying out a plan, in plain order. Whatever stops it, the next `up` continues from what is there.
+"""Carrying out a plan, step by step. If a step fails, the next `up` continues from what exists then.
 
-    service ∥ intent ▸ environment ∥ functions ▸ uploads ▸ build ▸ variables ∥ last look ▸ deployment
-    ▸ what came in between ∥ do the paths answer ∥ removed variables ▸ flow ▸ numbers ▸ release
+    service ∥ intent ▸ environment ∥ functions ▸ uploads ▸ build ▸ variables ∥ last read ▸ deployment
+    ▸ deployments of others ∥ check of the paths ∥ deleted variables ▸ flow ▸ numbers ▸ release
 
-The live build is read again right before activation, and the deployments right after it: Twilio has no compare-and-set,
-so this is what keeps two deployers from dropping each other's functions.
-
-Long because the order of the steps is the point, and it is read best in one place; the steps' own work is in `builds`,
-`check`, `merging`, `binder` and `flows`.
+From the uploads to the check of the paths is the work of `activation`, which merges what others deploy meanwhile.
 """
 
 from __future__ import annotations
@@ -17,38 +13,22 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ga_deploy.engine.apply.activation import Activation
 from ga_deploy.engine.apply.builds import (
     choose_resources,
     create_resource,
     find_missing,
-    make_build,
-    upload_all,
 )
 from ga_deploy.engine.apply.check import check_flow, check_paths
-from ga_deploy.engine.apply.concurrent import (
-    ConcurrentDeployments,
-    LiveBefore,
-    find_concurrent,
-    find_deployments_since,
-    find_live_before,
-    is_complete,
-    join_builds,
-    merge,
-    read_others,
-    refuse_repeated_change,
-)
 from ga_deploy.engine.apply.numbers import refuse_failures
 from ga_deploy.engine.apply.release import LiveBuild, compose_intent, compose_release, read_live_now
+from ga_deploy.engine.apply.variables import VariableWriter
 from ga_deploy.engine.flow.flow import name_flow
-from ga_deploy.engine.plan.assets import our_live_assets, release_assets, upload_assets
-from ga_deploy.engine.plan.ownership import DOMAIN_VARIABLE, MADE_BY
+from ga_deploy.engine.plan.ownership import MADE_BY
 from ga_deploy.engine.record.releases import prune_releases, write_intent, write_release
-from ga_deploy.errors import ApiProblem
-from ga_deploy.events import StepDone, StepStarted, Warned
+from ga_deploy.events import StepDone, StepStarted
 from ga_deploy.model.plan import Action
-from ga_deploy.model.release import Release, ReleasedFunction
 from ga_deploy.model.serverless import ServiceEnvironment
-from ga_deploy.redact import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,13 +43,10 @@ if TYPE_CHECKING:
     from ga_deploy.engine.snapshot import Snapshot
     from ga_deploy.model.flows import Flow
     from ga_deploy.model.numbers import IncomingNumber
-    from ga_deploy.model.observed import Observed
-    from ga_deploy.model.plan import BuildRecipe, Change, Plan
-    from ga_deploy.model.serverless import Build, Deployment, Environment, Service
-    from ga_deploy.model.sids import BuildSid, FunctionSid, VersionSid
-
-# Deployments that are read to see what came in between: more within one deployment of ours is another problem.
-_LATEST_DEPLOYMENTS = 10
+    from ga_deploy.model.plan import BuildRecipe, Plan
+    from ga_deploy.model.release import Release
+    from ga_deploy.model.serverless import Environment, Service
+    from ga_deploy.model.sids import BuildSid, FunctionSid
 
 
 @dataclass(frozen=True)
@@ -92,13 +69,12 @@ class Deployer:
     number_deployment: NumberDeployment
     reconciler: FlowReconciler | None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _domain_refused: bool = field(default=False, init=False)
-    _documents: dict[str, VersionSid] = field(default_factory=dict, init=False)
     _readings: Future[dict[str, IncomingNumber] | None] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.platform, self.report = self.session.platform, self.session.report
         self.desired, self.observed = self.session.desired, self.snapshot.observed
+        self.variables = VariableWriter(self.session, self.pool, self.observed, self.plan)
 
     def run(self) -> DeployResult:
         """Make it so; raises what went wrong, with everything made so far left for the next run to use."""
@@ -111,8 +87,8 @@ class Deployer:
             self.session.guard.lease.give_back_service()
             live = self._change_variables_only(place)
         else:
-            live = self._deploy(place, self.plan.recipe, resources)
-            self._drop_variables(place)
+            live = self._activate(place, self.plan.recipe, resources)
+            self.variables.delete(place)
         flow = self._push_flow(place, resources)
         results = self._bind_numbers(place, flow)
         release = self._compose_release(place, live, flow)
@@ -129,7 +105,7 @@ class Deployer:
             live,
             place,
             flow=self.reconciler.claim(flow) if self.reconciler else None,
-            domain_refused=self._domain_refused,
+            domain_refused=self.variables.domain_refused,
             when=self.now(),
             command=self.session.command,
         )
@@ -180,123 +156,27 @@ class Deployer:
         return environment
 
     def _change_variables_only(self, place: ServiceEnvironment) -> LiveBuild:
-        self._set_domain_variable(place)
-        self._set_variables(place)
-        self._drop_variables(place)
+        self.variables.write_domain(place)
+        self.variables.write(place)
+        self.variables.delete(place)
         if self._binds:
             self._record_numbers(place)
             self._check(place)
         return read_live_now(self.desired, self.observed)
 
-    def _deploy(
+    def _activate(
         self, place: ServiceEnvironment, recipe: BuildRecipe, resources: Mapping[str, FunctionSid]
     ) -> LiveBuild:
-        naming = self.pool.start(lambda: self._set_domain_variable(place))
-        uploaded = upload_all(self.platform, self.pool, place.service_sid, recipe.upload, resources, self.report)
-        self._documents = upload_assets(self.platform, self.pool, place.service_sid, recipe.upload_assets, self.report)
-        recipe = self._with_documents(recipe)
-        # Beside the request for the build: what that holds, nobody can delete.
-        giving_back = self.pool.start(self.session.guard.lease.give_back_service)
-        versions = {**recipe.reuse, **uploaded}
-        base, expected, merged_before, merged_after = self.observed, self.observed.build_sid, False, False
-        variables_set = False
-        recording: Future[None] | None = None
-        while True:
-            build, sent = make_build(
-                self.platform, place.service_sid, recipe, uploaded, self.report, self.session.timing
-            )
-            looking = self.pool.start(lambda: self.platform.get_environment(place.service_sid, place.environment_sid))
-            listing = self.pool.start(lambda: self._list_deployments(place))
-            recording = recording or self.pool.start(lambda: self._record_numbers(place))
-            if not variables_set:
-                self._set_variables(place)
-                variables_set = True
-            now_live = looking.result().build_sid
-            last = find_live_before(now_live, listing.result())
-            naming.result()
-            giving_back.result()
-            if now_live not in (expected, build.sid):
-                newcomers = find_deployments_since(listing.result(), expected, now_live, last.when)
-                if merged_before:
-                    raise refuse_repeated_change(newcomers.describe())
-                merged_before = True
-                base, recipe = self._merge(place, base, newcomers, recipe, versions)
-                expected = now_live
-                continue
-            deployment = self._activate(place, build.sid)
-            slipped = self._look_after(place, deployment, last, base, build, versions)
-            if not slipped:
-                break
-            if merged_after:
-                raise refuse_repeated_change(slipped.describe())
-            merged_after = True
-            base, recipe = self._merge(place, base, slipped, recipe, versions, build)
-            expected = slipped.live.build_sid if slipped.live else build.sid
-        recording.result()
-        kept = {function.version.path: function for function in base.live if function.version.path in recipe.kept}
-        functions = {
-            file.path: ReleasedFunction(versions[file.path], file.sha256, file.visibility)
-            for file in self.desired.functions
-        }
-        for path, function in kept.items():
-            functions[path] = ReleasedFunction(
-                function.version.sid, function.sha256 or "", function.version.visibility, kept=True
-            )
-        assets = {**our_live_assets(self.observed), **self._documents}
-        live = {path: sid for path, sid in assets.items() if sid in recipe.assets}
-        return LiveBuild(build.sid, functions, dict(sent), recipe.runtime, release_assets(self.desired, live))
-
-    def _activate(self, place: ServiceEnvironment, build: BuildSid) -> Deployment:
-        self.report(StepStarted("deployment", f"Activating on {place.domain_name}"))
-        deployment = self.platform.create_deployment(place.service_sid, place.environment_sid, build)
-        self.report(StepDone("deployment", f"Activated on {place.domain_name}"))
-        return deployment
-
-    def _look_after(
-        self,
-        place: ServiceEnvironment,
-        deployment: Deployment,
-        last: LiveBefore,
-        base: Observed,
-        build: Build,
-        versions: Mapping[str, VersionSid],
-    ) -> ConcurrentDeployments:
-        """See whether somebody's deployments slipped in and, meanwhile, whether ours answers; return what to merge."""
-        listing = self.pool.start(lambda: self._list_deployments(place))
-
-        def intruders() -> ConcurrentDeployments:
-            return find_concurrent(listing.result(), deployment, last, build.sid)
-
-        answers = self._check(place, is_pointless=lambda: bool(intruders()))
-        found = intruders()
-        # That lists begin with the newest was seen, not promised; the environment's own word counts.
-        if found.after and self._read_live_build(place) == build.sid:
-            found = replace(found, after=())
-        if found and self._are_harmless(place, found, base, build, versions):
-            found = ConcurrentDeployments()
-        if not found and not answers:
-            self._check(place)
-        return found
-
-    def _read_live_build(self, place: ServiceEnvironment) -> BuildSid | None:
-        return self.platform.get_environment(place.service_sid, place.environment_sid).build_sid
-
-    def _are_harmless(
-        self,
-        place: ServiceEnvironment,
-        intruders: ConcurrentDeployments,
-        base: Observed,
-        build: Build,
-        versions: Mapping[str, VersionSid],
-    ) -> bool:
-        """Whether what is live now holds ours and all that others deployed around it, as when they built upon ours."""
-        others = read_others(self.platform, self.pool, place.service_sid, intruders)
-        live = others.newest if intruders.after else build
-        joined = join_builds(self.desired, base.build, others, build)
-        return is_complete(self.desired, live, joined, {**versions, **self._our_documents()})
-
-    def _list_deployments(self, place: ServiceEnvironment) -> list[Deployment]:
-        return self.platform.list_deployments(place.service_sid, place.environment_sid, _LATEST_DEPLOYMENTS)
+        activation = Activation(
+            self.session,
+            self.pool,
+            self.observed,
+            place,
+            self.variables,
+            record_numbers=lambda: self._record_numbers(place),
+            check=lambda is_pointless: self._check(place, is_pointless),
+        )
+        return activation.run(recipe, resources)
 
     def _check(self, place: ServiceEnvironment, is_pointless: Callable[[], bool] = lambda: False) -> bool:
         if self._binds:
@@ -312,80 +192,6 @@ class Deployer:
             within=self.session.check_within,
             is_pointless=is_pointless,
         )
-
-    def _merge(
-        self,
-        place: ServiceEnvironment,
-        base: Observed,
-        intruders: ConcurrentDeployments,
-        recipe: BuildRecipe,
-        versions: Mapping[str, VersionSid],
-        ours: Build | None = None,
-    ) -> tuple[Observed, BuildRecipe]:
-        others = read_others(self.platform, self.pool, place.service_sid, intruders)
-        seen, merged = merge(
-            self.platform, self.pool, place.service_sid, self.desired, base, others, recipe, versions, ours
-        )
-        self.report(
-            Warned(
-                "somebody else deployed to this environment meanwhile; theirs is merged in",
-                why=intruders.describe(),
-                fix="nothing to do; to avoid it, deploy one after the other",
-            )
-        )
-        return seen, self._with_documents(merged)
-
-    def _our_documents(self) -> dict[str, VersionSid]:
-        """Return the versions of the documents of the config, those that this run uploaded and those that were live."""
-        known = {**our_live_assets(self.observed), **self._documents}
-        return {file.path: known[file.path] for file in self.desired.assets if file.path in known}
-
-    def _with_documents(self, recipe: BuildRecipe) -> BuildRecipe:
-        """Return the recipe with all documents of the config among the assets of the build."""
-        assets = {*recipe.assets, *self._our_documents().values()}
-        return replace(recipe, assets=tuple(sorted(assets)), upload_assets=())
-
-    def _set_variables(self, place: ServiceEnvironment) -> None:
-        """Create and update variables: right before activation, since each is live the moment it is written."""
-        changes = [c for c in self.plan.of("variable", Action.CREATE, Action.UPDATE) if c.name != DOMAIN_VARIABLE]
-        if not changes:
-            return
-        self.report(StepStarted("variables", "Setting variables"))
-        self.pool.gather(partial(self._set_variable, place, change) for change in changes)
-        self.report(StepDone("variables", f"Set {len(changes)} variable{'s' if len(changes) > 1 else ''}"))
-
-    def _set_variable(self, place: ServiceEnvironment, change: Change) -> None:
-        wanted = place.domain_name if change.name == DOMAIN_VARIABLE else self.desired.variables[change.name]
-        value = wanted.reveal() if isinstance(wanted, Secret) else wanted
-        seen = {variable.key: variable.sid for variable in self.observed.variables}
-        if change.name in seen:
-            self.platform.update_variable(place.service_sid, place.environment_sid, seen[change.name], value)
-        else:
-            self.platform.create_variable(place.service_sid, place.environment_sid, change.name, value)
-
-    def _set_domain_variable(self, place: ServiceEnvironment) -> None:
-        """Set `DOMAIN_NAME`; early, for it is the same for the old build and the new."""
-        change = self.plan.find(f"variable:{DOMAIN_VARIABLE}")
-        if change is None or change.action not in {Action.CREATE, Action.UPDATE}:
-            return
-        try:
-            self._set_variable(place, change)
-        except ApiProblem as problem:
-            # Twilio docs: the platform sets DOMAIN_NAME itself; refused or not, functions have it.
-            if problem.status not in {400, 409}:
-                raise
-            self._domain_refused = True
-
-    def _drop_variables(self, place: ServiceEnvironment) -> None:
-        """Delete variables of ours that are no longer wanted: after activation, for the old build still read them."""
-        names = {change.name for change in self.plan.of("variable", Action.DELETE)}
-        gone = [variable for variable in self.observed.variables if variable.key in names]
-        self.pool.gather(
-            partial(self.platform.delete_variable, place.service_sid, place.environment_sid, variable.sid)
-            for variable in gone
-        )
-        if gone:
-            self.report(StepDone("variables", f"Removed {len(gone)} variable{'s' if len(gone) > 1 else ''}"))
 
     def _push_flow(self, place: ServiceEnvironment, functions: Mapping[str, FunctionSid]) -> Flow | None:
         """Publish the flow once the functions that it calls are live, and before a number points at it."""
