@@ -13,7 +13,7 @@ from ga_deploy.engine.numbers.writer import NumberOutcome, NumberResult
 from ga_deploy.errors import ApiProblem, DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ga_deploy.engine.numbers.apply import Agree
     from ga_deploy.engine.numbers.record import NumberRecord
@@ -100,7 +100,7 @@ def make_number_deployment(session: Session, snapshot: Snapshot, agree: Agree = 
         desired=session.desired,
         owned=snapshot.numbers,
         recorded=snapshot.recorded,
-        memory=_OnceRecord(session.numbers),
+        memory=session.numbers,
         report=session.report,
         agree=agree,
         others=snapshot.others,
@@ -126,23 +126,3 @@ def refuse_failures(results: Iterable[NumberResult]) -> None:
         why="\n".join(told),
         fix="mend what is said there, then run `ga-deploy up` again: only these are left to do",
     )
-
-
-class _OnceRecord:
-    """Remembers each entry once: what was recorded early in a deployment is not read and written again at its end."""
-
-    def __init__(self, record: NumberRecord) -> None:
-        self._record = record
-        self._done: set[RememberedNumber] = set()
-
-    def recall(self) -> dict[str, RememberedNumber]:
-        return self._record.recall()
-
-    def remember(self, entries: Iterable[RememberedNumber]) -> None:
-        fresh = [entry for entry in entries if entry not in self._done]
-        if fresh:
-            self._record.remember(fresh)
-            self._done.update(fresh)
-
-    def forget(self, numbers: Collection[str]) -> None:
-        self._record.forget(numbers)

@@ -111,27 +111,6 @@ class ItemNumberRecord:
                 self._records.put(item.key, _pack(item.entries.values()))
 
 
-class LayeredNumberRecord:
-    """A record with an older one below it: a run without access to Sync has left that on this machine."""
-
-    def __init__(self, record: NumberRecord, older: NumberRecord) -> None:
-        self._record = record
-        self._older = older
-
-    def recall(self) -> dict[str, RememberedNumber]:
-        """Return everything remembered; where both know a number, the upper record counts."""
-        return self._older.recall() | self._record.recall()
-
-    def remember(self, entries: Iterable[RememberedNumber]) -> None:
-        """Write down numbers in the upper record."""
-        self._record.remember(entries)
-
-    def forget(self, numbers: Collection[str]) -> None:
-        """Remove numbers from both."""
-        self._record.forget(numbers)
-        self._older.forget(numbers)
-
-
 class _Item:
     """One item while it is filled. Its size is reckoned, a little too high, instead of encoded for each number."""
 

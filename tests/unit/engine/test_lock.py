@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -201,6 +202,26 @@ def test_file_lock_of_a_dead_process_is_free(tmp_path: Path) -> None:
     process.communicate()
     with hold(documents, tmp_path, this_process()):
         pass
+
+
+@pytest.mark.skipif(sys.platform not in {"linux", "darwin"}, reason="elsewhere the lock is waited for")
+def test_lease_of_a_killed_process_on_this_machine_is_taken_over_at_once(tmp_path: Path) -> None:
+    """Somebody whose run was killed need not wait 60 s for its lease to expire."""
+    script = (
+        "import json, sys\n"
+        "from ga_deploy.engine.lock.holder import this_process\n"
+        "print(json.dumps(this_process().to_json()), flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    documents = Documents()
+    documents.create_document(NAME, json.loads(process.stdout.readline()))
+    with pytest.raises(Locked, match="somebody else is deploying"), hold(documents, tmp_path, this_process()):
+        pass
+    process.kill()
+    process.communicate()
+    with hold(documents, tmp_path, this_process()) as lease:
+        lease.check()
 
 
 def test_dead_is_only_what_can_be_proved() -> None:

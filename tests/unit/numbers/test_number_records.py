@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ga_deploy.engine.numbers.record import ItemNumberRecord, LayeredNumberRecord, RememberedNumber
+from ga_deploy.engine.numbers.account_record import AccountNumberRecord
+from ga_deploy.engine.numbers.record import ItemNumberRecord, RememberedNumber
 from ga_deploy.engine.record.file_store import FileRecords
 from ga_deploy.events import Event, Warned
 from ga_deploy.model.numbers import NumberSettings
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 class Items:
     """Records in memory that count writes and refuse what Sync would."""
 
-    where = "memory"
-
-    def __init__(self) -> None:
+    def __init__(self, where: str = "memory") -> None:
+        self.where = where
         self.items: dict[str, dict[str, object]] = {}
         self.writes = 0
 
@@ -149,9 +149,10 @@ def test_it_is_a_dictionary(steps: list[tuple[str, list[tuple[int, str]]]]) -> N
 
 
 def test_what_a_run_without_sync_has_left_is_known_and_forgotten_too() -> None:
-    upper, older = ItemNumberRecord(Items()), ItemNumberRecord(Items())
+    left_in_file = Items("file")
+    older = ItemNumberRecord(left_in_file, prefix="ga.ui.")
     older.remember([entry(1, url="https://oldest.example/"), entry(2, url="https://oldest.example/")])
-    record = LayeredNumberRecord(upper, older)
+    record = AccountNumberRecord(Items("sync"), "ga.ui", left_in_file=left_in_file)
     record.remember([entry(2), entry(3)])
     assert record.recall() == {
         each.number: each for each in (entry(1, url="https://oldest.example/"), entry(2), entry(3))
