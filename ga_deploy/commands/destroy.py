@@ -8,7 +8,7 @@ from ga_deploy.errors import ExitCode
 from ga_deploy.invocation.session import make_session
 
 if TYPE_CHECKING:
-    from ga_deploy.engine.destroy import Removal
+    from ga_deploy.engine.plan.removal import Removal
     from ga_deploy.invocation.context import Context
 
 

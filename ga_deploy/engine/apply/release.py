@@ -100,8 +100,8 @@ def compose_release(
 ) -> Release:
     """Return what is live after a plan was carried out; `observed` is the look that it was made from.
 
-    `flow` is the config's; those that it no longer names stay in the record too. `domain_refused`: Twilio did not take
-    `DOMAIN_NAME` as a variable.
+    `flow` is the config's flow; flows that the config no longer names stay in the record as well. `domain_refused`:
+    Twilio refused `DOMAIN_NAME` as a variable. Long because each field of a release is set here.
     """
     owner = Ownership(desired, observed)
     created = {change.address for change in plan.changes if change.action is Action.CREATE}

@@ -35,7 +35,10 @@ def diff(
     flow: FlowDecision | None = None,
     region: str | None = None,
 ) -> Plan:
-    """Return the plan that makes `observed` what `desired` says; `numbers` and `flow` were decided elsewhere."""
+    """Return the plan that changes `observed` into `desired`; `numbers` and `flow` are decided by their own modules.
+
+    Long because it lists every kind of change, in the order in which a plan shows them.
+    """
     owner = Ownership(desired, observed)
     functions = _diff_functions(desired, observed, owner)
     dependencies = _diff_dependencies(desired, owner)

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from ga_deploy.engine.platform import Platform
     from ga_deploy.model.desired import Desired
     from ga_deploy.model.release import Record
-    from ga_deploy.model.serverless import AssetVersion, Build, Environment, FunctionResource, FunctionVersion, Variable
+    from ga_deploy.model.serverless import (
+        AssetVersion,
+        Build,
+        Environment,
+        FunctionResource,
+        FunctionVersion,
+        Service,
+        Variable,
+    )
     from ga_deploy.model.sids import ServiceSid, VersionSid
 
 _DEPLOY_ONCE = "try again in a minute; if it stays so, deploy the service once with the tool that made it"
@@ -43,19 +51,16 @@ def observe(
     sources: bool = False,
     earlier: Observed | None = None,
 ) -> Observed:
-    """Return what there is of the environment; numbers and flows are the snapshot's to add.
+    """Return the environment as Twilio shows it now; the snapshot adds numbers and flows.
 
-    Without `contents` only which environment there is, with its `variables` if asked for. `inventory` adds every
-    function and asset of the service, `sources` the code of ours; `earlier` saves reading sources again. `record_read`
-    waits for the record; then `announce` reports where it is kept. Raises `DeployError` when the environment cannot be
-    what the config says (its domain suffix is taken), and what the platform raises.
+    Without `contents` it is only the environment, and its `variables` if requested. `inventory` adds every function and
+    asset of the service, `sources` the code of our functions; `earlier` saves reading sources again. `record_read`
+    waits for the record; then `announce` reports where the record is kept. Raises `DeployError` if another environment
+    has the config's domain suffix, and what the platform raises.
+    Long because the order of the reads decides how many round trips there are.
     """
     service = platform.find_service(desired.service_name)
-    environments = tuple(platform.list_environments(service.sid)) if service else ()
-    environment = find_environment(desired, environments)
-    if service and environment is None:
-        environment = _find_unlisted(platform, desired, service.sid, record_read())
-        environments = (*environments, environment) if environment else environments
+    environment, environments = _find_environments(platform, desired, service, record_read)
     if contents and environment is None:
         refuse_taken_suffix(desired, environments)
     assets_read = pool.start(partial(platform.list_assets, service.sid)) if service and inventory else None
@@ -92,6 +97,20 @@ def observe(
         called_paths=_find_called_paths(platform, desired, environment, live, record, ours),
         our_assets=frozenset(version.sid for version in ours),
     )
+
+
+def _find_environments(
+    platform: Platform, desired: Desired, service: Service | None, record_read: Callable[[], Record]
+) -> tuple[Environment | None, tuple[Environment, ...]]:
+    """Return the config's environment, if it exists, and all environments of the service."""
+    if service is None:
+        return None, ()
+    environments = tuple(platform.list_environments(service.sid))
+    environment = find_environment(desired, environments)
+    if environment is None:
+        environment = _find_unlisted(platform, desired, service.sid, record_read())
+        environments = (*environments, environment) if environment else environments
+    return environment, environments
 
 
 def _find_called_paths(
