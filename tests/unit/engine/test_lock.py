@@ -1,4 +1,7 @@
-"""One writer at a time: who holds the lock, who may take it over, and what happens to one that is lost."""
+"""One writer at a time: who holds the lock, who may take it over, and what happens to one that is lost.
+
+Long because each way to lose or take over a lock is a case of its own.
+"""
 
 from __future__ import annotations
 
