@@ -98,7 +98,7 @@ class _Steps:
 
     def place_calls(self) -> list[Verdict]:
         """Ring the number once for every ending."""
-        from ga_deploy.harness.deployed import DeployedStage
+        from ga_deploy.harness.deployed import DeployedHarness
         from ga_deploy.harness.describe import describe
         from ga_deploy.harness.functions import FAST
         from ga_deploy.local import AUTH_TOKEN
@@ -111,7 +111,7 @@ class _Steps:
         number = self._ctx.gateway(config).list_numbers([NUMBER])[NUMBER]
         self._say(f"calls to {NUMBER}, answered by {number.settings.voice_url}")
         deployment = describe(config, number.settings.voice_url, config.twilio.account_sid)
-        stage = DeployedStage(stack, deployment, AUTH_TOKEN, speed=FAST)
+        harness = DeployedHarness(stack, deployment, AUTH_TOKEN, speed=FAST)
         scenarios = sorted(find_scenarios(ENDINGS), key=lambda scenario: scenario.name != NEEDS_A_COLD_START)
 
         def started(scenario: Scenario) -> None:
@@ -120,7 +120,7 @@ class _Steps:
         def ended(verdict: Verdict) -> None:
             self._ui.event(StepDone(verdict.record.name, f"Called: {verdict.title}"))
 
-        calls = run_scenarios(scenarios, stage, concurrency=1, on_start=started, on_verdict=ended)
+        calls = run_scenarios(scenarios, harness, concurrency=1, on_start=started, on_verdict=ended)
         verdicts = run_terminable(calls)
         return sorted(verdicts, key=lambda verdict: ENDINGS.index(verdict.record.name))
 

@@ -27,7 +27,7 @@ from ga_deploy.output.call_table import Progress
 
 if TYPE_CHECKING:
     from ga_deploy.config.schema import Config
-    from ga_deploy.harness.functions import FunctionStage
+    from ga_deploy.harness.functions import FunctionHarness
     from ga_deploy.invocation.context import Context
     from ga_deploy.simulate.judge.judge import Verdict
     from ga_deploy.simulate.media.stream import Person
@@ -153,56 +153,22 @@ async def _place_calls(
     person: Person | None,
     done: Calls,
 ) -> None:
-    """Place the calls; what comes of them goes into `done` as it comes, for the run may be interrupted."""
-    from ga_deploy.gateway.trust import open_tls_context
-    from ga_deploy.harness.functions import FunctionStage, find_bad_scripts
-    from ga_deploy.local import npm_cache
+    """Place the calls. Results go into `done` as they come, because the run may be interrupted."""
+    from ga_deploy.harness.scripts import find_bad_scripts
     from ga_deploy.simulate.scenario.names import find_unknown_names
-    from ga_deploy.simulate.scenario.runner import expand, run_scenarios, why_left_out
+    from ga_deploy.simulate.scenario.runner import run_scenarios
 
-    config = load_config_of(ctx, options.asapp)
-    live = options.asapp == "live"
-    if live:
-        # A setting that names no certificates would fail every call, for a reason that only the user can mend.
-        open_tls_context(os.environ)
-    ui = ctx.ui
-    waiting = _Waiting(ui)
-    stage = FunctionStage(
-        config,
-        npm_cache=npm_cache(),
-        live=live,
-        speed=1.0 if options.calls or person else None,
-        record_to=_Recordings(folder) if folder else None,
-        caller_says=str(options.audio) if options.audio and not person else "",
-        person=person,
-        flow=options.flow,
-        on_fetch=waiting.hear,
-    )
-    findings = (*find_bad_scripts(scenarios), *find_unknown_names(scenarios, stage.deployment))
+    waiting = _Waiting(ctx.ui)
+    harness = _make_harness(ctx, options, folder, person, waiting.hear)
+    findings = (*find_bad_scripts(scenarios), *find_unknown_names(scenarios, harness.deployment))
     if findings:
         raise ConfigInvalid(findings)
     _check_voices(ctx, options, scenarios)
-    ui.event(StepStarted("packages", "the functions' packages"))
-    async with waiting.told(), stage:
+    ctx.ui.event(StepStarted("packages", "the functions' packages"))
+    async with waiting.told(), harness:
         waiting.end()
-        ui.event(StepDone("packages", "the functions' packages are here"))
-        scripted = "a live ASAPP does not do what a script says" if live else ""
-        reasons = {
-            one.name: (scripted if one.asapp.faults else "") or why_left_out(one, stage.deployment) for one in scenarios
-        }
-        done.left_out = {name: why for name, why in reasons.items() if why}
-        calls = list(expand(_for_live(scenarios) if live else scenarios, stage.deployment))
-        if not calls:
-            why = "; ".join(f"{name}: {reason}" for name, reason in done.left_out.items())
-            raise Usage("none of these scenarios applies to this config", why=why, fix="name others, or use `--all`")
-        for name, reason in done.left_out.items():
-            ui.note(f"  left out: {name}, because {reason}")
-        for widget in stage.not_here:
-            ui.note(f"  not here: {widget}; calls take that widget's exit for a failure")
-        if options.calls:
-            calls = [_numbered(calls[index % len(calls)], index + 1) for index in range(options.calls)]
-        else:
-            calls = tell_apart(calls)
+        ctx.ui.event(StepDone("packages", "the functions' packages are here"))
+        calls = _choose_calls(ctx.ui, options, scenarios, harness, done)
         done.planned = len(calls)
         progress = Progress(ctx.ui, len(calls))
 
@@ -212,13 +178,66 @@ async def _place_calls(
 
         if options.calls:
             lines = options.concurrency or min(USUAL_LINES, options.calls)
-            done.verdicts, done.load = await _place_load(calls, stage, lines, progress.start, take)
+            done.verdicts, done.load = await _place_load(calls, harness, lines, progress.start, take)
         else:
-            concurrency = 1 if person else options.concurrency or (1 if live else 6)
+            concurrency = 1 if person else options.concurrency or (1 if options.asapp == "live" else 6)
             done.verdicts = await run_scenarios(
-                calls, stage, concurrency=concurrency, on_start=progress.start, on_verdict=take
+                calls, harness, concurrency=concurrency, on_start=progress.start, on_verdict=take
             )
         progress.end()
+
+
+def _make_harness(
+    ctx: Context, options: Options, folder: Path | None, person: Person | None, on_fetch: Callable[[str], None]
+) -> FunctionHarness:
+    from ga_deploy.gateway.trust import open_tls_context
+    from ga_deploy.harness.functions import FunctionHarness
+    from ga_deploy.harness.options import HarnessOptions
+    from ga_deploy.local import npm_cache
+
+    config = load_config_of(ctx, options.asapp)
+    live = options.asapp == "live"
+    if live:
+        # A variable that names no certificates would fail every call, for a reason that only the user can correct.
+        open_tls_context(os.environ)
+    return FunctionHarness(
+        config,
+        HarnessOptions(
+            npm_cache=npm_cache(),
+            live=live,
+            flow=options.flow,
+            speed=1.0 if options.calls or person else None,
+            caller_says=str(options.audio) if options.audio and not person else "",
+            person=person,
+            record_to=_Recordings(folder) if folder else None,
+            on_fetch=on_fetch,
+        ),
+    )
+
+
+def _choose_calls(
+    ui: Ui, options: Options, scenarios: Sequence[Scenario], harness: FunctionHarness, done: Calls
+) -> list[Scenario]:
+    """Return the calls to place. Name the scenarios that do not apply. Raises Usage when none does."""
+    from ga_deploy.simulate.scenario.runner import expand, why_left_out
+
+    live = options.asapp == "live"
+    scripted = "a live ASAPP does not do what a script says" if live else ""
+    reasons = {
+        one.name: (scripted if one.asapp.faults else "") or why_left_out(one, harness.deployment) for one in scenarios
+    }
+    done.left_out = {name: why for name, why in reasons.items() if why}
+    calls = list(expand(_for_live(scenarios) if live else scenarios, harness.deployment))
+    if not calls:
+        why = "; ".join(f"{name}: {reason}" for name, reason in done.left_out.items())
+        raise Usage("none of these scenarios applies to this config", why=why, fix="name others, or use `--all`")
+    for name, reason in done.left_out.items():
+        ui.note(f"  left out: {name}, because {reason}")
+    for widget in harness.not_here:
+        ui.note(f"  not here: {widget}; calls take that widget's exit for a failure")
+    if options.calls:
+        return [_numbered(calls[index % len(calls)], index + 1) for index in range(options.calls)]
+    return tell_apart(calls)
 
 
 class _Waiting:
@@ -260,13 +279,13 @@ class _Waiting:
 
 def _check_voices(ctx: Context, options: Options, scenarios: Sequence[Scenario]) -> None:
     """Read the WAV of `--audio`; warn of a caller's voice in which nobody is to be heard."""
-    from ga_deploy.harness.functions import read_wav_named
+    from ga_deploy.harness.options import read_voice_once
     from ga_deploy.simulate.media.audio import find_speech
 
     given = [] if options.audio is None or str(options.audio) == MICROPHONE else [str(options.audio)]
     spoken = given or sorted({one.caller.says for one in scenarios if one.caller.says and options.audio is None})
     for name in spoken:
-        if not find_speech(read_wav_named(name)):
+        if not find_speech(read_voice_once(name)):
             ctx.ui.warn(
                 f"nobody is to be heard in `{name}`",
                 why="no part of it is louder than -40 dBFS, so that an agent would take the caller to be silent",
@@ -276,7 +295,7 @@ def _check_voices(ctx: Context, options: Options, scenarios: Sequence[Scenario])
 
 async def _place_load(
     calls: Sequence[Scenario],
-    stage: FunctionStage,
+    harness: FunctionHarness,
     concurrency: int,
     start: Callable[[Scenario], None],
     take: Callable[[Verdict], None],
@@ -287,7 +306,7 @@ async def _place_load(
 
     async def place(number: int) -> Verdict:
         start(calls[number])
-        return await run_scenario(calls[number], stage)
+        return await run_scenario(calls[number], harness)
 
     done = await run_load(place, len(calls), concurrency, on_done=lambda _, verdict: take(verdict))
     answered = sorted(one.measures["first_twiml"] for one in done.results if "first_twiml" in one.measures)

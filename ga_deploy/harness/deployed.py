@@ -1,7 +1,7 @@
-"""A stage whose calls ring a bound number: its voice URL, the functions deployed on the emulator, the mock ASAPP there.
+"""A harness whose calls go to a bound number on the emulator: its voice URL, the deployed functions, the mock ASAPP.
 
-Where `simulate` runs a config's functions by themselves, this one plays calls through what a deployment really left
-behind: the number's own settings, the live build, the environment's variables.
+`simulate` runs a config's functions by themselves. This harness plays calls through a real deployment: the settings of
+the number, the live build and the variables of the environment.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ga_deploy.simulate.scenario.scenario import Scenario
 
 
-class DeployedStage:
-    """Plays one call at a time: the mock's script and faults are set before it, and forgotten after it."""
+class DeployedHarness:
+    """Plays one call at a time. Each call sets the mock's script and faults and removes those of the call before."""
 
     def __init__(self, stack: LocalStack, deployment: Deployment, token: str, *, speed: float) -> None:
         self.deployment = deployment
@@ -40,20 +40,20 @@ class DeployedStage:
 
     @asynccontextmanager
     async def set_up(self, scenario: Scenario, call_sid: str) -> AsyncIterator[Setting]:
-        """Tell the mock what this call is about. Raises `ValueError` for a script or fault that the mock refuses."""
+        """Set the mock's script and faults for this call. Raises ValueError if the mock refuses one."""
         del call_sid
         async with aiohttp.ClientSession(trust_env=False) as session:
             wanted = scenario.asapp
-            await self._tell(session, "POST", "/reset")
-            await self._tell(session, "POST", "/scripts", {"match": {}, "script": wanted.script})
+            await self._send(session, "POST", "/reset")
+            await self._send(session, "POST", "/scripts", {"match": {}, "script": wanted.script})
             for fault in wanted.faults:
-                await self._tell(session, "POST", "/faults", fault)
+                await self._send(session, "POST", "/faults", fault)
             opener = make_opener(
                 scenario, self._token, speed=self._speed, read_voice=lambda name: read_voice(name, Path())
             )
             yield Setting(self.deployment, self._fetch(session), opener, self._token)
 
-    async def _tell(self, session: aiohttp.ClientSession, method: str, path: str, body: object = None) -> None:
+    async def _send(self, session: aiohttp.ClientSession, method: str, path: str, body: object = None) -> None:
         async with session.request(method, f"{self._stack.asapp_url}/_mock{path}", json=body) as answer:
             if answer.status >= 400:
                 raise ValueError(await answer.text())
@@ -63,7 +63,7 @@ class DeployedStage:
             parts = urlsplit(request.url)
             host = parts.hostname or ""
             if not host.endswith(".twil.io") and host != WEBHOOKS:
-                raise WebError(11205, f"{host} is not on the emulator, and nobody else is called from here")
+                raise WebError(11205, f"{host} is not on the emulator, and no other host is contacted")
             url = f"{self._stack.base_url}{parts.path}" + (f"?{parts.query}" if parts.query else "")
             try:
                 async with session.request(

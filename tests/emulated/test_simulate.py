@@ -16,7 +16,8 @@ import yaml
 from ga_deploy.config.load import LocalStandIn, load_config
 from ga_deploy.config.recording import Recording
 from ga_deploy.config.steps import Pause, Say, Send, Sms
-from ga_deploy.harness.functions import FunctionStage
+from ga_deploy.harness.functions import FunctionHarness
+from ga_deploy.harness.options import HarnessOptions
 from ga_deploy.local import npm_cache
 from ga_deploy.redact import Secret
 from ga_deploy.simulate.scenario.file import find_scenarios, list_shipped
@@ -55,9 +56,9 @@ def config() -> Config:
 
 
 async def run(config: Config, names: Sequence[str], *, only: str = "", **options: Any) -> list[Verdict]:
-    async with FunctionStage(config, npm_cache=npm_cache(), **options) as stage:
-        calls = expand(find_scenarios(names), stage.deployment)
-        return await run_scenarios([call for call in calls if only in {"", call.name}], stage, concurrency=6)
+    async with FunctionHarness(config, HarnessOptions(npm_cache(), **options)) as harness:
+        calls = expand(find_scenarios(names), harness.deployment)
+        return await run_scenarios([call for call in calls if only in {"", call.name}], harness, concurrency=6)
 
 
 def explain(verdicts: Sequence[Verdict]) -> str:

@@ -15,9 +15,10 @@ import pytest
 
 from ga_deploy.config.load import LocalStandIn, load_config
 from ga_deploy.gateway import Credentials, Endpoints, Gateway
-from ga_deploy.harness.deployed import DeployedStage
+from ga_deploy.harness.deployed import DeployedHarness
 from ga_deploy.harness.describe import describe
-from ga_deploy.harness.functions import FAST, FunctionStage
+from ga_deploy.harness.functions import FAST, FunctionHarness
+from ga_deploy.harness.options import HarnessOptions
 from ga_deploy.local import ACCOUNT_SID, AUTH_TOKEN, npm_cache, serve_stack
 from ga_deploy.redact import Secret
 from ga_deploy.simulate.scenario.file import find_scenarios, list_shipped
@@ -53,8 +54,8 @@ def config() -> Config:
 
 
 async def run(config: Config, scenarios: Sequence[Scenario]) -> list[Verdict]:
-    async with FunctionStage(config, npm_cache=npm_cache(), flow=True) as stage:
-        return await run_scenarios(expand(scenarios, stage.deployment), stage, concurrency=6)
+    async with FunctionHarness(config, HarnessOptions(npm_cache(), flow=True)) as harness:
+        return await run_scenarios(expand(scenarios, harness.deployment), harness, concurrency=6)
 
 
 def explain(verdicts: Sequence[Verdict]) -> str:
@@ -112,9 +113,9 @@ def test_calls_behind_the_menu_of_a_base(tmp_path: Path, config: Config) -> None
     lost = replace(agent, name="lost", caller=replace(agent.caller, menu_keys=("1", "")))
 
     async def ring() -> tuple[list[Verdict], tuple[str, ...]]:
-        async with FunctionStage(behind, npm_cache=npm_cache(), flow=True) as stage:
-            calls = expand([*find_scenarios(names), lost], stage.deployment)
-            return await run_scenarios(calls, stage, concurrency=6), stage.not_here
+        async with FunctionHarness(behind, HarnessOptions(npm_cache(), flow=True)) as harness:
+            calls = expand([*find_scenarios(names), lost], harness.deployment)
+            return await run_scenarios(calls, harness, concurrency=6), harness.not_here
 
     verdicts, not_here = asyncio.run(ring())
     by_name = {one.record.name: one for one in verdicts}
@@ -154,8 +155,8 @@ def test_a_number_that_points_at_the_deployed_flow(tmp_path: Path, config: Confi
             voice_url = gateway.list_numbers(["+15550100000"])["+15550100000"].settings.voice_url
         assert voice_url.startswith(f"https://webhooks.twilio.com/v1/Accounts/{ACCOUNT_SID}/Flows/FW")
         deployment = replace(describe(config, voice_url, ACCOUNT_SID), own_hosts=frozenset({domain}), through_flow=True)
-        stage = DeployedStage(stack, deployment, AUTH_TOKEN, speed=FAST)
-        agent, completed = asyncio.run(run_scenarios(find_scenarios(["agent", "completed"]), stage, concurrency=1))
+        harness = DeployedHarness(stack, deployment, AUTH_TOKEN, speed=FAST)
+        agent, completed = asyncio.run(run_scenarios(find_scenarios(["agent", "completed"]), harness, concurrency=1))
     assert not explain([completed])
     # By the flow's split on the task, and for its headers and password by the step runner.
     assert [(one.kind, one.address.partition("?")[0]) for one in agent.record.routes] == [

@@ -267,7 +267,6 @@ LONG_ALREADY = frozenset(
         "ga_deploy/commands/init.py::_compose",
         "ga_deploy/invocation/phone_number_args.py::_read_row",
         "ga_deploy/invocation/phone_number_args.py::read_number_file",
-        "ga_deploy/commands/simulate.py::_place_calls",
         "ga_deploy/commands/status.py::_draw",
         "ga_deploy/commands/status.py::_to_json",
         "ga_deploy/emulator/serverless/versions.py::_register_containers",

@@ -1,6 +1,6 @@
 """Scenarios into calls, calls into verdicts: what the command line, the demo and the tests all run.
 
-Where the calls go (an emulator, functions in a process of their own, a live deployment) is the `Stage`'s
+Where the calls go (an emulator, functions in a process of their own, a live deployment) is the `Harness`'s
 business.
 """
 
@@ -38,7 +38,7 @@ _SIP_CALL = {
 
 @dataclass(frozen=True)
 class Setting:
-    """A stage made ready for one call: whom to ring, and who answers.
+    """A harness made ready for one call: whom to ring, and who answers.
 
     `token` signs the webhooks. `result` is what ASAPP will report of the conversation, under the names that configs
     use (`outcome.status`, `transferVariables.reason` …), as far as it is known beforehand. `witness` tells after the
@@ -53,7 +53,7 @@ class Setting:
     witness: Callable[[], Mapping[str, str]] = dict
 
 
-class Stage(Protocol):
+class Harness(Protocol):
     """Makes a deployment, and an ASAPP, behave as a scenario says."""
 
     @property
@@ -135,7 +135,7 @@ def _list_texting(deployment: Deployment) -> tuple[str, ...]:
 
 async def run_scenarios(
     scenarios: Sequence[Scenario],
-    stage: Stage,
+    harness: Harness,
     *,
     concurrency: int = 4,
     on_start: Callable[[Scenario], None] = lambda _: None,
@@ -143,14 +143,14 @@ async def run_scenarios(
 ) -> list[Verdict]:
     """Place a call per scenario and return the verdicts in the scenarios' order.
 
-    Raises only what the stage raises when it cannot be set up; what happens in a call is in its verdict.
+    Raises only what the harness raises when it cannot be set up; what happens in a call is in its verdict.
     """
     gate = asyncio.Semaphore(concurrency)
 
     async def run(scenario: Scenario) -> Verdict:
         async with gate:
             on_start(scenario)
-            verdict = await run_scenario(scenario, stage)
+            verdict = await run_scenario(scenario, harness)
             on_verdict(verdict)
             return verdict
 
@@ -162,10 +162,10 @@ async def run_scenarios(
     return [task.result() for task in tasks]
 
 
-async def run_scenario(scenario: Scenario, stage: Stage) -> Verdict:
+async def run_scenario(scenario: Scenario, harness: Harness) -> Verdict:
     """Place one call and judge it."""
     call_sid = f"CA{secrets.token_hex(16)}"
-    async with stage.set_up(scenario, call_sid) as setting:
+    async with harness.set_up(scenario, call_sid) as setting:
         plan = make_plan(scenario, setting.deployment, call_sid)
         transports = Transports(setting.fetch, setting.open_stream, setting.token)
         clock = RealClock() if scenario.pace == "real" else FastClock()

@@ -1,4 +1,4 @@
-"""A config as a scenario wants it deployed: with other hours, other steps, and nobody outside to be told."""
+"""A scenario's changes to the config: other opening hours, other steps, and web hooks that lead to this machine."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _NEVER_OPEN = Hours.model_construct(timezone="UTC", open={}, closed=())
 
 
-def vary(config: Config, fault: DeploymentFault, stand_in: Callable[[str], str]) -> Config:
-    """Return the config as a scenario wants it deployed; `stand_in` gives for a web hook the URL to tell instead."""
+def apply_overrides(config: Config, fault: DeploymentFault, stand_in: Callable[[str], str]) -> Config:
+    """Return the config with a scenario's changes. `stand_in` returns the URL that replaces the URL of a web hook."""
     destinations = {name: _lead_box(one, stand_in) for name, one in config.destinations.items()}
     if fault.all_closed or fault.all_open:
         hours = {"hours": _NEVER_OPEN if fault.all_closed else None}
@@ -27,7 +27,7 @@ def vary(config: Config, fault: DeploymentFault, stand_in: Callable[[str], str])
     def change(outcomes: Outcomes) -> Outcomes:
         return _lead_to(stand_in, _change_steps(outcomes, fault))
 
-    # The time of day is not simulated: the agent is there, unless the scenario says that it is not.
+    # The time of day is not simulated: the agent's hours are left out, unless the scenario is about them.
     agent = {"hours": _NEVER_OPEN if fault.agent_closed else None}
     profiles = {
         name: profile.model_copy(update={"outcomes": change(profile.outcomes), **agent})
