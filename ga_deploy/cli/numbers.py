@@ -14,7 +14,7 @@ from ga_deploy.errors import ExitCode
 
 def bind_number(
     ctx: typer.Context,
-    numbers: Annotated[list[str] | None, typer.Argument(metavar="NUMBER...", help="Numbers in E.164 format.")] = None,
+    numbers: Annotated[list[str] | None, typer.Argument(metavar="NUMBER...", help="Numbers in E.164 form.")] = None,
     to: Annotated[Literal["engage", "flow"], typer.Option("--to", help="Where calls go.")] = "engage",
     profile: Annotated[
         str | None,
@@ -38,7 +38,7 @@ def bind_number(
 
 def unbind_number(
     ctx: typer.Context,
-    numbers: Annotated[list[str] | None, typer.Argument(metavar="NUMBER...", help="Numbers in E.164 format.")] = None,
+    numbers: Annotated[list[str] | None, typer.Argument(metavar="NUMBER...", help="Numbers in E.164 form.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All numbers in the record of the environment.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Restore numbers too that somebody has pointed elsewhere since.")

@@ -1,4 +1,4 @@
-"""`bind-number`: point numbers at the function or the flow that is live, and write down what they had."""
+"""`bind-number`: point numbers at the live function or flow, and record their earlier settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ga_deploy.invocation.context import Context
     from ga_deploy.model.numbers import NumberBinding
 
-# Numbers in use that are named in the question; the rest are counted.
+# How many of the numbers in use the question names; it counts the others.
 _SHOWN = 10
 
 
@@ -29,7 +29,7 @@ def run(
     from_file: Path | None,
     force: bool,
 ) -> ExitCode:
-    """Bind the numbers. Exit 0 if all are bound, 1 if some are not (each is told), 4 if the credentials are refused."""
+    """Bind the numbers. Exit 0 if all are bound, 1 if some are not, 4 if Twilio rejects the credentials."""
     bindings = collect_bindings(numbers, to=to, profile=profile, from_file=from_file)
     _warn_of_premium_rate(ctx, [binding.number for binding in bindings])
     config = ctx.load()
@@ -37,7 +37,7 @@ def run(
     check_flow(bindings, has_flow=config.flow.enabled, asked=to)
 
     if ctx.stack is not None:
-        # Whoever tries this out without an account has no numbers that could be named.
+        # The emulated account owns every number, so that `--local` needs no setting up.
         ctx.stack.own_numbers([binding.number for binding in bindings])
 
     from ga_deploy.engine.number_commands import bind
@@ -47,7 +47,7 @@ def run(
         more = f"\nand {len(in_use) - _SHOWN} more" if len(in_use) > _SHOWN else ""
         why = "\n".join(planned.consent for planned in in_use[:_SHOWN]) + more
         noun = "this number" if len(in_use) == 1 else f"these {len(in_use)} numbers"
-        ctx.ui.confirm(f"Point {noun} at GenerativeAgent instead?", why=why)
+        ctx.ui.confirm(f"Bind {noun} to GenerativeAgent?", why=why)
 
     results = bind(open_number_session(ctx, config, "bind-number"), bindings, force=force, agree=agree)
     code = tell(ctx, config, results, done="bound")
@@ -63,22 +63,22 @@ def _warn_of_premium_rate(ctx: Context, numbers: Sequence[str]) -> None:
         more = f" and {len(costly) - _SHOWN} more" if len(costly) > _SHOWN else ""
         ctx.ui.warn(
             f"premium-rate numbers: {', '.join(costly[:_SHOWN])}{more}",
-            why="people who call such a number pay more than for other calls",
-            fix="leave the numbers out, unless you mean them",
+            why="callers pay more for a call to such a number",
+            fix="leave them out, unless you want them bound",
         )
 
 
 def collect_bindings(
     numbers: Sequence[str], *, to: Literal["engage", "flow"], profile: str | None, from_file: Path | None
 ) -> list[NumberBinding]:
-    """Return what the command line and the file ask for; a number on the command line wins over the file's line."""
+    """Return the requested bindings. A number on the command line takes precedence over its line in the file."""
     from ga_deploy.model.numbers import NumberBinding
 
     if not numbers and from_file is None:
         raise Usage(
             "no number is given",
-            why="only the numbers that are named are pointed anywhere",
-            fix="name numbers such as +15550100000, or a file with `--from-file`",
+            why="bind-number binds only the numbers that you name",
+            fix="name numbers such as +15550100000, or pass a file with `--from-file`",
         )
     if to == "flow" and profile:
         raise Usage(

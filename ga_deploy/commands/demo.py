@@ -1,7 +1,7 @@
-"""`demo`: the whole job in a temporary folder, through the very commands that users run, and then calls to the number.
+"""`demo`: deploy in a temporary folder with the commands that users run, then simulate calls to the number.
 
-Its result is a table: for each way a call can end, what the caller heard and where the call went. Exit 0 only if every
-call went as it should.
+The result is a table. For each way in which a call can end, it shows what the caller heard and where the call went. The
+exit code is 0 only if every call passed.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from ga_deploy.simulate.scenario.scenario import Scenario
 
 NUMBER = "+15550100000"
-# One scenario for every ending there is, in the order in which a reader meets them.
+# One scenario for each way in which a call can end, in the order of the table.
 ENDINGS = ("agent", "system", "completed", "caller-hangs-up", "stream-dropped", "result-missing", "asapp-down")
-# Played first: once a call has been answered, the functions have a stream URL in hand and rightly outlive such a fault.
+# It runs first: after an answered call the functions have a stream URL in memory, and such a fault does not end calls.
 NEEDS_A_COLD_START = "asapp-down"
 
 
 def run(ctx: Context) -> ExitCode:
-    """Run the demo. Raises `CallFailed` (exit 6) when a call did not go as it should."""
+    """Run the demo. Raises `CallFailed` (exit 6) if a call failed."""
     began = time.monotonic()
     with TemporaryFolder("ga-deploy-demo-") as folder:
         steps = _Steps(ctx, folder)
@@ -64,16 +64,17 @@ def run(ctx: Context) -> ExitCode:
     ctx.ui.result(payload, _table(verdicts))
     if wrong:
         raise CallFailed(
-            f"{len(wrong)} of {len(verdicts)} calls did not go as they should",
+            f"{len(wrong)} of {len(verdicts)} calls failed",
             why="\n".join(f"{verdict.record.name}: {failing}" for verdict in wrong for failing in verdict.failings),
-            fix="this is a fault of ga-deploy itself: report it with the output of `ga-deploy demo --json`",
+            fix="this is a bug of ga-deploy: report it with the output of `ga-deploy demo --json`",
         )
-    ctx.ui.note(f"\n{len(verdicts)} calls, every one as it should be; {seconds:.0f} s in all.")
+    ctx.ui.note(f"\n{len(verdicts)} of {len(verdicts)} calls passed in {seconds:.0f} s.")
+    ctx.ui.note("Start your own project with `ga-deploy init`.")
     return ExitCode.OK
 
 
 class _Steps:
-    """The demo's steps, each the real command in the demo's folder."""
+    """The steps of the demo. Each runs the real command in the folder of the demo."""
 
     def __init__(self, ctx: Context, folder: Path) -> None:
         self._ui = ctx.ui
@@ -81,7 +82,7 @@ class _Steps:
         self._ctx = Context(folder / "config.yaml", None, local=True, yes=False, ui=_Narrator(ctx.ui))
 
     def prepare(self) -> None:
-        """init, up, bind-number."""
+        """Run init, up and bind-number."""
         from ga_deploy.commands import bind_number, init, up
 
         self._say("ga-deploy init")
@@ -97,7 +98,7 @@ class _Steps:
         )
 
     def place_calls(self) -> list[Verdict]:
-        """Ring the number once for every ending."""
+        """Simulate one call to the number for each ending."""
         from ga_deploy.harness.deployed import DeployedHarness
         from ga_deploy.harness.describe import describe
         from ga_deploy.harness.functions import FAST
@@ -134,12 +135,14 @@ class _Steps:
     def _expect(self, code: ExitCode) -> None:
         if code is not ExitCode.OK:
             raise DeployError(
-                "the demo stopped", why=f"a step ended with exit code {int(code)}", fix="run it with -v to see more"
+                "the demo stopped",
+                why=f"a step ended with exit code {int(code)}",
+                fix="run it with -v to see its requests",
             )
 
 
 class _Narrator(Ui):
-    """Shows how the demo's steps go on; what they give as results and notes is not the demo's."""
+    """Shows the progress of the steps, without their results and notes."""
 
     def __init__(self, ui: Ui) -> None:
         super().__init__(verbosity=ui.verbosity)

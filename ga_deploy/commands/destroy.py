@@ -1,4 +1,4 @@
-"""`destroy`: remove what ga-deploy made, numbers first."""
+"""`destroy`: restore the numbers, then remove everything that ga-deploy created."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context) -> ExitCode:
-    """Show what goes and what stays, ask for the service's name, remove."""
+    """Show what is removed and what stays, ask for the service's name, and remove."""
     from ga_deploy.engine.destroy import preview_removal, refuse_stranded, remove
     from ga_deploy.engine.session import hold
 
@@ -22,37 +22,42 @@ def run(ctx: Context) -> ExitCode:
     name, environment = session.desired.service_name, session.desired.environment
     removal = preview_removal(session)
     if removal.is_empty:
-        ctx.ui.result({"removed": False, **removal.to_json()}, f"Nothing of ga-deploy is in {name} / {environment}.")
+        ctx.ui.result(
+            {"removed": False, **removal.to_json()},
+            f"Nothing to remove: ga-deploy has created nothing in {name} / {environment}.",
+        )
         return ExitCode.OK
     refuse_stranded(removal)
     if not ctx.json:
-        ctx.ui.note(_tell(removal, f"{name} / {environment}", "goes", "stays"))
+        ctx.ui.note(_describe(removal, f"{name} / {environment}", "will be removed", "will stay"))
     ctx.ui.confirm(
-        f"Remove this from {name} / {environment} for good?",
-        why="callers reach nothing of it any more",
+        f"Remove this from {name} / {environment} permanently?",
+        why="after this, callers no longer reach the agent",
         typed=name,
     )
     with hold(session, with_service=True):
         removal = remove(session)
-    ctx.ui.result({"removed": True, **removal.to_json()}, _tell(removal, f"{name} / {environment}", "gone", "stays"))
+    ctx.ui.result(
+        {"removed": True, **removal.to_json()}, _describe(removal, f"{name} / {environment}", "removed", "stays")
+    )
     return ExitCode.OK
 
 
-def _tell(removal: Removal, place: str, gone: str, stays: str) -> str:
+def _describe(removal: Removal, place: str, gone: str, stays: str) -> str:
     rows: list[str] = []
     if removal.restorations:
         numbers = ", ".join(planned.number for planned in removal.restorations)
-        rows.append(f"  numbers, given back what they had: {numbers}")
+        rows.append(f"  the binding of these numbers (their earlier settings are restored): {numbers}")
     rows += [
-        f"  of Studio flow {ours.flow.friendly_name}: our widgets"
+        f"  ga-deploy's widgets in the Studio flow {ours.flow.friendly_name}"
         if ours.is_attached
-        else f"  Studio flow {ours.flow.friendly_name}"
+        else f"  the Studio flow {ours.flow.friendly_name}"
         for ours in removal.flows
     ]
     if removal.deletes_service:
-        rows.append("  the service with its domain, which cannot be had again")
+        rows.append("  the service and its domain name (Twilio will not assign this name again)")
     elif removal.deletes_environment:
-        rows.append("  the environment with its domain, which cannot be had again")
+        rows.append("  the environment and its domain name (Twilio will not assign this name again)")
     if removal.functions:
         rows.append(f"  functions: {', '.join(removal.functions)}")
     if removal.variables:
@@ -63,5 +68,7 @@ def _tell(removal: Removal, place: str, gone: str, stays: str) -> str:
     if removal.stays:
         lines += [f"{place}: {stays}", f"  {', '.join(removal.stays)}"]
     if removal.left_numbers:
-        lines.append(f"  numbers that reach something else by now: {', '.join(b.number for b in removal.left_numbers)}")
+        lines.append(
+            f"  numbers that somebody has pointed elsewhere since: {', '.join(b.number for b in removal.left_numbers)}"
+        )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`emulator`: Twilio's APIs and the mock ASAPP on loopback, for any client, until Ctrl-C."""
+"""`emulator`: serve Twilio's APIs and the mock ASAPP on loopback, for any client, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context, port: int) -> ExitCode:
-    """Serve until a signal ends it, with the state kept: 130 after Ctrl-C, 143 after SIGTERM, as every command."""
+    """Serve until a signal arrives, and keep the state. Exit 130 after Ctrl-C, 143 after SIGTERM."""
     from ga_deploy.emulator.control.run_token import token_file
     from ga_deploy.errors import Terminated
     from ga_deploy.local import serve_stack
@@ -36,13 +36,13 @@ def run(ctx: Context, port: int) -> ExitCode:
         width = max(len(label) for label, _ in rows)
         text = "\n".join(
             [
-                f"The emulator is up at {stack.base_url}",
+                f"The emulator runs at {stack.base_url}",
                 "",
                 *(f"  {label:<{width}}  {value}" for label, value in rows),
                 "",
-                "Commands with --local in this folder use it. Another client takes the URLs above as its base URLs, or",
-                "names Twilio's own hosts in the Host header. Requests to the control plane (/_emulator) show the",
-                "token in the file above: `Authorization: Bearer TOKEN`. Ctrl-C ends it; its state stays.",
+                "Commands with --local in this folder use it. Other clients use the URLs above as base URLs, or send",
+                "Twilio's host names in the Host header. Requests to the control plane (/_emulator) need the token in",
+                "the file above: `Authorization: Bearer TOKEN`. Ctrl-C stops the emulator; its state is kept.",
             ]
         )
         payload = {"url": stack.base_url, "account_sid": ACCOUNT_SID, "asapp_url": stack.asapp_url}
@@ -53,5 +53,5 @@ def run(ctx: Context, port: int) -> ExitCode:
             ended = ExitCode.INTERRUPTED
         except Terminated:
             ended = ExitCode.TERMINATED
-        ctx.ui.note("the emulator has ended; its state is kept")
+        ctx.ui.note("the emulator has stopped; its state is kept")
     return ended

@@ -1,4 +1,4 @@
-"""`flow show`, `diff`, `push`, `attach`, `detach`: the Studio flow by itself."""
+"""`flow show`, `diff`, `push`, `attach`, `detach`: manage the Studio flow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def show(ctx: Context, *, mermaid: bool = False) -> ExitCode:
-    """Show the flow that is in the account, or, while there is none, the one that the config asks for."""
+    """Show the flow in the account. If there is none, show the flow that the config describes."""
     config = ctx.load()
     require_enabled(config)
     look = look_at_flow(make_session(ctx, config, command="flow show"))
@@ -32,7 +32,7 @@ def show(ctx: Context, *, mermaid: bool = False) -> ExitCode:
         parse_definition(live.definition, where=f"flow {live.sid}") if live is not None else look.decision.definition
     )
     if live is None:
-        ctx.ui.note("There is no flow yet; this is the one that `ga-deploy flow push` would make.")
+        ctx.ui.note("The account has no flow yet. This is the flow that `ga-deploy flow push` would create.")
     drawn = draw_mermaid(definition)
     payload = {"flow": _to_json(live), "definition": definition, "mermaid": drawn}
     ctx.ui.result(payload, drawn if mermaid else "\n".join([_headline(live), *list_widgets(definition)]))
@@ -40,7 +40,7 @@ def show(ctx: Context, *, mermaid: bool = False) -> ExitCode:
 
 
 def diff(ctx: Context) -> ExitCode:
-    """Show what is in the account against what would be."""
+    """Show the differences between the flow in the account and the config."""
     config = ctx.load()
     require_enabled(config)
     look = look_at_flow(make_session(ctx, config, command="flow diff"))
@@ -49,14 +49,14 @@ def diff(ctx: Context) -> ExitCode:
 
 
 def push(ctx: Context) -> ExitCode:
-    """Publish the flow (or save a draft), if it differs."""
+    """Publish the flow (or save a draft) if it differs."""
     config = ctx.load()
     look = push_flow(make_session(ctx, config, command="flow push"), config, lambda seen: ctx.ui.note(_describe(seen)))
     return _tell(ctx, look)
 
 
 def attach(ctx: Context) -> ExitCode:
-    """Insert our widgets into the flow that `flow.attach_to` names, or bring them up to date."""
+    """Insert our widgets into the flow that `flow.attach_to` names, or update them."""
     config = ctx.load()
     require_attached(config)
     session = make_session(ctx, config, command="flow attach")
@@ -64,7 +64,7 @@ def attach(ctx: Context) -> ExitCode:
 
 
 def detach(ctx: Context) -> ExitCode:
-    """Take our widgets out again."""
+    """Remove our widgets from the flow again."""
     config = ctx.load()
 
     def agree(live: Flow, changes: FlowDiff) -> None:
@@ -82,7 +82,7 @@ def _tell(ctx: Context, look: FlowLook) -> ExitCode:
     flow = look.live
     changed = look.decision.change.is_write
     payload = {**_change(look), "changed": changed, "flow": _to_json(flow), "diff": _diff_json(look.decision.diff)}
-    ctx.ui.result(payload, _headline(flow) if changed else f"Nothing to do. {_headline(flow)}")
+    ctx.ui.result(payload, _headline(flow) if changed else f"No changes: {_headline(flow)}")
     return ExitCode.OK
 
 
@@ -115,7 +115,7 @@ def _diff_json(changes: FlowDiff) -> dict[str, object]:
 def _describe(look: FlowLook) -> str:
     lines = look.decision.diff.lines()
     if not look.decision.change.is_write:
-        return f"No changes. {_headline(look.live)}"
+        return f"No changes: {_headline(look.live)}"
     return "\n".join([_headline(look.live), *(lines or ["~ status or name"])])
 
 
@@ -126,7 +126,7 @@ def _headline(flow: Flow | None) -> str:
 
 
 def list_widgets(definition: Definition) -> list[str]:
-    """Return a line for each widget: its name, its type and where its exits lead."""
+    """Return a line for each widget: its name, its type and the targets of its exits."""
     width = max(len(state["name"]) for state in definition["states"])
     lines = []
     for state in definition["states"]:

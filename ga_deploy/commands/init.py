@@ -1,4 +1,4 @@
-"""`init`: a project to start from, that validates and runs on the emulator as it is."""
+"""`init`: write a new project. It is valid and runs on the emulator without any change."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from ga_deploy.invocation.context import Context
     from ga_deploy.ui import Ui
 
-# Reserved for examples, so that nobody is called before a real number stands there.
+# Reserved for examples: nobody is called until the user writes a real number.
 PLACEHOLDER = "+15550100001"
 _ACCOUNT = r"AC[0-9a-fA-F]{32}"
 _TRIES = 3
 
 
 def run(ctx: Context, directory: Path, *, flow: bool = False, templates: bool = False, force: bool = False) -> ExitCode:
-    """Write the files of a new project into `directory`; files that exist are overwritten with `force` only.
+    """Write the files of a new project into `directory`.
 
-    Without it nothing at all is written when one is in the way. A `.gitignore` is kept and completed.
+    If one of the files exists, nothing is written, unless `force` is set. An existing `.gitignore` is extended.
     """
     origin = find_installation()
     wheel = _read_wheel(origin)
@@ -39,9 +39,9 @@ def run(ctx: Context, directory: Path, *, flow: bool = False, templates: bool = 
             path.write_bytes(text.encode() if isinstance(text, str) else text)
         except OSError as error:
             raise DeployError(
-                f"{path} cannot be written",
+                f"cannot write {path}",
                 why=error.strerror or str(error),
-                fix="make the folder writable, or name another one",
+                fix="make the folder writable, or name another folder",
             ) from error
         written.append(str(path))
     ctx.ui.result({"directory": str(directory), "files": written}, _next_steps(ctx, directory, written, origin, wheel))
@@ -70,8 +70,8 @@ def _compose(
     if taken and not force:
         raise DeployError(
             f"{directory} already has " + ", ".join(map(str, taken[:5])) + (", ..." if len(taken) > 5 else ""),
-            why="nothing was written, so that nothing of yours is lost",
-            fix="name another folder, or overwrite with `--force`",
+            why="init does not overwrite files; it has written nothing",
+            fix="name another folder, or overwrite the files with `--force`",
         )
     answers = _ask(ctx.ui)
     environment = ctx.environment or "ui"
@@ -96,7 +96,7 @@ def _compose(
 
 
 def _read_wheel(origin: Installation) -> tuple[Path, bytes] | None:
-    """Return the wheel that this ga-deploy was installed from, if it is still the same file, and where it goes."""
+    """Return the wheel that ga-deploy was installed from, if it still exists: its path in the project, its content."""
     if origin.origin != "wheel":
         return None
     try:
@@ -109,10 +109,10 @@ def _read_wheel(origin: Installation) -> tuple[Path, bytes] | None:
 
 
 def _workflow_requirement(origin: Installation, wheel: tuple[Path, bytes] | None) -> str | None:
-    """Return what the workflow passes to `pip install`; None when only the user can know it."""
+    """Return the argument of `pip install` in the workflow; None if only the user can know it."""
     if wheel:
         return f"./{wheel[0].as_posix()}[local]"
-    # A folder of this machine does not exist on the machine of the workflow.
+    # The machine that runs the workflow does not have a folder of this machine.
     return origin.requirement("local") if origin.origin in {"index", "git"} else None
 
 
@@ -127,10 +127,10 @@ def _own_templates() -> dict[Path, str]:
 
 
 def _ask(ui: Ui) -> dict[str, str]:
-    """Ask on a terminal; take defaults without one."""
-    account = _ask_for(ui, "Twilio account SID, empty to take it from the environment", _ACCOUNT)
-    number = _ask_for(ui, "Your Twilio number, e.g. +15550100000, empty for none yet", E164)
-    transfer = _ask_for(ui, "Number of the people callers are passed on to, empty for a placeholder", E164)
+    """Ask on a terminal; return the defaults if there is none."""
+    account = _ask_for(ui, "Twilio account SID (leave empty to read it from the environment)", _ACCOUNT)
+    number = _ask_for(ui, "Your Twilio number, for example +15550100000 (leave empty if you have none yet)", E164)
+    transfer = _ask_for(ui, "Phone number to which calls are transferred (leave empty for a placeholder)", E164)
     return {
         "account_sid": account or "${TWILIO_ACCOUNT_SID}",
         "number": number,
@@ -147,18 +147,18 @@ def _ask_for(ui: Ui, question: str, form: str) -> str:
             ui.note(f"{answer} is not a phone number: {why}.")
             continue
         if is_number and is_premium_rate(answer):
-            ui.warn(f"{answer} is a premium-rate number", why="calls to it cost more than others")
+            ui.warn(f"{answer} is a premium-rate number", why="callers pay more for a call to such a number")
         if not answer or re.fullmatch(form, answer):
             return answer
-        ui.note("That does not look right: an account SID is AC and 32 hex digits, a number is like +15550100000.")
-    raise Usage("no usable answer", why=question, fix="run `ga-deploy init` again, or leave the answer empty")
+        ui.note("This is not valid: an account SID is AC and 32 hex digits, a number is like +15550100000.")
+    raise Usage("no valid answer", why=question, fix="run `ga-deploy init` again, or leave the answer empty")
 
 
 def _checked_environment(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,99}", name):
         raise Usage(
-            f"`{name[:60]}` cannot be the name of an environment",
-            why="it begins with a letter and has up to 100 letters, digits, dashes and underscores",
+            f"`{name[:60]}` is not a valid name of an environment",
+            why="a name begins with a letter and has up to 100 letters, digits, dashes and underscores",
             fix="pass another name with `--env`",
         )
     return name
@@ -169,7 +169,7 @@ def _fill(template: str, names: dict[str, object]) -> str:
 
     from ga_deploy.render import template_root
 
-    # Brackets as delimiters: braces mean something to GitHub and in references.
+    # Brackets as delimiters: braces have a meaning in GitHub workflows and in references.
     jinja = Environment(
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - YAML, from values that were checked
@@ -185,11 +185,11 @@ def _fill(template: str, names: dict[str, object]) -> str:
 
 
 def _complete(path: Path, lines: str) -> str:
-    """Return what is in the file, with the lines added that it lacks."""
+    """Return the content of the file with the missing lines added."""
     try:
         there = read_plain_text(path) if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise DeployError(f"{path} cannot be read", why=str(error), fix="make it a readable text file") from error
+        raise DeployError(f"cannot read {path}", why=str(error), fix="make it a readable text file") from error
     missing = [line for line in lines.splitlines() if line not in there.splitlines()]
     gap = "\n" if there and not there.endswith("\n") else ""
     return there + gap + "".join(f"{line}\n" for line in missing)
@@ -204,7 +204,7 @@ def _next_steps(
         "wrote " + ", ".join(written if len(written) <= 6 else [*written[:4], f"{len(written) - 4} templates"]) + "\n\n"
         "Try it without an account:\n"
         f"{enter}  ga-deploy up --local{option}\n\n"
-        "Deploy it: put your numbers into the config and your keys into .env (a copy of .env.example), then\n"
+        "Deploy: write your numbers into the config and your credentials into .env (a copy of .env.example), then\n"
         f"  ga-deploy validate{option}\n"
         f"  ga-deploy up{option}" + _explain_workflow(origin, wheel)
     )
@@ -212,10 +212,10 @@ def _next_steps(
 
 def _explain_workflow(origin: Installation, wheel: tuple[Path, bytes] | None) -> str:
     if wheel:
-        return f"\n\nThe workflow installs ga-deploy from {wheel[0].as_posix()}: commit that file."
+        return f"\n\nThe workflow installs ga-deploy from {wheel[0].as_posix()}: commit this file."
     if _workflow_requirement(origin, wheel) is None:
         return (
-            "\n\nBefore the workflow runs, set the repository variable GA_DEPLOY_REQUIREMENT to what pip installs,\n"
+            "\n\nBefore the workflow runs, set the repository variable GA_DEPLOY_REQUIREMENT to a pip requirement,\n"
             "for example a wheel in this repository: ./wheels/ga_deploy-VERSION-py3-none-any.whl[local]"
         )
     return ""

@@ -1,4 +1,4 @@
-"""`plan`: what `up` would do, and why."""
+"""`plan`: show what `up` would change, and why."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context, *, diff: bool = False, out: Path | None = None, detailed_exitcode: bool = False) -> ExitCode:
-    """Show the plan; nothing is written to Twilio. With `out` it is saved for `up FILE`."""
+    """Show the plan. Writes nothing to Twilio; with `out` it saves the plan for `up FILE`."""
     from ga_deploy.engine.up import look
 
     config = ctx.load()
@@ -36,7 +36,7 @@ def run(ctx: Context, *, diff: bool = False, out: Path | None = None, detailed_e
         for text in diffs.values():
             human.append_text(_draw_diff(text))
     if out is not None:
-        human.append(f"\nSaved to {out}; `ga-deploy up {out}` does exactly this.")
+        human.append(f"\nSaved to {out}. `ga-deploy up {out}` carries out exactly this plan.")
     ctx.ui.result(payload, human)
     ctx.ui.outputs(
         {"changes": str(len(plan.writes)), "pending": "false" if plan.is_empty else "true"},
@@ -46,7 +46,7 @@ def run(ctx: Context, *, diff: bool = False, out: Path | None = None, detailed_e
 
 
 def diff_sources(desired: Desired, observed: Observed) -> dict[str, str]:
-    """Return unified diffs from the deployed source to ours, by path; a function without difference has none."""
+    """Return unified diffs from the deployed source to the rendered one, by path; only functions that differ."""
     from difflib import unified_diff
 
     live = {function.version.path: function.source or "" for function in observed.live}
@@ -56,7 +56,7 @@ def diff_sources(desired: Desired, observed: Observed) -> dict[str, str]:
             unified_diff(
                 live.get(file.path, "").splitlines(),
                 file.content.splitlines(),
-                f"deployed {file.path}" if file.path in live else "nothing deployed",
+                f"deployed {file.path}" if file.path in live else "not deployed",
                 f"config {file.path}",
                 lineterm="",
             )
@@ -84,5 +84,5 @@ def _save(out: Path, payload: dict[str, object]) -> None:
         out.write_text(json.dumps(as_saved(payload), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise DeployError(
-            f"the plan cannot be saved to {out}", why=str(error), fix="give `--out` a file that can be written"
+            f"cannot save the plan to {out}", why=str(error), fix="pass a writable file to `--out`"
         ) from error

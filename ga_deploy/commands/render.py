@@ -1,4 +1,4 @@
-"""`render`: the functions as a Serverless Toolkit project, for reading, running and deploying without ga-deploy."""
+"""`render`: write the functions as a Serverless Toolkit project, to read, run and deploy them without ga-deploy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context, out: Path) -> ExitCode:
-    """Write the project of the selected environment to `out`; nothing is sent anywhere."""
+    """Write the project of the selected environment to `out`. Sends nothing."""
     from ga_deploy.lint import find_node, lint
     from ga_deploy.render import render, write_project
 
@@ -35,15 +35,15 @@ def run(ctx: Context, out: Path) -> ExitCode:
     }
     functions = sum(path.endswith(".js") for path in files)
     human = (
-        f"{functions} functions of the environment `{config.environment.name}` are in {out}\n"
-        f"serve them:  cd {out} && npm install && cp .env.example .env && npx twilio-run start"
+        f"Wrote {functions} functions of the environment `{config.environment.name}` to {out}.\n"
+        f"Run them:  cd {out} && npm install && cp .env.example .env && npx twilio-run start"
     )
     ctx.ui.result(payload, human)
     return ExitCode.OK
 
 
 def _write_flow(config: Config) -> str:
-    """Return the flow's definition for a deployment that is not made yet: its domain and SIDs are to be filled in."""
+    """Return the definition of the flow for a future deployment. The user fills in its domain and SIDs."""
     from ga_deploy.studio.build import FlowTarget, build_flow, read_base
     from ga_deploy.studio.definition import dump_definition
 

@@ -1,8 +1,8 @@
-"""`simulate`: Twilio's side of whole calls, through the functions that the config renders to, and the verdicts.
+"""`simulate`: run whole calls through the rendered functions as Twilio would, and check them.
 
-The functions run in processes of their own on this machine, never on Twilio: nothing is deployed, no account is needed,
-and (but for `--asapp live`) a mock stands in for ASAPP. What becomes of the calls is told in `call_results`. Long
-because all that a run of calls needs is got ready here: config, packages, scenarios, voices, recordings.
+The functions run in processes on this machine. Nothing is deployed and no account is needed. ASAPP is a mock, except
+with `--asapp live`. `call_results` reports the results. Long because everything that a run of calls needs is prepared
+here: config, packages, scenarios, voices, recordings.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
     from ga_deploy.simulate.scenario.scenario import Scenario
     from ga_deploy.ui import Ui
 
-# What runs when no scenario is named: one call for each way a conversation ends.
+# The scenarios that run if none is named: one call for each way in which a conversation can end.
 USUAL = ("agent", "system", "completed", "caller-hangs-up", "asapp-down")
 
-# Lines of a load test when `--concurrency` does not say how many.
+# Calls at the same time in a load test without `--concurrency`.
 USUAL_LINES = 10
 
 
 def run(ctx: Context, options: Options) -> ExitCode:
-    """Run the calls and give their verdicts. Raises CallFailed (exit 6) when one did not pass.
+    """Run the calls and report their verdicts. Raises CallFailed (exit 6) if one failed.
 
-    A run that is interrupted still gives the verdicts of the calls that ended, and ends with 130 or 143.
+    An interrupted run still reports the verdicts of the calls that have ended, and exits with 130 or 143.
     """
     from ga_deploy.simulate.scenario.file import find_scenarios, list_shipped
 
@@ -78,7 +78,7 @@ def _list(ctx: Context, scenarios: Sequence[Scenario]) -> ExitCode:
 
 
 def load_config_of(ctx: Context, asapp: str) -> Config:
-    """Load the config without needing a Twilio account, and with the mock without any of its `${…}` being set."""
+    """Load the config without a Twilio account; with the mock, no `${…}` of it needs to be set."""
     from ga_deploy.config.load import load_config
 
     if asapp == "live":
@@ -123,7 +123,7 @@ class _Environ(Mapping[str, str]):
 
 @contextmanager
 def _recordings(options: Options) -> Iterator[Path | None]:
-    """Give the folder for recordings: the user's, a temporary one for the report, or none."""
+    """Yield the folder for recordings: the user's, a temporary one for the report, or None."""
     if options.record is not None:
         yield options.record
     elif options.report is not None:
@@ -135,7 +135,7 @@ def _recordings(options: Options) -> Iterator[Path | None]:
 
 @contextmanager
 def _open_microphone(options: Options) -> Iterator[Person | None]:
-    """Give the person at this machine, with `--audio microphone`."""
+    """Yield the person at this machine with `--audio microphone`, else None."""
     if str(options.audio) != MICROPHONE:
         yield None
         return
@@ -222,7 +222,7 @@ def _choose_calls(
     from ga_deploy.simulate.scenario.runner import expand, why_left_out
 
     live = options.asapp == "live"
-    scripted = "a live ASAPP does not do what a script says" if live else ""
+    scripted = "a live ASAPP does not follow a script" if live else ""
     reasons = {
         one.name: (scripted if one.asapp.faults else "") or why_left_out(one, harness.deployment) for one in scenarios
     }
@@ -230,18 +230,18 @@ def _choose_calls(
     calls = list(expand(_for_live(scenarios) if live else scenarios, harness.deployment))
     if not calls:
         why = "; ".join(f"{name}: {reason}" for name, reason in done.left_out.items())
-        raise Usage("none of these scenarios applies to this config", why=why, fix="name others, or use `--all`")
+        raise Usage("none of these scenarios fits this config", why=why, fix="name other scenarios, or use `--all`")
     for name, reason in done.left_out.items():
         ui.note(f"  left out: {name}, because {reason}")
     for widget in harness.not_here:
-        ui.note(f"  not here: {widget}; calls take that widget's exit for a failure")
+        ui.note(f"  not simulated: {widget}; calls take the failure exit of this widget")
     if options.calls:
         return [_numbered(calls[index % len(calls)], index + 1) for index in range(options.calls)]
     return tell_apart(calls)
 
 
 class _Waiting:
-    """Says what npm is doing when the functions' packages take their time."""
+    """Reports what npm does while the installation of the packages takes long."""
 
     _first, _every = 5.0, 15.0
 
@@ -251,17 +251,17 @@ class _Waiting:
         self._telling: asyncio.Task[None] | None = None
 
     def hear(self, fetched: str) -> None:
-        """Take note of a request of npm's."""
+        """Remember the latest request of npm."""
         self._last = fetched
 
     def end(self) -> None:
-        """Say nothing more."""
+        """Stop the reports."""
         if self._telling:
             self._telling.cancel()
 
     @asynccontextmanager
     async def told(self) -> AsyncIterator[None]:
-        """Tell the user every now and then, until `end`."""
+        """Report from time to time, until `end`."""
         self._telling = asyncio.create_task(self._tell())
         try:
             yield
@@ -272,13 +272,13 @@ class _Waiting:
         since = time.monotonic()
         await asyncio.sleep(self._first)
         while True:
-            last = f"; last: {self._last}" if self._last else ", which has not answered yet"
-            self._ui.note(f"  … npm asks its registry, for {time.monotonic() - since:.0f} s so far{last}")
+            last = f"; latest request: {self._last}" if self._last else "; its registry has not answered yet"
+            self._ui.note(f"  … npm has been installing packages for {time.monotonic() - since:.0f} s{last}")
             await asyncio.sleep(self._every)
 
 
 def _check_voices(ctx: Context, options: Options, scenarios: Sequence[Scenario]) -> None:
-    """Read the WAV of `--audio`; warn of a caller's voice in which nobody is to be heard."""
+    """Read the WAV of `--audio`. Warn if a WAV of a caller has no speech in it."""
     from ga_deploy.harness.options import read_voice_once
     from ga_deploy.simulate.media.audio import find_speech
 
@@ -287,9 +287,9 @@ def _check_voices(ctx: Context, options: Options, scenarios: Sequence[Scenario])
     for name in spoken:
         if not find_speech(read_voice_once(name)):
             ctx.ui.warn(
-                f"nobody is to be heard in `{name}`",
-                why="no part of it is louder than -40 dBFS, so that an agent would take the caller to be silent",
-                fix="give a WAV that somebody speaks in",
+                f"`{name}` has no speech in it",
+                why="no part of it is louder than -40 dBFS, so an agent hears silence",
+                fix="pass a WAV with speech",
             )
 
 
@@ -300,7 +300,7 @@ async def _place_load(
     start: Callable[[Scenario], None],
     take: Callable[[Verdict], None],
 ) -> tuple[list[Verdict], dict[str, float]]:
-    """Place many calls in real time, and say how late this tester itself was."""
+    """Place many calls in real time. The second value also measures how late this tester itself was."""
     from ga_deploy.simulate.scenario.load import run_load
     from ga_deploy.simulate.scenario.runner import run_scenario
 
@@ -330,7 +330,7 @@ def _numbered(scenario: Scenario, number: int) -> Scenario:
 
 
 def tell_apart(calls: Sequence[Scenario]) -> list[Scenario]:
-    """Number the calls of a name that comes twice: reports and recordings go by the name."""
+    """Number the calls that share a name: reports and recordings use the name as their key."""
     seen: dict[str, int] = {}
     named = []
     for call in calls:
@@ -340,7 +340,7 @@ def tell_apart(calls: Sequence[Scenario]) -> list[Scenario]:
 
 
 def _for_live(scenarios: Sequence[Scenario]) -> list[Scenario]:
-    """Return the scenarios that need no scripted ASAPP, without what only a script can promise."""
+    """Return the scenarios that need no scripted ASAPP, without the expectations that only a script can meet."""
     return [
         replace(
             one,
@@ -360,7 +360,7 @@ def _for_live(scenarios: Sequence[Scenario]) -> list[Scenario]:
 
 
 class _Recordings:
-    """Names a WAV for each stream of each call: names that look alike as file names are kept apart."""
+    """Names a WAV file for each stream of each call. Two calls never get the same file name."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

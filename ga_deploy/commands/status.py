@@ -1,4 +1,4 @@
-"""`status`: what is live, and what somebody changed since."""
+"""`status`: show what is live, and what somebody has changed since the last deployment."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from ga_deploy.invocation.session import make_session
 from ga_deploy.redact import MASK
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.text import Text
 
     from ga_deploy.engine.status import EnvironmentStatus
@@ -17,22 +19,22 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context, *, detailed_exitcode: bool = False) -> ExitCode:
-    """Say what is live; nothing is written to Twilio. Exit code 2 on drift, if asked for."""
+    """Show what is live. Writes nothing to Twilio. With `detailed_exitcode`, drift ends in exit code 2."""
     from ga_deploy.engine.status import read_status
 
     config = ctx.load()
     session = make_session(ctx, config)
-    standing = read_status(session)
-    payload = _to_json(standing, session.desired)
-    ctx.ui.result(payload, _draw(standing, session.desired))
-    return ExitCode.PENDING if detailed_exitcode and standing.drift else ExitCode.OK
+    status = read_status(session)
+    payload = _to_json(status, session.desired)
+    ctx.ui.result(payload, _draw(status, session.desired, ctx.config_path))
+    return ExitCode.PENDING if detailed_exitcode and status.drift else ExitCode.OK
 
 
-def _to_json(standing: EnvironmentStatus, desired: Desired) -> dict[str, object]:
+def _to_json(status: EnvironmentStatus, desired: Desired) -> dict[str, object]:
     from ga_deploy.engine.numbers.settings import describe
     from ga_deploy.engine.plan.ownership import Ownership
 
-    seen, latest = standing.observed, standing.observed.record.latest
+    seen, latest = status.observed, status.observed.record.latest
     owner = Ownership(desired, seen)
     environment, build = seen.environment, seen.build
     domain = environment.domain_name if environment else None
@@ -69,45 +71,45 @@ def _to_json(standing: EnvironmentStatus, desired: Desired) -> dict[str, object]
         "numbers": {
             number: {
                 "reaches": describe(found.settings),
-                "recorded": number in standing.recorded,
+                "recorded": number in status.recorded,
             }
-            for number, found in sorted(standing.numbers.items())
+            for number, found in sorted(status.numbers.items())
         },
         "flow": {
-            "sid": standing.flow.sid,
-            "friendly_name": standing.flow.friendly_name,
-            "status": standing.flow.status,
-            "revision": standing.flow.revision,
-            "webhook_url": standing.flow.webhook_url,
+            "sid": status.flow.sid,
+            "friendly_name": status.flow.friendly_name,
+            "status": status.flow.status,
+            "revision": status.flow.revision,
+            "webhook_url": status.flow.webhook_url,
         }
-        if standing.flow
+        if status.flow
         else None,
-        "drift": [{"address": drift.address, "what": drift.what} for drift in standing.drift],
-        "pending": None if standing.pending is None else len(standing.pending.writes),
+        "drift": [{"address": drift.address, "what": drift.what} for drift in status.drift],
+        "pending": None if status.pending is None else len(status.pending.writes),
     }
 
 
-def _draw(standing: EnvironmentStatus, desired: Desired) -> Text:
+def _draw(status: EnvironmentStatus, desired: Desired, config_file: Path) -> Text:
     from rich.text import Text
 
     from ga_deploy.engine.numbers.settings import describe
     from ga_deploy.engine.plan.ownership import Ownership
 
-    seen, latest = standing.observed, standing.observed.record.latest
+    seen, latest = status.observed, status.observed.record.latest
     text = Text()
     text.append(f"{desired.service_name} / {desired.environment}", style="bold")
     text.append(f"  account {desired.account_sid}", style="dim")
     if seen.service is None or seen.environment is None or seen.build is None:
-        text.append(f"\nnothing is live: {_missing(standing, desired)}\n\n  run `ga-deploy up`")
+        text.append(f"\nnothing is live: {_missing(status, desired)}\n\n  run `ga-deploy up`")
         return text
     owner = Ownership(desired, seen)
     domain = seen.environment.domain_name
     if latest:
         release = f"{latest.name}, {latest.when} by {latest.who}"
         if latest.build_sid != seen.build.sid:
-            release += "; somebody has deployed another build since"
+            release += "; somebody else has deployed another build since"
     else:
-        release = "none on record"
+        release = "none recorded"
     rows: list[tuple[str, str]] = [
         ("release", release),
         ("build", " ".join(part for part in (seen.build.sid, seen.build.date_created or "") if part)),
@@ -115,8 +117,8 @@ def _draw(standing: EnvironmentStatus, desired: Desired) -> Text:
         ("dependencies", ", ".join(f"{name} {version}" for name, version in sorted(seen.build.dependencies.items()))),
         ("record", seen.record.where),
     ]
-    if standing.flow:
-        flow = standing.flow
+    if status.flow:
+        flow = status.flow
         rows.append(("flow", f"{flow.friendly_name} {flow.sid}, revision {flow.revision}, {flow.status}"))
     text.append("\n\n")
     for label, value in rows:
@@ -127,7 +129,7 @@ def _draw(standing: EnvironmentStatus, desired: Desired) -> Text:
         [
             (
                 f"https://{domain}{function.version.path}",
-                function.version.visibility + ("" if owner.is_our_function(function) else ", not of this config"),
+                function.version.visibility + ("" if owner.is_our_function(function) else ", belongs to others"),
             )
             for function in sorted(seen.live, key=lambda function: function.version.path)
             if function.version.visibility != "private"
@@ -137,22 +139,20 @@ def _draw(standing: EnvironmentStatus, desired: Desired) -> Text:
     if private:
         text.append(f"  and {len(private)} private modules\n", style="dim")
     _section(text, "Variables", [(variable.key, MASK) for variable in seen.variables])
-    _section(
-        text, "Numbers", [(number, describe(found.settings)) for number, found in sorted(standing.numbers.items())]
-    )
-    _section(text, "Drift", [(drift.address, drift.what) for drift in standing.drift])
-    pending = standing.pending
+    _section(text, "Numbers", [(number, describe(found.settings)) for number, found in sorted(status.numbers.items())])
+    _section(text, "Drift", [(drift.address, drift.what) for drift in status.drift])
+    pending = status.pending
     if pending is not None and not pending.is_empty:
-        text.append(f"\nThe config asks for {len(pending.writes)} changes: see `ga-deploy plan`.")
-    elif pending is not None and not standing.drift:
-        text.append("\nAs the config says.")
+        text.append(f"\nThe config differs from it in {len(pending.writes)} changes. Run `ga-deploy plan` to see them.")
+    elif pending is not None and not status.drift:
+        text.append(f"\nIn sync with `{config_file}`.")
     return text
 
 
-def _missing(standing: EnvironmentStatus, desired: Desired) -> str:
-    if standing.observed.service is None:
-        return f"there is no service `{desired.service_name}`"
-    if standing.observed.environment is None:
+def _missing(status: EnvironmentStatus, desired: Desired) -> str:
+    if status.observed.service is None:
+        return f"the account has no service `{desired.service_name}`"
+    if status.observed.environment is None:
         return f"the service has no environment `{desired.environment}`"
     return "nothing was deployed to this environment"
 

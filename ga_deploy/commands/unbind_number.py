@@ -1,4 +1,4 @@
-"""`unbind-number`: give numbers back exactly what they had before ga-deploy bound them."""
+"""`unbind-number`: restore the settings that numbers had before ga-deploy bound them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context, *, numbers: Sequence[str], every: bool, force: bool = False) -> ExitCode:
-    """Give the numbers back. Exit 0 if all that were asked for are, 1 if some are not; `every` takes all recorded.
+    """Restore the numbers; with `every`, all recorded ones. Exit 0 if all named numbers are restored, else 1.
 
-    With `every`, numbers that were pointed elsewhere since are left as they are, which is said and no failure.
+    With `every`, a number that somebody has pointed elsewhere since stays as it is. It is reported, and is no failure.
     """
     if every and numbers:
         raise Usage(
-            "`--all` and numbers exclude each other", why="`--all` takes every recorded number", fix="give one of them"
+            "`--all` and numbers exclude each other",
+            why="`--all` restores every recorded number",
+            fix="pass only one of them",
         )
     if not every and not numbers:
         raise Usage(
             "no number is given",
-            why="nothing is given back unasked",
+            why="unbind-number restores only the numbers that you name",
             fix="name numbers such as +15550100000, or use `--all`",
         )
     wanted = None if every else read_arguments(numbers)

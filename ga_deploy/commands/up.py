@@ -1,4 +1,4 @@
-"""`up`: make it so."""
+"""`up`: deploy, and show what is live afterwards."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from ga_deploy.model.desired import Desired
     from ga_deploy.model.plan import Plan
 
-# What is larger is cut off, and so is no plan.
+# Bytes. A larger file is cut off there, so that it is not valid JSON.
 LARGEST_PLAN = 64 * 2**20
 
 
 def run(ctx: Context, *, plan_file: Path | None = None, lock_timeout: float = 90.0) -> ExitCode:
-    """Deploy; with a saved plan only if it still is what would be done. Says what is live afterwards."""
+    """Deploy. A saved plan is carried out only if a fresh plan is equal to it."""
     from ga_deploy.engine.up import deploy
 
     ctx.require_node()
@@ -39,16 +39,16 @@ def run(ctx: Context, *, plan_file: Path | None = None, lock_timeout: float = 90
 
 
 def read_plan(file: Path) -> Mapping[str, object]:
-    """Return a plan saved by `plan --out`; raises `DeployError` if it is none."""
+    """Return a plan that `plan --out` saved. Raises `DeployError` if the file has none."""
     try:
         saved = json.loads(read_plain_file(file, LARGEST_PLAN).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise DeployError(
-            f"the plan {file} cannot be read", why=str(error), fix="save one with `ga-deploy plan --out FILE`"
+            f"cannot read the plan {file}", why=str(error), fix="save one with `ga-deploy plan --out FILE`"
         ) from error
     if not isinstance(saved, dict) or "changes" not in saved:
         raise DeployError(
-            f"{file} is not a plan", why="it has no changes", fix="save one with `ga-deploy plan --out FILE`"
+            f"{file} is not a plan", why="it has no key `changes`", fix="save one with `ga-deploy plan --out FILE`"
         )
     return saved
 
@@ -60,7 +60,7 @@ def _agree(ctx: Context, plan: Plan) -> None:
         ctx.ui.note(ctx.ui.render(draw_plan(plan), sys.stderr))
     for change in plan.changes:
         if change.consent and change.kind == "number":
-            ctx.ui.confirm(f"Take over {change.name}?", why=change.consent)
+            ctx.ui.confirm(f"Bind {change.name}?", why=change.consent)
         elif change.consent:
             ctx.ui.confirm(f"{change.consent[:1].upper()}{change.consent[1:]}?")
 

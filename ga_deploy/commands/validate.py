@@ -1,4 +1,4 @@
-"""`validate`: everything that can be known without Twilio and ASAPP."""
+"""`validate`: check everything that needs neither Twilio nor ASAPP."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def run(ctx: Context) -> ExitCode:
-    """Check config, templates, hooks and JavaScript; raise `ConfigInvalid` with all findings, warnings included.
+    """Check config, templates, hooks and JavaScript. Raises `ConfigInvalid` with all findings, warnings included.
 
-    Warnings alone do not fail. Nothing is sent and nothing is started, with `--local` neither.
+    Warnings alone are no failure. Nothing is sent and nothing is started, not even with `--local`.
     """
     from ga_deploy.config.load import load_config
     from ga_deploy.local import LocalStack
@@ -54,7 +54,7 @@ def _check_functions(config: Config) -> tuple[Bundle | None, list[Finding]]:
 
 
 def _check_flow(config: Config) -> tuple[Finding, ...]:
-    """Say what keeps the flow from being made; whether Twilio takes it is asked by `up`."""
+    """Return the problems that prevent building the flow. `up` also lets Twilio validate it."""
     from ga_deploy.studio import FlowTarget, build_flow, read_base
 
     if not config.flow.enabled:

@@ -1,4 +1,4 @@
-"""Phone numbers as users write them: on the command line, or thousands of them in a CSV file. All errors at once."""
+"""Phone numbers from the command line or from a CSV file. All errors are reported at once."""
 
 from __future__ import annotations
 
@@ -22,19 +22,22 @@ if TYPE_CHECKING:
 
 COLUMNS = ("number", "to", "profile", "fallback_url")
 
-# Far above any account's numbers; a file that is larger is not a list of numbers.
+# Bytes. No account has so many numbers; a larger file is not a list of numbers.
 LARGEST_FILE = 16 * 2**20
 
 _EXAMPLE = "+15550100000"
 
 
 def judge_number(text: str) -> tuple[str, str] | None:
-    """Return why a text is no phone number in E.164 form, and how to correct it; None if it is one that can exist."""
+    """Return why a text is not a phone number in E.164 form, and the fix; None if it is a possible number."""
     if is_e164(text):
         why = find_impossible(text)
         return (why, "correct the number") if why else None
     if re.fullmatch(r"\d(?:[.,]\d+)?[eE]\+?\d+", text):
-        return ("a spreadsheet has turned it into a floating-point number", "format the column as text and save again")
+        return (
+            "a spreadsheet has turned it into a floating-point number",
+            "format the column as text and save the file again",
+        )
     digits = re.sub(r"[^0-9]", "", text)
     suggestion = f"+{digits.removeprefix('00')}"
     if re.fullmatch(r"\+?[0-9\s().\-/]+", text) and is_e164(suggestion):
@@ -43,17 +46,17 @@ def judge_number(text: str) -> tuple[str, str] | None:
         if text.strip().startswith("+"):
             return ("it has blanks or punctuation", f"write {suggestion}")
         return (
-            "it has no plus sign and so, perhaps, no country code",
-            f"write {suggestion} if it begins with the country code, else put a plus and the country code before it",
+            "it has no plus sign, and perhaps no country code",
+            f"write {suggestion} if it begins with the country code; if not, put a plus and the country code before it",
         )
     return (
-        "a number is a plus sign, the country code (never 0) and the rest, 7 to 15 digits in all",
+        "a number is a plus sign, the country code (never 0) and the rest: 7 to 15 digits in total",
         f"write it like {_EXAMPLE}",
     )
 
 
 def read_arguments(numbers: Sequence[str]) -> list[str]:
-    """Return the numbers of the command line, each once. Raises Usage with all that are wrong."""
+    """Return the numbers of the command line without duplicates. Raises Usage that names all wrong ones."""
     wrong = [(number, judged) for number in numbers if (judged := judge_number(number)) is not None]
     if wrong:
         shown = "\n".join(f"{number!r}: {why}" for number, (why, _) in wrong)
@@ -65,10 +68,9 @@ def read_arguments(numbers: Sequence[str]) -> list[str]:
 
 
 def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str | None) -> list[NumberBinding]:
-    """Return the rows of a CSV file: a header with `number` and any of `to`, `profile`, `fallback_url`, in any order.
+    """Return the rows of a CSV file. Its header has `number` and any of `to`, `profile`, `fallback_url`, in any order.
 
-    An empty cell takes `to` and `profile` as given here. Raises ConfigInvalid with everything that is wrong, each with
-    its line.
+    `to` and `profile` are the values of empty cells. Raises ConfigInvalid with every error and its line.
     """
     text = _read(path)
     written = io.StringIO(text, newline="").readlines()
@@ -92,8 +94,8 @@ def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str 
             if binding.number in bindings:
                 findings.append(
                     Finding(
-                        f"{binding.number} stands there twice",
-                        why=f"first in line {lines[binding.number]}",
+                        f"duplicate number {binding.number}",
+                        why=f"line {lines[binding.number]} has it already",
                         fix="remove one of the lines",
                         at=binding.at,
                     )
@@ -108,8 +110,8 @@ def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str 
     if header is None or (not bindings and not findings):
         findings.append(
             Finding(
-                f"{path} names no number",
-                why="a header line and at least one number are expected",
+                f"{path} has no number",
+                why="the file needs a header line and at least one number",
                 fix=f"write `number` in the first line and numbers such as {_EXAMPLE} below it",
                 at=Place(str(path)),
             )
@@ -120,9 +122,9 @@ def read_number_file(path: Path, *, to: Literal["engage", "flow"], profile: str 
 
 
 def check_profiles(bindings: Sequence[NumberBinding], profiles: Collection[str], asked: str | None = None) -> None:
-    """Raise if a wish names a profile that the config does not have.
+    """Raise if a binding names a profile that the config does not have.
 
-    That is ConfigInvalid with every such line of a file, and Usage for `asked`, the command line's.
+    Raises ConfigInvalid with every such line of a file, and Usage for `asked`, the profile of the command line.
     """
     if asked and asked not in profiles:
         unknown = _unknown_profile(asked, profiles)
@@ -137,9 +139,9 @@ def check_profiles(bindings: Sequence[NumberBinding], profiles: Collection[str],
 
 
 def check_flow(bindings: Sequence[NumberBinding], *, has_flow: bool, asked: str) -> None:
-    """Raise if a wish is for the flow and the config has none: as `check_profiles` does."""
+    """Raise if a binding is for the flow and the config has none: the same errors as `check_profiles`."""
     fix = "set `flow.enabled: true` and run `ga-deploy up`, or bind with `--to engage`"
-    what, why = "the config has no flow to point a number at", "`flow.enabled` is false"
+    what, why = "the config has no flow to bind a number to", "`flow.enabled` is false"
     lines = [binding.at for binding in bindings if binding.to == "flow"]
     if has_flow or not lines:
         return
@@ -173,7 +175,7 @@ def _read(path: Path) -> str:
 
 
 def _unreadable(path: Path, why: str) -> ConfigInvalid:
-    finding = Finding(f"{path} cannot be read", why=why, fix="give a CSV file in UTF-8", at=Place(str(path)))
+    finding = Finding(f"cannot read {path}", why=why, fix="pass a CSV file in UTF-8", at=Place(str(path)))
     return ConfigInvalid((finding,))
 
 
@@ -191,8 +193,8 @@ def _read_header(row: Sequence[str], path: str, line: int) -> list[str]:
                 Finding(f"unknown column {name!r}", why="the first line names the columns", fix=hint, at=at)
             )
         elif names.count(name) > 1:
-            why = "only one of them can count"
-            findings.append(Finding(f"the column `{name}` stands there twice", why=why, fix="remove one", at=at))
+            why = "each column may appear once"
+            findings.append(Finding(f"duplicate column `{name}`", why=why, fix="remove one", at=at))
     if "number" not in names and not findings:
         why = "the first line names the columns"
         fix = "name the column of the numbers `number`"
@@ -220,8 +222,8 @@ def _read_row(
         findings.append(
             Finding(
                 f"{len(row)} values under {len(header)} columns",
-                why="a value that has a comma needs double quotes",
-                fix="put quotes round it, or remove it",
+                why="a value with a comma needs double quotes",
+                fix="put quotes around the value, or remove it",
                 at=line.place(len(header)),
             )
         )
@@ -241,15 +243,15 @@ def _read_row(
         case "":
             pass
         case other:
-            why = "a number leads to the engage function or to the flow"
-            what = f"{other!r} is nothing to point at"
+            why = "a number is bound to the engage function or to the flow"
+            what = f"{other!r} is not a target of a number"
             findings.append(Finding(what, why=why, fix="write engage or flow", at=place("to")))
     fallback = cells.get("fallback_url") or None
     if fallback is not None and not _is_https(fallback):
         findings.append(
             Finding(
                 f"{fallback!r} is not an https URL",
-                why="Twilio asks it with the caller's data when our function fails",
+                why="Twilio sends the caller's data to it if the function fails",
                 fix="write it like https://example.com/voice",
                 at=place("fallback_url"),
             )
@@ -266,7 +268,7 @@ def _read_row(
 
 @dataclass(frozen=True)
 class _Line:
-    """A line of the file as it was written, and its cells: where each of them stands."""
+    """A line of the file with its cells, to find the position of each cell."""
 
     file: str
     number: int
@@ -274,7 +276,7 @@ class _Line:
     cells: Sequence[str]
 
     def place(self, index: int = 0) -> Place:
-        """Return where a cell stands; without its column if it spans lines or has doubled quotes in it."""
+        """Return the position of a cell; without its column if it spans lines or has doubled quotes."""
         start = 0
         for cell in self.cells[:index]:
             start = max(start, self.written.find(cell, start) + len(cell))

@@ -1,4 +1,4 @@
-"""What `bind-number` and `unbind-number` have in common: how they are set up, and how they tell what became of it."""
+"""The session and the report of `bind-number` and `unbind-number`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ga_deploy.engine.session import Session
     from ga_deploy.invocation.context import Context
 
-# Requests at a time; the gateway finds out if the account takes fewer.
+# Requests at the same time; the gateway sends fewer if Twilio answers 429.
 CONCURRENCY = 8
 
 _WORDS = {
@@ -30,7 +30,7 @@ _WORDS = {
 
 
 def open_number_session(ctx: Context, config: Config, command: str) -> Session:
-    """Return what changing numbers needs. No template is rendered for it: so broken ones do not matter."""
+    """Return the session of a command that changes numbers. It renders no template, so broken ones do not matter."""
     from ga_deploy.engine.session import open_session
     from ga_deploy.render.fallback import render_fallback
 
@@ -62,7 +62,7 @@ def open_number_session(ctx: Context, config: Config, command: str) -> Session:
 def tell(
     ctx: Context, config: Config, results: Sequence[NumberResult], *, done: str, left: Sequence[NumberPlan] = ()
 ) -> ExitCode:
-    """Print the result; return 1 if a number failed or was not tried, 4 if the credentials were refused."""
+    """Print the result. Return 1 if a number failed or was not tried, 4 if Twilio rejected the credentials."""
     words = {**_WORDS, NumberOutcome.CHANGED: done}
     rows = [(result.number, words[result.outcome], _tell_one(result)) for result in results]
     rows += [(planned.number, "left", planned.refusal.why if planned.refusal else "") for planned in left]
@@ -83,7 +83,7 @@ def tell(
         "summary": {word.replace(" ", "_"): count for word, count in counts.items()},
     }
     said = [f"{count} {word}" for word, count in counts.items() if count]
-    closing = ", ".join(said) or "no numbers are recorded: nothing to do"
+    closing = ", ".join(said) or "nothing to do: no numbers are recorded"
     ctx.ui.result(payload, "\n".join([*_table(rows), closing]))
     failed = [result for result in results if result.outcome in {NumberOutcome.FAILED, NumberOutcome.NOT_TRIED}]
     if any(isinstance(result.problem, Denied) for result in failed):

@@ -1,4 +1,4 @@
-"""A plan for people: calm, aligned, and as readable without colour as with it. Draws; decides nothing."""
+"""A plan as text. It is aligned, and as readable without colour as with it. This module only draws."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _VERBS = (
     (Action.KEEP, "kept"),
     (Action.UNCHANGED, "unchanged"),
 )
-# Beyond this, what stays as it is gets one line a group.
+# If more resources of a group stay unchanged for the same reason, they share one line.
 _FEW = 3
 _LEAVING = {Reason.KEPT_ONE_RELEASE, Reason.KEPT_FOR_NUMBERS, Reason.KEPT_FOR_FLOW, Reason.KEPT_UNTIL_BUILD}
 _WIDTH = 100
@@ -42,39 +42,39 @@ EXPLANATIONS: Mapping[Reason, str] = {
     Reason.NOT_LIVE: "is not in the live build",
     Reason.SOURCE_DIFFERS: "its source differs from the deployed one",
     Reason.VISIBILITY_DIFFERS: "its visibility differs from the deployed one",
-    Reason.VERSION_DIFFERS: "its version differs from the live build's",
+    Reason.VERSION_DIFFERS: "its version differs from the one in the live build",
     Reason.VALUE_DIFFERS: "its value differs",
-    Reason.RUNTIME_DIFFERS: "the config asks for another runtime",
-    Reason.SETTING_DIFFERS: "the config asks for another setting",
-    Reason.CONTENT_DIFFERS: "functions, dependencies or the runtime change",
-    Reason.DEFINITION_DIFFERS: "its definition differs from the newest revision's",
+    Reason.RUNTIME_DIFFERS: "the config has another runtime",
+    Reason.SETTING_DIFFERS: "the config has another value for this setting",
+    Reason.CONTENT_DIFFERS: "functions, assets, dependencies or the runtime change",
+    Reason.DEFINITION_DIFFERS: "its definition differs from the newest revision",
     Reason.NEW_BUILD: "a new build goes live",
-    Reason.TARGET_DIFFERS: "it points somewhere else",
-    Reason.NOT_RECORDED: "what is live is not in the record",
-    Reason.NEW_RELEASE: "what is live afterwards goes into the record",
+    Reason.TARGET_DIFFERS: "points somewhere else",
+    Reason.NOT_RECORDED: "the record lacks the live deployment",
+    Reason.NEW_RELEASE: "records this deployment",
     Reason.REMOVED: "no longer in the config",
-    Reason.KEPT_ONE_RELEASE: "no longer in the config; keeps answering for one release",
+    Reason.KEPT_ONE_RELEASE: "no longer in the config; stays for one release, for calls in progress",
     Reason.KEPT_FOR_NUMBERS: "no longer in the config; a number still points at it",
     Reason.KEPT_FOR_FLOW: "no longer in the config; a flow still calls it",
-    Reason.KEPT_UNTIL_BUILD: "no longer in the config; goes with the next build",
-    Reason.KEPT_LONG_ENOUGH: "no longer in the config; was kept for one release",
-    Reason.FOREIGN: "not made by this config; carried over",
-    Reason.FOREIGN_IN_THE_WAY: "not made by this config; the config wants to replace it",
-    Reason.ADOPTED: "was there before; adopted",
-    Reason.SAME: "same as what is live",
-    Reason.PLATFORM: "given by the platform",
+    Reason.KEPT_UNTIL_BUILD: "no longer in the config; the next build leaves it out",
+    Reason.KEPT_LONG_ENOUGH: "no longer in the config; it has stayed for one release",
+    Reason.FOREIGN: "belongs to others; kept",
+    Reason.FOREIGN_IN_THE_WAY: "belongs to others; the config would replace it",
+    Reason.ADOPTED: "existed already; adopted",
+    Reason.SAME: "unchanged",
+    Reason.PLATFORM: "set by Twilio",
 }
 
 
 def draw_plan(plan: Plan) -> Text:
-    """Return the plan as text: what changes and why, line by line; what stays, in short."""
+    """Return the plan as text: a line for each change with its reason, and short lines for everything else."""
     from rich.text import Text
 
     text = Text()
     text.append(f"{plan.service} / {plan.environment}", style="bold")
     where = f"  account {plan.account_sid}" + (f"  region {plan.region}" if plan.region else "")
     text.append(where, style="dim")
-    text.append(f"\n{f'https://{plan.domain_name}' if plan.domain_name else 'its domain is known once it exists'}\n")
+    text.append(f"\n{f'https://{plan.domain_name}' if plan.domain_name else 'Domain: assigned on first deploy'}\n")
     width = max((len(_label(change)) for change in plan.changes), default=0)
     for title, kinds in _GROUPS:
         changes = [change for kind in kinds for change in plan.of(kind)]
@@ -89,21 +89,39 @@ def draw_plan(plan: Plan) -> Text:
 def summarise(plan: Plan) -> str:
     """Return the counts as one sentence."""
     if plan.is_empty:
-        return f"No changes. {len(plan.changes)} things are as the config says, or not ours."
+        return _summarise_empty(plan)
     counts = [(len([c for c in plan.changes if c.action is action]), verb) for action, verb in _VERBS]
     return f"Plan: {', '.join(f'{count} {verb}' for count, verb in counts if count)}."
+
+
+def _summarise_empty(plan: Plan) -> str:
+    others = sum(change.reason is Reason.FOREIGN for change in plan.changes)
+    leaving = sum(change.reason in _LEAVING for change in plan.changes)
+    matching = len(plan.changes) - others - leaving
+    parts = [f"{matching} {'resource matches' if matching == 1 else 'resources match'} the config"]
+    if leaving:
+        parts.append(f"{leaving} no longer in the config {'stays' if leaving == 1 else 'stay'} for now")
+    if others:
+        parts.append(f"{others} {'belongs' if others == 1 else 'belong'} to others")
+    return f"No changes: {', '.join(parts)}."
 
 
 def explain(change: Change) -> str:
     """Return the reason of a change in words."""
     words = EXPLANATIONS[change.reason]
+    if change.reason is Reason.TARGET_DIFFERS and change.kind == "number" and not _leads_anywhere(change.before):
+        words = "not bound yet"
     if change.kind == "dependency" and change.before and change.after and change.is_write:
         words = f"{words}: {change.before.get('version')} → {change.after.get('version')}"
     if change.kind == "runtime" and change.before and change.is_write and change.after:
         words = f"{words}: {change.before.get('runtime')} → {change.after.get('runtime')}"
     if change.consent:
-        words = f"{words} (needs consent)"
+        words = f"{words} (needs confirmation)"
     return f"{words}; {change.detail}" if change.detail else words
+
+
+def _leads_anywhere(settings: Mapping[str, object] | None) -> bool:
+    return any((settings or {}).get(name) for name in ("voice_url", "voice_application_sid", "trunk_sid"))
 
 
 def _draw_group(changes: list[Change], width: int) -> Iterable[Text]:

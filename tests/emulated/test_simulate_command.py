@@ -184,7 +184,7 @@ def test_what_is_left_out_and_what_cannot_be_heard_is_said(project: Run, tmp_pat
     assert shown.returncode == 0, shown.stderr
     assert json.loads(shown.stdout)["left_out"] == [{"name": "greeting", "why": "the config has no greeting"}]
     assert "left out: greeting, because the config has no greeting" in shown.stderr
-    assert "nobody is to be heard in `silent.wav`" in shown.stderr
+    assert "`silent.wav` has no speech in it" in shown.stderr
 
 
 def test_packages_that_cannot_be_fetched_are_waited_for_aloud(project: Run, tmp_path: Path) -> None:
@@ -195,7 +195,10 @@ def test_packages_that_cannot_be_fetched_are_waited_for_aloud(project: Run, tmp_
     }
     shown = project("simulate", "agent", env=offline)
     assert shown.returncode == 1
-    assert re.search(r"npm asks its registry, for \d+ s so far(; last: GET http://127|, which has not)", shown.stderr)
+    assert re.search(
+        r"npm has been installing packages for \d+ s(; latest request: GET http://127|; its registry has not)",
+        shown.stderr,
+    )
     assert "error: npm could not install" in shown.stderr
     assert "fix: check the network" in shown.stderr
 

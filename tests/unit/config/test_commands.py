@@ -209,7 +209,7 @@ def test_init_asks_at_a_terminal(tmp_path: Path) -> None:
     assert config["twilio"]["account_sid"] == account
     assert config["phone_numbers"] == [{"number": "+15550100000", "to": "engage"}]
     assert config["destinations"]["support"] == {"number": "+19005550000"}
-    assert "does not look right" in asked
+    assert "This is not valid" in asked
     assert "too short for the country code +1" in asked
     assert "+19005550000 is a premium-rate number" in asked
 

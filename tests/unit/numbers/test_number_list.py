@@ -68,10 +68,10 @@ def test_everything_wrong_is_told_with_its_line(tmp_path: Path) -> None:
     told = wrong(tmp_path, text)
     assert [(line, what) for line, what, _ in told] == [
         (2, "'5550100000' is not a phone number in E.164 form"),
-        (3, "'agent' is nothing to point at"),
+        (3, "'agent' is not a target of a number"),
         (3, "'http://plain.example/' is not an https URL"),
         (4, "a flow has no profile"),
-        (6, "+15550100002 stands there twice"),
+        (6, "duplicate number +15550100002"),
         (7, "'1.5550100003E+10' is not a phone number in E.164 form"),
         (8, "5 values under 4 columns"),
         (9, "the number is missing"),
@@ -81,13 +81,13 @@ def test_everything_wrong_is_told_with_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what", "fix"),
     [
-        ("", "names no number", "number"),
-        ("number\n", "names no number", "number"),
-        ("\n \n", "names no number", "number"),
+        ("", "has no number", "number"),
+        ("number\n", "has no number", "number"),
+        ("\n \n", "has no number", "number"),
         ("+15550100000\n", "unknown column", "header line"),
         ("nummer\n+15550100000\n", "unknown column 'nummer'", "`number`"),
         ("number,color\n", "unknown column 'color'", "the columns are"),
-        ("number,number\n", "twice", "remove one"),
+        ("number,number\n", "duplicate column", "remove one"),
         ("to,profile\nflow,\n", "no column `number`", "number"),
         ('number\n"+15550100000\n', "not a CSV file", "quotes"),
         ('number\n"+1555"0100000\n', "not a CSV file", "quotes"),
@@ -102,9 +102,9 @@ def test_files_that_are_no_list(tmp_path: Path, text: str, what: str, fix: str) 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert "UTF-16" in str(_why(tmp_path, "number\n+15550100000\n".encode("utf-16")))
     assert "UTF-8" in str(_why(tmp_path, b"number\n\xff\xfe\xfa\n"))
-    with pytest.raises(ConfigInvalid, match="cannot be read"):
+    with pytest.raises(ConfigInvalid, match="cannot read"):
         read_number_file(tmp_path / "absent.csv", to="engage", profile=None)
-    with pytest.raises(ConfigInvalid, match="cannot be read"):
+    with pytest.raises(ConfigInvalid, match="cannot read"):
         read_number_file(tmp_path, to="engage", profile=None)
 
 
