@@ -48,7 +48,7 @@ reference, stands readable in the deployed settings module: keep tokens out of U
 ## Values that YAML reads otherwise
 
 Phone numbers need quotes (`"+15550100001"`), and so do texts that YAML takes for something else: `on`, `no`, `1.20`.
-Times, dates and numbers to other bases are texts here. A key that stands twice is an error; anchors and `<<` work.
+Times, dates and numbers to other bases are texts here. A duplicate key is an error; anchors and `<<` work.
 An empty key is a key that is not set.
 """
 

@@ -13,12 +13,12 @@ from ga_deploy.config.values import Strict
 
 
 class Twilio(Strict):
-    """The account, and what proves that it is yours: the auth token, or an API key with its secret."""
+    """The account and its credentials: the auth token, or an API key with its secret."""
 
     account_sid: AccountSid = Field(
-        description="the account this config belongs to; another account's credentials are refused"
+        description="the account of this config; credentials of another account are refused"
     )
-    auth_token: SecretText | None = Field(None, description="only the token can sign smoke tests")
+    auth_token: SecretText | None = Field(None, description="needed to sign smoke tests")
     api_key: ApiKeySid | None = Field(None, description="SK..., instead of the token")
     api_key_secret: SecretText | None = Field(None, description="the secret of `api_key`")
 
@@ -27,20 +27,21 @@ _UNIQUE_NAME = pattern(
     r"[A-Za-z0-9-]{1,50}",
     "cannot be the unique name of a Twilio service",
     "it has 1 to 50 letters, digits and dashes",
-    "choose another name; a service keeps its name for ever",
+    "choose another name; a service cannot be renamed",
 )
 
 
 class Service(Strict):
-    """The Serverless service. An existing one of that name is adopted, never replaced."""
+    """The Serverless service. An existing service with this name is used, never replaced."""
 
     name: Annotated[str, *_UNIQUE_NAME] = Field("GenerativeAgentService", description="Twilio unique name")
     runtime: Annotated[str, BeforeValidator(npm.check_runtime)] | None = Field(
-        None, description="e.g. node22; empty keeps what is live, node22 for a new service (it ends in April 2027)"
+        None,
+        description="e.g. node22; empty keeps the live runtime; a new service gets node22, which Twilio ends in April 2027",
     )
     dependencies: Annotated[dict[str, str], BeforeValidator(npm.check_dependencies)] = Field(
         default_factory=lambda: {"axios": npm.RECOMMENDED_AXIOS},
-        description="npm packages at exact versions; known-bad versions are refused; others' dependencies stay",
+        description="npm packages at exact versions; bad versions are refused; other deployers' dependencies stay",
     )
     include_credentials: Truth = Field(True, description="give the functions the account's credentials")
     ui_editable: Truth = Field(True, description="let the Console edit the service")

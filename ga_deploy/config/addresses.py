@@ -1,4 +1,4 @@
-"""Where calls and requests go: phone numbers, URLs, hosts, SIP addresses, SIDs."""
+"""Addresses: phone numbers, URLs, hosts, SIP addresses, SIDs."""
 
 from __future__ import annotations
 
@@ -73,19 +73,19 @@ def _url_problem(value: str, *, local: bool) -> PydanticCustomError | None:
     if parts.username is not None or parts.password is not None:
         return finding(
             "a URL has a user or password in it",
-            "they would stand in TwiML and in Twilio's logs",
+            "they would be visible in TwiML and in Twilio's logs",
             "authenticate in another way",
         )
     if parts.scheme == "http" and not (local and _LOOPBACK.fullmatch(host or "")):
         return finding(
             f"{show(value)} is not encrypted",
-            "http:// would carry callers' data in clear",
+            "http:// would send callers' data unencrypted",
             "use https:// (http:// to this machine works with --local)",
         )
     if parts.scheme not in {"https", "http"} or not host:
         return finding(
             f"{show(value)} is not an https URL",
-            "a whole URL is expected here",
+            "it needs https://, a host and a path",
             "write it like https://host/path",
         )
     return None
@@ -134,11 +134,13 @@ def _sip_uri(value: Any) -> str:
     if re.match(r"sips?:[^@]*:[^@]*@", value):
         raise finding(
             "a SIP address has a password in it",
-            "it would stand in TwiML and in logs",
+            "it would be visible in TwiML and in logs",
             "use `username` and `password` beside `sip`",
         )
     if "?" in value:
-        raise finding(f"{show(value)} has headers in it", "an address has none", "use `headers` beside `sip`")
+        raise finding(
+            f"the SIP address {show(value)} has headers", "headers go beside the address", "use `headers` beside `sip`"
+        )
     raise finding(
         f"{show(value)} is not a SIP address",
         "it needs a user and a host",
@@ -158,7 +160,7 @@ def _sid(prefix: str, name: str) -> BeforeValidator:
             return prefix + digest(value, 32)
         raise finding(
             f"{show(value)} is not the SID of {name}",
-            f"it has to be {prefix} and 32 hexadecimal digits",
+            f"it is {prefix} and 32 hexadecimal digits",
             "copy it from the Twilio Console",
         )
 

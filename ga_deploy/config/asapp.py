@@ -13,21 +13,24 @@ from ga_deploy.config.values import Strict
 
 
 class Asapp(Strict):
-    """ASAPP's API and how long a caller may have to wait for it."""
+    """ASAPP's API, its credentials and time limits."""
 
-    api_host: ApiHost = Field(description="a bare host is accepted; http:// is refused")
+    api_host: ApiHost = Field(description="https URL or bare host; http:// is refused")
     api_id: ApiId = Field(description="the API id that ASAPP gave you")
     api_secret: ApiSecret = Field(description="the API secret that ASAPP gave you; a ${NAME} reference")
     voice_agent_mode: Annotated[typing.Literal["cascade", "s2s"], Choice] | None = Field(
         None, description="cascade or s2s; left to ASAPP when empty"
     )
-    timeout_ms: Annotated[Whole, Field(ge=100, le=9000)] = Field(2000, description="for one request to ASAPP")
+    timeout_ms: Annotated[Whole, Field(ge=100, le=9000)] = Field(
+        2000, description="milliseconds for one request to ASAPP"
+    )
     budget_ms: Annotated[Whole, Field(ge=100, le=9000)] = Field(
-        6000, description="for all tries together; a function has 10 s, Twilio waits 15 s"
+        6000, description="milliseconds for all tries together; a function may run 10 s, Twilio waits 15 s"
     )
     url_cache_seconds: Annotated[Whole, Field(ge=0, le=299)] = Field(
-        240, description="a stream URL lives 300 s and serves many calls; 0 turns caching off"
+        240,
+        description="seconds that a stream URL is used again (it is valid for 300 s); 0 turns caching off",
     )
     reconnect: Annotated[Whole, Field(ge=0, le=5)] = Field(
-        1, description="new streams (same conversation) when one breaks in mid-call"
+        1, description="how often a broken stream is opened again, in the same conversation"
     )

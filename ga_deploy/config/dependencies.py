@@ -1,4 +1,4 @@
-"""Which npm packages and which Node runtime may go into a build.
+"""The npm packages and Node runtimes that are allowed in a build.
 
 Twilio resolves ranges anew at every build and uploads no lock file, so a range would let unread code into the next
 build (Twilio docs: Dependencies). Only exact versions are accepted.
@@ -25,7 +25,7 @@ _OLDEST_NODE = 20
 
 
 def check_runtime(value: Any) -> Any:
-    """Let a Node runtime pass that Twilio may still accept; the newest are Twilio's to judge."""
+    """Accept every Node runtime that Twilio may still accept; Twilio checks the newest ones."""
     if isinstance(value, Referenced) and value.stand_in:
         return "node22"
     match = re.fullmatch(r"node([0-9]{1,3})", value) if isinstance(value, str) else None
@@ -45,12 +45,12 @@ def check_runtime(value: Any) -> Any:
 
 
 def check_dependencies(value: Any) -> Any:
-    """Let only exact, published, not known-bad versions pass."""
+    """Accept only exact versions from npm that are not known to be bad."""
     return check_each(value, check_dependency)
 
 
 def check_dependency(name: str, version: Any) -> str:
-    """Return the version; raise a finding when the package, or this version of it, must not go into a build."""
+    """Return the version; raise a finding if the package or this version is not allowed in a build."""
     _check_package(name, f"the dependency `{name}`")
     return _check_version(name, version, f"the dependency `{name}`")
 
@@ -59,14 +59,14 @@ def _check_package(name: str, label: str) -> None:
     if name == "@twilio/runtime-handler":
         raise finding(
             f"{label} cannot be chosen",
-            "Twilio adds its own version to each build and refuses most of those on npm",
-            "remove it; nothing is lost",
+            "Twilio adds its own version to each build and refuses most versions on npm",
+            "remove it; the functions do not need it",
         )
     if name == "plain-crypto-js":
         raise finding(
             f"{label} is malware",
             "it came with the compromised axios 1.14.1 and 0.30.4 and installs a trojan",
-            "remove it, and look for where it came from",
+            "remove it, and find out who added it",
         )
     if not _NAME.fullmatch(name) or len(name) > 214:
         raise finding(
@@ -101,7 +101,7 @@ def _check_version(name: str, version: Any, label: str) -> str:
     if not exact:
         raise finding(
             f"{label} has no exact version",
-            f"{show(version)} is resolved anew at every build, so that two builds of one config differ",
+            f"{show(version)} is resolved again in every build, so two builds of one config may differ",
             f"write an exact version{f', e.g. {RECOMMENDED_AXIOS}' if name == 'axios' else ''}",
         )
     if name == "axios" and tuple(int(part) for part in exact.groups()[:3]) < AXIOS_FLOOR:

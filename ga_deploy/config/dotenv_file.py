@@ -13,12 +13,12 @@ from ga_deploy.plain_file import read_plain_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Whatever is larger (or, as a device, endless) holds no settings.
+# A larger file (or an endless device) is not a `.env`.
 LARGEST = 4 * 1024 * 1024
 
 
 def read_dotenv(folder: Path) -> tuple[dict[str, str], list[Finding]]:
-    """Return the values of the folder's `.env`, as they are: nothing in them is replaced; and what is wrong with it."""
+    """Return the values of the folder's `.env`, unchanged, and the findings about it."""
     path = folder / ".env"
     try:
         text = _read_text(path) if path.exists() else ""
@@ -32,7 +32,7 @@ def read_dotenv(folder: Path) -> tuple[dict[str, str], list[Finding]]:
         if binding.error:
             findings.append(
                 Finding(
-                    "a line of `.env` is not understood",
+                    "`.env` has an invalid line",
                     "lines look like NAME=value",
                     "correct the line, or put quotes round the value",
                     Place(str(path), binding.original.line),

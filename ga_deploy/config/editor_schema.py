@@ -1,7 +1,7 @@
 """The config language as JSON Schema (draft 2020-12), as users write it: before references, merging and short forms.
 
-Made from the models, so that it cannot fall behind them. It is laxer than the loader, which alone knows what a
-reference resolves to and whether a name exists; what the loader takes, the schema takes.
+It is made from the models, so it is always up to date. It accepts everything that the loader accepts, and more: only
+the loader knows the values of references and the names that exist.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 _REFERENCE: Schema = {"$ref": "#/$defs/reference"}
 _NULL: Schema = {"type": "null"}
 
-# What a step may hold in its short form, e.g. `say: TEXT`.
+# The field that a step has in its short form, e.g. `say: TEXT`.
 _SHORT = {"say": "text", "play": "url", "pause": "seconds", "notify": "url", "sms": "text", "send": "to"}
 
 
@@ -38,7 +38,7 @@ def alias_of(name: str, field: FieldInfo) -> str:
 
 
 class _Writer:
-    """Collects a definition for each section, and a second one without required keys for what is merged over it."""
+    """Collects two definitions for each section; the second, without required keys, is for overrides."""
 
     def __init__(self) -> None:
         self._definitions: dict[str, Schema] = {
@@ -106,7 +106,7 @@ class _Writer:
         return self._type(field.annotation, tuple(field.metadata), partial=partial)
 
     def _type(self, annotation: Any, metadata: tuple[Any, ...] = (), *, partial: bool) -> Schema:
-        """Return the schema of an annotation. Lists replace what they are laid over, so they are never partial."""
+        """Return the schema of an annotation. Lists are replaced as a whole, so their items are never partial."""
         while typing.get_origin(annotation) is typing.Annotated:
             annotation, *more = typing.get_args(annotation)
             metadata = (*more, *metadata)
@@ -147,7 +147,7 @@ class _Writer:
         return [{"const": "hangup"}, long] if model is steps.Hangup else [long]
 
     def _inside(self, kind: str, model: type[BaseModel]) -> Schema:
-        """Return what stands behind the key of a step: its short form, or its fields."""
+        """Return the schema of a step's value: its short form, or its fields."""
         short = self._field(model.model_fields[_SHORT[kind]], partial=False)
         return {"anyOf": [short, self._section(model, partial=False)]}
 
@@ -183,7 +183,7 @@ def _or_reference(schema: Schema) -> Schema:
 
 
 def _or_null(schema: Schema) -> Schema:
-    """An empty key is a key that is not set."""
+    """Allow null too: an empty key counts as not set."""
     if "anyOf" in schema:
         return {**schema, "anyOf": [*schema["anyOf"], _NULL]} if _NULL not in schema["anyOf"] else schema
     return {"anyOf": [schema, _NULL]}

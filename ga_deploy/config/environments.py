@@ -1,4 +1,4 @@
-"""What is wrong between environments, or with their names: numbers and domains that two of them have."""
+"""Checks between environments: names, shared numbers, shared domains."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ga_deploy.yaml_tree.tree import Items, Scalar, Section
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The Console's own environment: it has no domain suffix.
+# The environment of the Console; it has no domain suffix.
 CONSOLE = "ui"
 WHOLE_FILE = frozenset({"environments", "default_environment", "version"})
 
 
 def check_environments(root: Section, default: str, names: list[str]) -> Iterator[Finding]:
-    """Yield what is wrong between the environments; values behind references are not looked at."""
+    """Yield errors between the environments; values behind references are not resolved."""
     if default not in names:
         yield no_such_environment(default, names, place_of(root, ("default_environment",)))
     section = root.get("environments")
@@ -58,13 +58,13 @@ def _suffix(name: str, node: object, place: Place, taken: dict[str, str]) -> Ite
     if suffix and name == CONSOLE:
         yield Finding(
             "`ui` has a domain suffix",
-            "`ui` is the Console's environment, which owns the bare domain",
-            "remove the suffix, or name the environment otherwise",
+            "`ui` is the environment of the Console and has the domain without suffix",
+            "remove the suffix, or rename the environment",
             place,
         )
     elif suffix.lower() in taken:
         yield Finding(
-            f"`{name}` has the domain of `{taken[suffix.lower()]}`",
+            f"`{name}` has the same domain as `{taken[suffix.lower()]}`",
             "two environments of a service cannot share a domain" + ("" if suffix else "; both have no domain_suffix"),
             "give each its own `domain_suffix`",
             place,
@@ -85,7 +85,7 @@ def _shared_numbers(root: Section, default: str, names: list[str]) -> Iterator[F
             if owners.get(number.raw, name) != name:
                 yield Finding(
                     f"the number {number.raw} is in two environments",
-                    f"`{owners[number.raw]}` has it too; a number points at one of them only",
+                    f"`{owners[number.raw]}` has it too, and a number leads to one environment only",
                     "remove it from one",
                     number.place,
                 )

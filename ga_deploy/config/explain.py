@@ -1,4 +1,4 @@
-"""From what pydantic found to findings in our words: each with its place, a reason, a fix and the nearest name."""
+"""Turns the errors of pydantic into findings: each with its place, a reason, a fix and the nearest name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-# What to write for keys that have to be there and have no default.
+# What to write for required keys.
 _MISSING_FIX = {
     "account_sid": "add `account_sid: ${TWILIO_ACCOUNT_SID}`",
     "api_host": "add `api_host: https://api.sandbox.asapp.com`, or your production host",
@@ -35,7 +35,7 @@ _MISSING_FIX = {
 
 
 def is_tag(key: str | int) -> bool:
-    """Tell whether a part of pydantic's location names the branch of a choice rather than a key."""
+    """Tell whether a part of pydantic's location is the tag of a union's branch, not a key."""
     return isinstance(key, str) and key.startswith("(") and key.endswith(")")
 
 
@@ -58,14 +58,14 @@ def locate(root: Node, keys: Iterable[str | int]) -> tuple[Node, Entry | None, K
 
 
 def place_of(root: Node, keys: Iterable[str | int]) -> Place:
-    """Return where the value under `keys` stands, or the nearest section that is written."""
+    """Return the place of the value under `keys`, or of the nearest section that is written."""
     node, entry, _ = locate(root, keys)
-    # A section is best shown at its key, on the line before its content.
+    # The place of a section is that of its key, on the line before its content.
     return entry.place if entry and isinstance(node, (Section, Items)) else node.place
 
 
 def dotted(keys: Iterable[str | int]) -> str:
-    """Return `outcomes.agent[1].send` for the way to a value."""
+    """Return the keys of a value as text: `outcomes.agent[1].send`."""
     text = ""
     for key in keys:
         if is_tag(key):
@@ -75,7 +75,7 @@ def dotted(keys: Iterable[str | int]) -> str:
 
 
 def explain(error: ErrorDetails, root: Section, model: type[BaseModel]) -> Finding:
-    """Return the finding for one error of pydantic about the tree `root`, read as `model`."""
+    """Return the finding for one pydantic error about the tree `root`, validated as `model`."""
     loc = error["loc"]
     node, entry, walked = locate(root, loc)
     place = place_of(root, loc)
@@ -92,7 +92,7 @@ def explain(error: ErrorDetails, root: Section, model: type[BaseModel]) -> Findi
         key = str(loc[-1])
         return Finding(
             f"`{dotted([*(node.keys or walked), key])}` is missing",
-            "it has no default",
+            "it is required",
             _MISSING_FIX.get(key, f"add `{key}: ...`"),
             place,
         )
@@ -110,7 +110,7 @@ _COMPARE = "compare it with config.example.yaml"
 
 
 def _shape(kind: str, value: object, raw: str | None) -> Words | None:
-    """Return what is wrong with a value of another kind than was expected; `raw` is its text, if it has one."""
+    """Return what is wrong with a value of the wrong type; `raw` is its text, if it has one."""
     read = kind_of(value)
     if kind in {"string_type", "string_sub_type", "not_a_text"}:
         fix = "write a text in quotes" if raw is None else f'put quotes round it: "{raw}"'
@@ -123,7 +123,7 @@ def _shape(kind: str, value: object, raw: str | None) -> Words | None:
 
 
 def _limit(kind: str, value: object, context: dict[str, Any]) -> Words | None:
-    """Return what is wrong with a value that is not among those that may be."""
+    """Return what is wrong with a value that is out of range or not in a list."""
     if kind == "literal_error":
         choices = context.get("expected", "").replace("'", "`").replace(" or ", ", ").split(", ")
         near = get_close_matches(f"`{value}`", choices, n=1)
@@ -136,7 +136,7 @@ def _limit(kind: str, value: object, context: dict[str, Any]) -> Words | None:
     if kind == "string_too_long":
         return "is too long", f"it may have {context.get('max_length')} characters", "shorten it"
     if kind in {"string_too_short", "too_short"}:
-        return "is empty", "nothing could be done with it", "write something, or remove the key"
+        return "is empty", "it cannot be used without a value", "write something, or remove the key"
     return None
 
 
@@ -160,7 +160,7 @@ def _unknown_key(loc: tuple[int | str, ...], root: Section, model: type[BaseMode
         else "remove it"
     )
     return Finding(
-        f"unknown key `{key[:60]}`" + (f" in `{where}`" if where else ""), "nothing would read it", fix, place
+        f"unknown key `{key[:60]}`" + (f" in `{where}`" if where else ""), "ga-deploy does not know it", fix, place
     )
 
 
@@ -198,7 +198,7 @@ def _below(annotation: Any, key: str | int) -> Any:
     origin = typing.get_origin(annotation)
     if origin in {dict, tuple}:
         return typing.get_args(annotation)[1 if origin is dict else 0]
-    # A choice: the key is the tag of a branch.
+    # A union: the key is the tag of a branch.
     if key == "(from)":
         return values.From
     if isinstance(key, str) and key in steps.KINDS:

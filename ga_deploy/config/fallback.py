@@ -1,4 +1,4 @@
-"""What a caller gets when the functions themselves are dead: steps that a static document can hold."""
+"""The steps of `fallback`: those that a static document can express."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def _check(raw: Any) -> Any:
     kind = step_kind(checked)
     if kind not in {"say", "play", "pause", "send", "hangup"}:
         raise finding(
-            f"`{kind}` cannot stand in the fallback",
-            "it is a static document: no function runs when it is needed",
+            f"`{kind}` is not allowed in `fallback`",
+            "the fallback is a static document, and no function runs then",
             "use say, play, pause, send or hangup",
         )
     content = checked.get("send") if isinstance(checked, dict) else checked
     if isinstance(content, dict) or getattr(content, "by", None):
         raise finding(
             "`send` in the fallback chooses by a value",
-            "it is a static document: nothing is looked up when it is needed",
+            "the fallback is a static document, which cannot look up a value",
             "name one destination: `send: NAME`",
         )
     return checked

@@ -1,4 +1,4 @@
-"""Files that the config names, relative to the config itself."""
+"""Paths in the config; they are relative to the config file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _beside_config(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(value, Path):
         require_text(value)
     if "\0" in str(value):
-        raise finding("a path has a NUL in it", "no file can have that name", "correct the path")
+        raise finding("a path has a NUL character", "no file can have such a name", "correct the path")
     folder = (info.context or {}).get("folder")
     return Path(folder, value) if folder else Path(value)
 

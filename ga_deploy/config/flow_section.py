@@ -1,4 +1,4 @@
-"""The Twilio Studio variant, as the config describes it."""
+"""The section `flow`: the Twilio Studio variant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ga_deploy.config.values import Strict
 
 
 def _keys(value: object) -> str:
-    """Take what a simulated caller presses at one menu."""
+    """Accept the keys that a simulated caller presses at one menu."""
     require_text(value)
     text = str(value)
     if re.fullmatch(r"[0-9*#]{1,32}", text):
@@ -24,8 +24,8 @@ def _keys(value: object) -> str:
     if is_made_up(value):
         return "1"
     raise finding(
-        f"{show(value)} cannot be pressed",
-        "a keypad has 0 to 9, * and #; a menu takes 1 to 32 of them",
+        f"{show(value)} is not a list of keys",
+        "a phone has the keys 0 to 9, * and #; one menu takes 1 to 32 of them",
         'write one text for each menu, for example ["1", "2#"]',
     )
 
@@ -41,7 +41,7 @@ class Flow(Strict):
         default=FunctionAt(path="/flow/engage"), description="opens the stream for a flow"
     )
     call_transfer: Annotated[FunctionAt, complete_path("/flow/call-transfer")] = Field(
-        default=FunctionAt(path="/flow/call-transfer"), description="tells a flow how the conversation ended"
+        default=FunctionAt(path="/flow/call-transfer"), description="returns the end of the conversation to the flow"
     )
     friendly_name: Annotated[Text, Field(min_length=1, max_length=255)] = Field(
         "GenerativeAgent", description="name in the Console"
@@ -50,14 +50,16 @@ class Flow(Strict):
         "published", description="published or draft"
     )
     attach_to: FlowSidText | None = Field(
-        None, description="FW... of an existing flow: insert at `after`, touch nothing else"
+        None, description="FW... of an existing flow: ga-deploy inserts its widgets at `after` and changes nothing else"
     )
     base_keys: tuple[Keys, ...] = Field(
         (),
-        description="what simulated callers press: one text for each menu of `base` or `attach_to` that they meet",
+        description="keys that simulated callers press: one text for each menu of `base` or `attach_to`",
     )
     base: FilePath | None = Field(
-        None, description="JSON of a flow exported from the Console; ours is that flow with us inserted at `after`"
+        None,
+        description="JSON of a flow exported from the Console; ga-deploy makes a flow of it, with its own widgets at "
+        "`after`",
     )
     after: (
         Annotated[

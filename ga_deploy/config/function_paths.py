@@ -1,4 +1,4 @@
-"""Where the functions answer in the service, and to whom."""
+"""Paths and visibility of the functions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _function_path(value: Any) -> Any:
 
 
 class FunctionAt(Strict):
-    """Where a function answers, and to whom."""
+    """The path and the visibility of a function."""
 
     path: Annotated[str, BeforeValidator(_function_path)] = Field(description="path in the service")
     visibility: Annotated[typing.Literal["protected", "public"], Choice] = Field(
@@ -43,7 +43,7 @@ class FunctionAt(Strict):
 
 
 def complete_path(default: str) -> BeforeValidator:
-    """Let a function that says only its visibility keep its path."""
+    """Return a validator that adds the default path to a function that sets only its visibility."""
     return BeforeValidator(lambda raw: {"path": default, **raw} if isinstance(raw, dict) else raw)
 
 
@@ -54,7 +54,7 @@ class Functions(Strict):
         default=FunctionAt(path="/engage"), description="answers the call and opens the stream"
     )
     call_complete: Annotated[FunctionAt, complete_path("/call-complete")] = Field(
-        default=FunctionAt(path="/call-complete"), description="decides what happens after the agent"
+        default=FunctionAt(path="/call-complete"), description="runs the steps after the agent"
     )
     stream_status: Annotated[FunctionAt, complete_path("/stream-status")] = Field(
         default=FunctionAt(path="/stream-status"),

@@ -1,4 +1,4 @@
-"""When a destination is open."""
+"""Opening hours of a destination or of the agent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RANGE = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][
 
 @cache
 def _known_timezones() -> frozenset[str]:
-    """Return the IANA names; none where the system brings no time zone database."""
+    """Return the IANA names; empty if the system has no time zone database."""
     return frozenset(zoneinfo.available_timezones())
 
 
@@ -44,11 +44,15 @@ def _timezone(value: Any) -> Any:
 
 
 def _ranges(value: Any) -> Any:
-    """Take one range or a list of them; each `HH:MM-HH:MM`, past midnight when the end is not after the start."""
+    """Accept one range or a list of ranges `HH:MM-HH:MM`; it goes past midnight if the end is not after the start."""
     if not isinstance(value, (list, tuple)):
         return (_range(value),)
     if not value:
-        raise finding("a day has no hours", "the list is empty", "leave the day out to be closed on it")
+        raise finding(
+            "a day has an empty list of hours",
+            "the list is empty",
+            "remove the day: days that are not listed are closed",
+        )
     ranges, errors = [], []
     for index, one in enumerate(value):
         try:
@@ -73,7 +77,7 @@ def _range(value: Any) -> str:
         )
     if start == end:
         raise finding(
-            f"{show(value)} is no time at all", "start and end are the same", 'write "00:00-24:00" for the whole day'
+            f"{show(value)} is an empty range", "start and end are the same", 'write "00:00-24:00" for the whole day'
         )
     return str(value)
 
@@ -133,7 +137,7 @@ Ranges = Annotated[
 
 
 class Hours(Strict):
-    """When a destination is open. Days that are not listed are closed; a date in `closed` is closed all day."""
+    """Opening hours. Days that are not listed are closed; a date in `closed` is closed all day."""
 
     timezone: Annotated[str, BeforeValidator(_timezone)] = Field(description="IANA name, e.g. America/New_York")
     open: Annotated[dict[str, Ranges], BeforeValidator(_days)] = Field(

@@ -17,8 +17,8 @@ def _input_variable(name: str, value: Any) -> Any:
     if name in _RESERVED_INPUTS or name.lower().startswith("asapp_"):
         raise finding(
             f"the input variable `{name[:60]}` has a reserved name",
-            "ASAPP gives customerId, taskName and all that begins with asapp_ a meaning of its own",
-            f"move it up, to `input.{name}`" if name in _RESERVED_INPUTS else "rename it",
+            "ASAPP reserves customerId, taskName and every name that begins with asapp_",
+            f"write it as `input.{name}`" if name in _RESERVED_INPUTS else "rename it",
             at_key=True,
         )
     if not re.fullmatch(r"[\w.\-]{1,200}", name):
@@ -32,13 +32,13 @@ def _input_variable(name: str, value: Any) -> Any:
 
 
 class Input(Strict):
-    """What the agent is told when a call starts. An allow-list: nothing else is sent."""
+    """Values that the agent gets when a call starts. Nothing else is sent."""
 
     customerId: Value | None = Field(  # noqa: N815 - ASAPP's name
         default_factory=lambda: From(name="call.customer"),
         description='customer id in ASAPP, unique and stable; "" sends none',
     )
-    taskName: Value | None = Field(None, description="the task to enter first; ASAPP chooses when empty")  # noqa: N815 - ASAPP's name
+    taskName: Value | None = Field(None, description="first task of the agent; ASAPP chooses when empty")  # noqa: N815 - ASAPP's name
     variables: Annotated[dict[str, Value], BeforeValidator(lambda value: check_each(value, _input_variable))] = Field(
-        default_factory=dict, description="become GenerativeAgent inputVariables"
+        default_factory=dict, description="sent as GenerativeAgent inputVariables"
     )

@@ -1,4 +1,4 @@
-"""From a file to a `Config`: YAML, environment, references, schema and cross-checks, all findings at once."""
+"""Loads a `Config` from a file: YAML, environment, references, schema, cross-checks; all findings at once."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from ga_deploy.redact import Secret
 
-# In the place of a value that cannot be had, so that nothing else is said about it.
+# Replaces a value that cannot be resolved, so that it causes no further findings.
 _STAND_IN = Referenced("local-value", ("...",), stand_in=True)
 
-# Each round of validation takes out what is wrong; what hid behind it shows in the next.
+# Each round of validation removes the invalid values; the next round finds errors that they were hiding.
 ROUNDS = 12
 
 
@@ -55,8 +55,8 @@ def load_config(
     """Read the config at `path` for one of its environments (None: its `default_environment`).
 
     `${...}` are looked up in `environ` (the process's, when None), then in `.env` beside the file. With `local`, its
-    values take the place of the credentials and of ASAPP's host, and every unset name is stood in for. Raises
-    `ConfigInvalid` with all findings, in order of their places.
+    values replace the credentials and ASAPP's host, and every unset name gets a stand-in. Raises `ConfigInvalid` with
+    all findings, in order of their places.
     """
     loading = _Loading(path, os.environ if environ is None else environ, local=local is not None)
     config = loading.run(environment)
@@ -64,7 +64,7 @@ def load_config(
 
 
 def _stand_in(config: Config, local: LocalStandIn) -> Config:
-    """Put the emulator's account and the mock's address in the place of what the config says."""
+    """Replace the account by the emulator's and ASAPP's address by the mock's."""
     asapp = {"api_host": local.asapp_host, "api_id": local.api_id, "api_secret": local.api_secret}
     twilio = {
         "account_sid": local.account_sid,
@@ -86,7 +86,7 @@ def _stand_in(config: Config, local: LocalStandIn) -> Config:
 
 
 class _Loading:
-    """One load of one file: collects findings until all of them are known."""
+    """One load of one file; it collects all findings."""
 
     def __init__(self, path: Path, environ: Mapping[str, str], *, local: bool) -> None:
         self._path = path
@@ -145,7 +145,7 @@ class _Loading:
         return default, list(section.entries)
 
     def _check_other(self, root: Section, name: str, default: str, around: Surroundings) -> None:
-        """Check an environment that is not selected, without looking anything up."""
+        """Check an environment that is not selected, without resolving its references."""
         known = {(finding.at, finding.what) for finding in self._findings}
         _, findings = self._judge(merge_environment(root, name, default), root, name, replace(around, blind=True))
         for finding in findings:
@@ -156,7 +156,7 @@ class _Loading:
     def _judge(
         self, merged: Section, root: Section, name: str, around: Surroundings
     ) -> tuple[Language | None, list[Finding]]:
-        """Resolve, validate and cross-check one merged tree. Parts that are wrong are left out of the cross-check."""
+        """Resolve, validate and cross-check one merged tree; the cross-check skips invalid parts."""
         findings: list[Finding] = []
         values = _Values(around, findings)
         plain = {key: values.of(entry.node) for key, entry in merged.entries.items() if key != "environments"}
@@ -176,7 +176,7 @@ class _Loading:
             findings += [explain(one, merged, Language) for one in errors if not pruning.knows(one)]
             pruning.prune(errors)
         if language is not None:
-            # With a part taken out, what is left may look worse than it is: no warnings then.
+            # The rest of a config with an invalid part may look wrong too, so there are no warnings then.
             sound = {name: one for name, one in language.destinations.items() if name not in pruning.broken}
             found = check_language(language.model_copy(update={"destinations": sound}), merged)
             findings += [one for one in found if one.level == "error" or not findings]
@@ -184,7 +184,7 @@ class _Loading:
 
 
 class _Values:
-    """Turns nodes into what pydantic reads, resolving references on the way."""
+    """Turns nodes into values for pydantic and resolves their references."""
 
     absent = object()
 
@@ -205,12 +205,12 @@ class _Values:
         except Unresolved as error:
             self._findings += [Finding(one.what, one.why, one.fix, node.place) for one in error.problems]
             return _STAND_IN
-        # `${NAME:-}` that comes out empty is a key that is not set.
+        # A `${NAME:-}` that resolves to nothing is a key that is not set.
         return self.absent if isinstance(value, Referenced) and not value else value
 
 
 def _drop_made_up_times(plain: dict[str, Any]) -> None:
-    """Leave both times out when one is stood in for: a default must not be compared with what the user wrote."""
+    """Remove both times if one is a stand-in: a default must not be compared with the user's value."""
     profiles = plain.get("profiles")
     for section in (plain, *(profiles.values() if isinstance(profiles, dict) else ())):
         asapp = section.get("asapp") if isinstance(section, dict) else None
@@ -221,7 +221,7 @@ def _drop_made_up_times(plain: dict[str, Any]) -> None:
 
 
 def _suffixes(root: Section, selected: str, around: Surroundings, values: _Values) -> Any:
-    """Return the environments with nothing but their domain suffixes; only the selected one's is looked up."""
+    """Return the environments with their domain suffixes only; only the selected one's is resolved."""
     section = root.get("environments")
     if not isinstance(section, Section):
         return None if section is None else values.of(section)
@@ -245,7 +245,7 @@ def _visible(text: str) -> str:
 
 
 def _in_order(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Return the findings by place, each once, and nothing in them that a terminal would obey."""
+    """Return the findings in order of place, each once, without control characters."""
     lines = [replace(one, what=_visible(one.what), why=_visible(one.why), fix=_visible(one.fix)) for one in findings]
     unique = {(finding.at, finding.what): finding for finding in reversed(lines)}
     return tuple(sorted(unique.values(), key=lambda one: (one.at or Place(""), one.level, one.what)))

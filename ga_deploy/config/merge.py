@@ -1,4 +1,4 @@
-"""How one part of a config is laid over another: maps key by key, lists and single values replaced, null removes."""
+"""Merges one part of a config over another: mappings key by key, lists and single values as a whole; null removes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from ga_deploy.yaml_tree.tree import Entry, Items, Node, Scalar, Section
 
-# What a profile may say otherwise.
+# Sections that a profile can override.
 PROFILE_SECTIONS = ("input", "greeting", "voice", "waiting", "hours", "recording", "outcomes", "asapp")
 
 
 def overlay(base: Node | None, over: Node) -> Node:
     """Return `base` with `over` laid over it. Where both are mappings the result stands where `base` stands.
 
-    A null stays in the result, where it hides what is below; `without_nulls` removes it when all layers are laid.
+    A null stays in the result and hides the value below; `without_nulls` removes it after all layers are merged.
     """
     if not isinstance(over, Section):
         return over
@@ -25,12 +25,12 @@ def overlay(base: Node | None, over: Node) -> Node:
 
 
 def is_null(node: Node) -> bool:
-    """Tell whether nothing is written there."""
+    """Tell whether the node is empty (null)."""
     return isinstance(node, Scalar) and node.value is None
 
 
 def without_nulls(node: Node) -> Node:
-    """Return `node` without the keys that hold nothing: an empty key is a key that is not set."""
+    """Return `node` without its empty keys: an empty key counts as not set."""
     if isinstance(node, Section):
         kept = {
             key: Entry(entry.place, without_nulls(entry.node))
@@ -44,7 +44,7 @@ def without_nulls(node: Node) -> Node:
 
 
 def merge_environment(root: Section, name: str, default: str) -> Section:
-    """Return what the config says in the environment `name`, profiles merged.
+    """Return the config of the environment `name`, with its profiles merged.
 
     The list of phone numbers at the top belongs to the environment `default`; no other inherits it.
     """
@@ -68,7 +68,7 @@ def merge_environment(root: Section, name: str, default: str) -> Section:
 
 
 def _leave_numbers(entries: dict[str, Entry], *, same_account: bool) -> None:
-    """Take away the numbers of another environment. The account owns them still: the first may be the caller id."""
+    """Remove the numbers of another environment. The account owns them, so the first may be the caller id."""
     entry = entries.get("phone_numbers")
     if entry is None or not isinstance(entry.node, Items) or not entry.node.nodes:
         return
@@ -78,7 +78,7 @@ def _leave_numbers(entries: dict[str, Entry], *, same_account: bool) -> None:
     written = entries.get("caller_id")
     if written is not None and not is_null(written.node):
         return
-    # What is behind a reference may be known in the other environment only.
+    # A reference may have a value in the other environment only.
     if same_account and isinstance(number, Scalar) and isinstance(number.value, str) and "${" not in number.value:
         entries["caller_id"] = Entry(number.place, number)
 

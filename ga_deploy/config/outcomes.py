@@ -13,19 +13,19 @@ _CLOSED = "We are closed. Please call again later."
 
 
 class Outcomes(Strict):
-    """What the caller gets in each ending: steps, in order. When all have failed, `exhausted` is run."""
+    """The steps of each outcome, in order. If every step fails, the steps of `exhausted` run."""
 
     agent: Steps = Field((), description="the caller needs a person")
-    system: Steps = Field((Hangup(),), description="GenerativeAgent handed over to a system")
-    completed: Steps = Field((Hangup(),), description="the conversation is simply over")
+    system: Steps = Field((Hangup(),), description="GenerativeAgent transferred the call to a system")
+    completed: Steps = Field((Hangup(),), description="the conversation is over")
     dropped: Steps = Field((), description="the stream broke and reconnecting did not help")
-    unknown: Steps = Field((), description="no result could be had in time")
-    failed: Steps = Field((), description="ASAPP could not be reached, or the stream never opened")
+    unknown: Steps = Field((), description="no result arrived in time")
+    failed: Steps = Field((), description="ASAPP could not be reached, or the stream did not open")
     closed: Steps = Field((Say(text=_CLOSED), Hangup()), description="the call came outside `hours`")
     machine: Steps = Field(
         (Hangup(),), description="a machine or a fax answered a call that the account placed (Twilio: AnsweredBy)"
     )
     bypass: Steps = Field((), description="calls that `ga-deploy traffic` keeps away from GenerativeAgent")
     exhausted: Steps = Field(
-        (Say(text=_SORRY), Hangup()), description="every step before was closed, busy, silent or failing"
+        (Say(text=_SORRY), Hangup()), description="every earlier step was closed, busy, not answered or failed"
     )

@@ -16,7 +16,7 @@ from ga_deploy.config.waiting import Waiting
 
 
 class Profile(Strict):
-    """Numbers that need another task, language or handling.
+    """Settings for numbers that need another task, language or handling.
 
     Once loaded, every section is complete: merged over that of the config.
     """

@@ -1,4 +1,4 @@
-"""Taking out of a config what is wrong, so that the rest can still be cross-checked and all findings come at once."""
+"""Removes invalid values from a config, so that the rest can be cross-checked and all findings come at once."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
     from ga_deploy.yaml_tree.tree import Keys
 
-# Keys that are compared with each other: when one is wrong, nothing is said about the other.
+# Keys that are compared with each other: if one is invalid, both are removed.
 COMPARED = (("timeout_ms", "budget_ms"), ("api_key", "api_key_secret"), ("attach_to", "after"))
 
-# Where the kind of a destination stands: destinations.NAME.KIND.
+# Number of keys that lead to the kind of a destination: destinations.NAME.KIND.
 DESTINATION_KEY = 3
 
 
 class Pruning:
-    """Takes out of the values what is wrong and fills in what is missing, so that the rest can be cross-checked."""
+    """Removes invalid values and fills in missing ones, so that the rest can be cross-checked."""
 
     def __init__(self, plain: dict[str, Any]) -> None:
         self._plain = plain
         self._removed: set[Keys] = set()
         self._tries: Counter[tuple[Keys, str]] = Counter()
         self._count = 0
-        # Destinations that are wrong in part: nothing is concluded from what is left of them.
+        # Destinations with an invalid part: the cross-checks skip them.
         self.broken: set[str] = set()
 
     def knows(self, error: ErrorDetails) -> bool:
-        """Tell whether something is wrong only because it, or what was in it, was taken out."""
+        """Tell whether an error exists only because the value, or a part of it, was removed."""
         keys = self._keys(error)
         if error["type"] == "too_short":
             return any(removed[: len(keys)] == keys for removed in self._removed)
@@ -41,7 +41,7 @@ class Pruning:
 
     @staticmethod
     def _keys(error: ErrorDetails) -> Keys:
-        """Return what goes as a whole when this is wrong: the value, or the step or the list that it is part of."""
+        """Return the keys of what is removed for an error: the value, or the step or list that it belongs to."""
         keys: Keys = tuple(key for key in error["loc"] if not is_tag(key))
         index = next((index for index, key in enumerate(keys) if isinstance(key, int)), len(keys))
         if keys[:1] == ("phone_numbers",):
@@ -49,11 +49,11 @@ class Pruning:
         return keys[:index] if keys[:1] == ("destinations",) else keys[: index + 1]
 
     def prune(self, errors: list[ErrorDetails]) -> None:
-        """Take out what the errors are about, or fill it in."""
+        """Remove or replace the values that the errors are about."""
         for keys, kind in dict.fromkeys((self._keys(error), error["type"]) for error in errors):
             if keys[:1] == ("destinations",):
                 self.broken |= set(map(str, keys[1:2]))
-            # What is wrong again although it was taken out goes with what is around it.
+            # If the error remains after the removal, the section around the value is removed.
             depth = len(keys) - self._tries[keys, kind]
             self._tries[keys, kind] += 1
             self._take_out(keys[: max(depth, 1)])
@@ -64,7 +64,7 @@ class Pruning:
             inside = isinstance(parent, dict) or (isinstance(parent, list) and isinstance(key, int))
             parent = (parent.get(key) if isinstance(parent, dict) else parent[key]) if inside else None
         if isinstance(parent, list) and isinstance(keys[-1], int):
-            # The places of the others depend on their numbers, so something harmless takes its place.
+            # The places of the other items depend on their index, so a harmless item takes its place.
             harmless = {"phone_numbers": {"number": self._made_up()}, "flow": self._made_up()}
             parent[keys[-1]] = harmless.get(str(keys[0]), {"pause": 1})
         elif isinstance(parent, dict):

@@ -17,7 +17,7 @@ from ga_deploy.config.values import From, Strict
 if TYPE_CHECKING:
     from ga_deploy.yaml_tree.tree import Keys
 
-# The functions leave out what is larger, since TaskRouter refuses attributes that are too large or nested too deeply.
+# TaskRouter refuses attributes that are too large or nested too deeply; the functions do not send such attributes.
 DEEPEST = 5
 LARGEST_ATTRIBUTES = 4096
 
@@ -25,7 +25,7 @@ LARGEST_ATTRIBUTES = 4096
 LONGEST_TIMEOUT = 14 * 24 * 3600
 LARGEST_PRIORITY = 2**31 - 1
 
-# What belongs to the <Task> inside <Enqueue>, which only a workflow has.
+# Keys of the <Task> inside <Enqueue>; only a workflow has tasks.
 OF_A_TASK = ("priority", "timeout", "attributes")
 
 _LOOKUP_KEYS = frozenset({"from", "map", "default"})
@@ -34,10 +34,10 @@ _LOOKUP_KEYS = frozenset({"from", "map", "default"})
 def _single(value: Any) -> Any:
     """Take a text, a number or a switch, as JSON has them; raise a finding for anything else."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise finding("a number without end cannot be sent", "JSON has no infinity", "write another number")
+        raise finding("an infinite number cannot be sent", "JSON has no infinity", "write another number")
     if not isinstance(value, (str, int, float)):
         raise finding(
-            f"{kind_of(value)} stands where a single value belongs",
+            f"{kind_of(value)} is not a single value",
             "an attribute is a text, a number, true, false, a list or a mapping; a lookup gives no list and no mapping",
             "write one of these",
         )
@@ -49,16 +49,16 @@ _Single = Annotated[Any, BeforeValidator(_single), _SINGLE]
 
 
 class AttributeLookup(From):
-    """A value of a task attribute that is looked up while the call goes on; it keeps its JSON type."""
+    """A task attribute that is looked up during the call; it keeps its JSON type."""
 
     default: _Single = Field(None, description="used when there is no value")
     map: Annotated[Any, BeforeValidator(lambda value: check_each(value, lambda _, one: _single(one)))] = Field(
-        None, description="translates the value; one that is not listed counts as absent"
+        None, description="translates the value; a value that is not listed counts as absent"
     )
 
 
 def _read(value: Any, keys: Keys, errors: list[InitErrorDetails]) -> Any:
-    """Return attributes with their lookups read; what is wrong goes to `errors`, with the way to it."""
+    """Return attributes with their lookups read; errors go to `errors`, with the keys that lead to them."""
     if isinstance(value, dict) and not ("from" in value and set(value) <= _LOOKUP_KEYS):
         return {key: _read(one, (*keys, key), errors) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -75,13 +75,13 @@ def _read(value: Any, keys: Keys, errors: list[InitErrorDetails]) -> Any:
 
 
 def lookups_in(value: object) -> Iterator[From]:
-    """Yield every value that is looked up at call time, however deep in the attributes it stands."""
+    """Yield every value that is looked up at call time, at any depth of the attributes."""
     for _, found in locate_lookups(value):
         yield found
 
 
 def locate_lookups(value: object, keys: Keys = ()) -> Iterator[tuple[Keys, From]]:
-    """Yield the same, each with the way to it; `keys` lead to `value` itself."""
+    """Yield the same with the keys that lead to each; `keys` lead to `value` itself."""
     if isinstance(value, From):
         yield keys, value
     inner = (
@@ -92,7 +92,7 @@ def locate_lookups(value: object, keys: Keys = ()) -> Iterator[tuple[Keys, From]
 
 
 def plain(value: object) -> object:
-    """Return attributes as JSON: a lookup as the mapping that it was written as."""
+    """Return attributes as JSON; a lookup becomes a mapping again, as it was written."""
     if isinstance(value, From):
         written = {"from": value.name, "default": value.default, "map": value.map}
         return {key: one for key, one in written.items() if one is not None}
@@ -128,15 +128,15 @@ def _attributes(value: Any) -> Any:
     if depth > DEEPEST:
         raise finding(
             "a task attribute is nested too deeply",
-            f"it has {depth} mappings and lists inside one another; {DEEPEST} are sent",
+            f"it has {depth} levels of mappings and lists; at most {DEEPEST} are allowed",
             "flatten it",
         )
     size = len(json.dumps(_without_lookups(attributes), ensure_ascii=False, separators=(",", ":")).encode())
     if size > LARGEST_ATTRIBUTES:
         raise finding(
             "task attributes are too large",
-            f"they take {size} bytes of JSON; {LARGEST_ATTRIBUTES} are sent",
-            "keep what agents need, and look the rest up by an id",
+            f"they take {size} bytes of JSON; at most {LARGEST_ATTRIBUTES} are allowed",
+            "send what agents need first, and an id to look up the rest",
         )
     return attributes
 
@@ -145,23 +145,21 @@ class Queue(Strict):
     """A queue of the account (`queue`), or a TaskRouter workflow (`workflow_sid`, Flex included): one of the two."""
 
     queue: Annotated[Text, Field(min_length=1, max_length=64)] | None = Field(
-        None, description="name of a queue without TaskRouter; Twilio makes it when it is first used"
+        None, description="name of a queue without TaskRouter; Twilio creates it on first use"
     )
     workflow_sid: WorkflowSid | None = Field(None, description="WW...; the call becomes a task of this workflow")
     priority: Annotated[Whole, Field(ge=0, le=LARGEST_PRIORITY)] | None = Field(
-        None, description="of the task: higher goes first; only with `workflow_sid`"
+        None, description="priority of the task (higher goes first); only with `workflow_sid`"
     )
     timeout: Annotated[Whole, Field(ge=1, le=LONGEST_TIMEOUT)] | None = Field(
         None, description="seconds after which the task is canceled; only with `workflow_sid`"
     )
     attributes: Annotated[dict[str, Any], BeforeValidator(_attributes), WithJsonSchema({"type": "object"})] = Field(
         default_factory=dict,
-        description="of the task, with their JSON types, nested up to 5 deep and 4 KB; only with `workflow_sid`. A "
-        "mapping of `from`, `map` and `default` alone is looked up at call time",
+        description="attributes of the task, with JSON types, up to 5 levels and 4 KB; only with `workflow_sid`. A "
+        "mapping that has only `from`, `map` and `default` is looked up at call time",
     )
-    wait_url: HttpsUrl | None = Field(
-        None, description="https URL of what the caller hears while waiting: TwiML, WAV or MP3"
-    )
+    wait_url: HttpsUrl | None = Field(None, description="https URL of the sound for waiting callers: TwiML, WAV or MP3")
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Queue:
@@ -174,14 +172,14 @@ class Queue(Strict):
         if self.queue is None and self.workflow_sid is None:
             raise finding(
                 "`enqueue` names neither `queue` nor `workflow_sid`",
-                "it does not say where callers wait",
+                "callers need a place to wait in",
                 "add `workflow_sid: WW...` for TaskRouter or Flex, or `queue: NAME`",
             )
         useless = [key for key in OF_A_TASK if key in self.model_fields_set] if self.queue is not None else []
         if useless:
             raise finding(
-                f"`{useless[0]}` stands beside `queue`",
-                "it belongs to a task, and only a workflow has tasks",
+                f"`{useless[0]}` cannot be used with `queue`",
+                "only the tasks of a workflow have it",
                 f"remove `{useless[0]}`, or use `workflow_sid`",
             )
         return self

@@ -1,4 +1,4 @@
-"""The recording of the caller's side and the agent's, from the announcement to the end of the call."""
+"""The section `recording`: from the announcement to the end of the call."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Recording(Strict):
     """Record calls that go to the agent. Twilio keeps the recording; it starts after the announcement."""
 
     announce: Annotated[Text, Field(max_length=1000)] = Field(
-        ANNOUNCEMENT, description='said before the recording starts, in the voice of `voice`; "" records unsaid'
+        ANNOUNCEMENT, description='spoken before the recording starts, in the voice of `voice`; "" records without it'
     )
     channels: Annotated[typing.Literal["mono", "dual"], Choice] = Field(
         "dual", description="mono, or dual: the caller on one channel, everybody else on the other"
     )
     status_callback: HttpsUrl | None = Field(
-        None, description="https URL that Twilio tells when the recording is ready"
+        None, description="https URL that Twilio calls when the recording is ready"
     )

@@ -1,7 +1,7 @@
-"""`${NAME}`, `${NAME:-default}` and `${file:path}`: what stands in the config for what must not stand there.
+"""References in the config: `${NAME}`, `${NAME:-default}` and `${file:path}`.
 
-A resolved text remembers where it came from (`Referenced`), so that a secret written in clear can be told from one
-that was looked up, and so that no message repeats a value that somebody chose to keep out of the file.
+A resolved text remembers its references (`Referenced`). So a secret in plain text can be told from one that was looked
+up, and no message repeats a value that is kept out of the file on purpose.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r"\$\$\{|\$\{([^{}\r\n]*)\}|\$\{")
 _NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
-# A referenced file larger than this is a mistake: a Twilio variable holds 450 bytes, a spoken text 4,096 characters.
+# A larger file is a mistake: a Twilio variable holds 450 bytes, a spoken text 4,096 characters.
 LARGEST_FILE = 64 * 1024
 
 
 class Referenced(str):
-    """A text that came, wholly or in part, out of references.
+    """A text with references, after they were resolved.
 
-    `names` are the references as the user wrote them between the braces, `clear` tells that some of the text (a
-    default included) stands in the config itself, `stand_in` that a value was missing and a made-up one is used.
+    `names` are the references as written between the braces. `clear`: some of the text is written in the config itself,
+    for example a default. `stand_in`: a value was missing and a made-up one is used.
     """
 
     names: tuple[str, ...]
@@ -37,7 +37,7 @@ class Referenced(str):
     stand_in: bool
 
     def __new__(cls, text: str, names: tuple[str, ...], *, clear: bool = False, stand_in: bool = False) -> Referenced:
-        """Return `text` with its origin."""
+        """Return `text` with its references."""
         made = super().__new__(cls, text)
         made.names = names
         made.clear = clear
@@ -65,8 +65,8 @@ class Unresolved(Exception):
 class Surroundings:
     """Where references are looked up: the environment, then `.env`; files relative to `folder`.
 
-    With `stand_in`, what is missing resolves to `local-NAME`. With `blind`, nothing is looked up at all and every
-    reference is stood in for: that is how environments other than the selected one are checked.
+    With `stand_in`, a missing value resolves to `local-NAME`. With `blind`, nothing is looked up and every reference
+    gets a stand-in: so the environments that are not selected are checked.
     """
 
     environ: Mapping[str, str]
@@ -77,7 +77,7 @@ class Surroundings:
 
 
 def names_in(value: object) -> tuple[str, ...]:
-    """Return the references in a value as it is written, each as it stands between the braces, without its default."""
+    """Return the references in a value as written: the text between the braces, without the default."""
     if not isinstance(value, str):
         return ()
     return tuple(inner.partition(":-")[0] for inner in _TOKEN.findall(value) if inner)
@@ -86,7 +86,7 @@ def names_in(value: object) -> tuple[str, ...]:
 def resolve(text: str, around: Surroundings) -> str:
     """Return `text` with its references replaced: a `Referenced`, or `text` itself when it has none.
 
-    Raises `Unresolved` with each malformed reference, unset name without a default, and file that cannot be read.
+    Raises `Unresolved` with each malformed reference, each unset name without a default and each unreadable file.
     """
     if "${" not in text:
         return text
@@ -125,7 +125,7 @@ def resolve(text: str, around: Surroundings) -> str:
 
 
 def _look_up(inner: str | None, around: Surroundings) -> tuple[str, bool, bool]:
-    """Return the value, whether the config itself offers one in clear (a default), and whether it is made up."""
+    """Return the value, whether the config has a default for it in plain text, and whether the value is a stand-in."""
     if inner is None:
         raise Unresolved(
             Problem(
@@ -151,7 +151,7 @@ def _look_up(inner: str | None, around: Surroundings) -> tuple[str, bool, bool]:
         return (default, in_clear, True) if default else (f"local-{name}", in_clear, True)
     value = around.environ.get(name, around.dotenv.get(name))
     if value and not is_whole(value):
-        raise Unresolved(Problem(f"`{name}` is not UTF-8", "its bytes make no text", f"set `{name}` to a text"))
+        raise Unresolved(Problem(f"`{name}` is not UTF-8", "its bytes are not valid UTF-8", f"set `{name}` to a text"))
     if value:
         return value, in_clear, False
     if default is not None:
@@ -175,7 +175,7 @@ def _unset(name: str, around: Surroundings, *, is_empty: bool) -> Unresolved:
 def _read_file(name: str, around: Surroundings) -> tuple[str, bool, bool]:
     path = around.folder / name
     if not name.strip():
-        raise Unresolved(Problem("`${file:}` names no file", "a path has to follow the colon", "write `${file:PATH}`"))
+        raise Unresolved(Problem("`${file:}` has no path", "a path has to follow the colon", "write `${file:PATH}`"))
     if around.blind:
         return f"local-{path.stem}", False, True
     try:
@@ -183,9 +183,9 @@ def _read_file(name: str, around: Surroundings) -> tuple[str, bool, bool]:
         if len(content) > LARGEST_FILE:
             raise Unresolved(
                 Problem(
-                    f"`{name}` is too large to be read into the config",
+                    f"`{name}` is too large for the config",
                     f"it has more than {LARGEST_FILE // 1024} KB",
-                    "refer to a file that holds just the value",
+                    "use a file that has only the value",
                 )
             )
         text = content.decode("utf-8-sig")

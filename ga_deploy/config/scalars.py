@@ -1,8 +1,8 @@
 """The kinds of value in the config: texts, whole numbers, switches, choices, secrets.
 
-Each kind is a validator for pydantic that raises a finding in our words, with a reason and a fix. A value that
-stands in for a missing one (`Referenced.stand_in`: local mode, or an environment that is not selected) is replaced by
-a plausible value of its kind, so that only what the user wrote is judged.
+Each kind is a pydantic validator that raises a finding with a reason and a fix. A stand-in for a missing value
+(`Referenced.stand_in`: local mode, or an environment that is not selected) becomes a plausible value of its kind, so
+that only values written by the user are checked.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Bytes; secrets are kept in environment variables on Twilio (Twilio docs: Environment variables).
 LONGEST_SECRET = 450
 
-# A secret below this length could not be masked without masking half of every sentence (see `redact`).
+# Masking a shorter secret would also mask parts of ordinary words (see `redact`).
 SHORTEST_SECRET = 6
 
 _LOOKS_SECRET = re.compile(r"[0-9a-fA-F]{32,}|eyJ[\w-]{5,}\..*")
@@ -31,17 +31,17 @@ REFERENCE_PATTERN = r"\$\{"
 
 
 def finding(what: str, why: str = "", fix: str = "", *, at_key: bool = False) -> PydanticCustomError:
-    """Return the error that carries a finding's words through pydantic; `load` gives it its place.
+    """Return a pydantic error that carries the words of a finding; `load` adds the place.
 
-    `at_key` puts it at the key rather than at the value.
+    With `at_key` the place is that of the key, not of the value.
     """
     return PydanticCustomError("finding", "{what}", {"what": what, "why": why, "fix": fix, "at_key": at_key})
 
 
 def check_each(value: Any, check: Callable[[str, Any], Any]) -> Any:
-    """Return the mapping with each value as `check(key, value)` returns it; all that it raises is raised together.
+    """Return the mapping with each value replaced by `check(key, value)`; raise all its errors together.
 
-    What is no mapping is returned as it is, for pydantic to judge.
+    Anything but a mapping is returned unchanged; pydantic then reports it.
     """
     if not isinstance(value, dict):
         return value
@@ -58,7 +58,7 @@ def check_each(value: Any, check: Callable[[str, Any], Any]) -> Any:
 
 
 def show(value: object) -> str:
-    """Return `value` as it may stand in a message: never the text behind a reference, nor what looks like a secret."""
+    """Return `value` as a message may show it: no text behind a reference, and none that looks like a secret."""
     if isinstance(value, Referenced):
         return "the value of " + ", ".join(f"`${{{name}}}`" for name in value.names)
     if value is None or isinstance(value, bool):
@@ -70,7 +70,7 @@ def show(value: object) -> str:
 
 
 def is_made_up(value: object) -> bool:
-    """Tell whether a value stands in for one that is not there."""
+    """Tell whether a value is a stand-in for a missing one."""
     return isinstance(value, Referenced) and value.stand_in
 
 
@@ -80,10 +80,10 @@ def digest(value: str, length: int) -> str:
 
 
 def printable(value: str) -> str:
-    """Return a text that can be spoken and sent; raise a finding for one with control characters."""
+    """Return `value`; raise a finding if it has control characters, which cannot be spoken or sent."""
     if any(ord(character) < 32 and character not in "\t\n" for character in value):
         raise finding(
-            "a control character stands in a text",
+            "a text has a control character",
             "it cannot be spoken, nor sent in TwiML",
             "remove it, or retype the text",
         )
@@ -101,7 +101,7 @@ def _whole(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int):
         raise finding(
             f"{show(value)} is not a whole number",
-            "digits 0 to 9 are expected here",
+            "only the digits 0 to 9 are possible here",
             "write a number such as 15, without quotes or unit",
         )
     return value
@@ -117,7 +117,9 @@ def _truth(value: Any) -> Any:
         return value
     if isinstance(value, str) and value.strip().lower() in {"true", "false", "yes", "no", "on", "off"}:
         return value.strip().lower() in {"true", "yes", "on"}
-    raise finding(f"{show(value)} is neither true nor false", "a switch is expected here", "write true or false")
+    raise finding(
+        f"{show(value)} is neither true nor false", "only true or false is possible here", "write true or false"
+    )
 
 
 Truth = Annotated[bool, BeforeValidator(_truth)]
@@ -129,7 +131,7 @@ def _choice(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
 
-# In front of a `Literal[...]`: takes the text out of a reference, and the default where a value is stood in for.
+# Goes before a `Literal[...]`: it turns a reference into its text, and a stand-in into the default.
 Choice = BeforeValidator(_choice)
 
 
@@ -140,8 +142,8 @@ def _secret(value: Any) -> Secret:
         raise finding("a secret has to be a text", "", "write a reference such as ${NAME}")
     if not isinstance(value, Referenced) or value.clear:
         raise finding(
-            "a secret stands in the config in clear text",
-            "who can read the file, or its history, has the secret; so does a default inside `${NAME:-...}`",
+            "secret in plain text",
+            "anyone who can read this file or its git history can read it, also as a default in `${NAME:-...}`",
             "write ${NAME}, and set NAME in the environment or in .env (which is not committed)",
         )
     if len(value) < SHORTEST_SECRET:
@@ -159,21 +161,21 @@ def _secret(value: Any) -> Secret:
     if any(ord(character) < 32 for character in value):
         raise finding(
             "a secret has a control character in it",
-            f"{show(value)} spans lines, or was cut badly",
+            f"{show(value)} has more than one line, or an incomplete copy was pasted",
             "set it again, on one line",
         )
     return Secret(str(value))
 
 
 def _header_value(value: Any) -> Secret:
-    """A secret that is sent as an HTTP header, where only visible ASCII can stand."""
+    """Read a secret that is sent as an HTTP header: visible ASCII only."""
     secret = _secret(value)
     _check_header(secret.reveal(), value)
     return secret
 
 
 def _identifier(value: Any) -> Secret:
-    """An id that is sent like a secret but may be written in clear (ASAPP's API id)."""
+    """Read an id that is masked like a secret but may be written in plain text (ASAPP's API id)."""
     if isinstance(value, Secret):
         return value
     require_text(value)
@@ -181,7 +183,7 @@ def _identifier(value: Any) -> Secret:
     if len(value) < SHORTEST_SECRET:
         raise finding(
             f"the ASAPP API id has fewer than {SHORTEST_SECRET} characters",
-            "it is sent like a secret, and one as short as this cannot be masked in logs",
+            "it is masked like a secret, and so short a text cannot be masked in logs",
             "write it as ASAPP gave it",
         )
     return Secret(str(value))
@@ -192,7 +194,7 @@ def _check_header(text: str, written: Any) -> None:
         whose = f"{show(written)} has" if isinstance(written, Referenced) else "it has"
         raise finding(
             "an ASAPP credential cannot be sent",
-            f"it is an HTTP header of 1 to 450 letters, digits and signs of ASCII; {whose} others",
+            f"it is sent as an HTTP header of 1 to 450 visible ASCII characters; {whose} others",
             "write it as ASAPP gave it",
         )
 
@@ -204,13 +206,13 @@ ApiId = Annotated[Secret, PlainValidator(_identifier), WithJsonSchema({"type": "
 
 
 def require_text(value: Any) -> None:
-    """Raise the error of a value that is no text; `explain` says how to quote what is written."""
+    """Raise an error if `value` is not a text; `explain` tells the user how to quote it."""
     if not isinstance(value, str):
         raise PydanticCustomError("not_a_text", "a text is expected")
 
 
 def kind_of(value: object) -> str:
-    """Return what YAML made of a value, in words: `a number`, `true`, `a list`."""
+    """Return the type that YAML gave a value, in words: `a number`, `true`, `a list`."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

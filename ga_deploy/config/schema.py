@@ -91,7 +91,7 @@ __all__ = [
 
 
 class EnvironmentOverrides(Strict):
-    """An environment: its domain suffix, and whatever it says otherwise than the rest of the file."""
+    """An environment: its domain suffix, and the keys that differ from the rest of the file."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -101,12 +101,12 @@ class EnvironmentOverrides(Strict):
             *pattern(
                 r"[A-Za-z0-9]([A-Za-z0-9-]{0,14}[A-Za-z0-9])?",
                 "cannot be a domain suffix",
-                "it has 1 to 16 letters, digits and dashes, and stands in a host name",
+                "it has 1 to 16 letters, digits and dashes, because it is part of a host name",
                 "choose a short word such as stage",
             ),
         ]
         | None
-    ) = Field(None, description="ends the domain, e.g. stage; none for the Console's environment `ui`")
+    ) = Field(None, description="end of the domain, e.g. stage; the Console's environment `ui` has none")
 
 
 class Hooks(Strict):
@@ -130,21 +130,21 @@ def _named(regex: str, kind: str, rule: str) -> BeforeValidator:
     return BeforeValidator(lambda value: check_each(value, check))
 
 
-# Sections whose required keys are filled in from elsewhere when the user leaves them out.
+# Sections whose required keys come from another section when the user leaves them out.
 COMPLETED = (Profile, FunctionAt)
 
 
 class SelectedEnvironment(Strict):
-    """The environment that was asked for; `name` is its Twilio unique name."""
+    """The selected environment; `name` is its Twilio unique name."""
 
     name: str
     domain_suffix: str | None
 
 
 class Language(Strict):
-    """Everything a config says, keys as in YAML."""
+    """All keys of a config, named as in YAML."""
 
-    version: Annotated[typing.Literal[1], Field(description="of the config language")] = 1
+    version: Annotated[typing.Literal[1], Field(description="version of the config language")] = 1
     twilio: Twilio
     asapp: Asapp
     service: Service = Field(default_factory=Service)
@@ -152,32 +152,34 @@ class Language(Strict):
     input: Input = Field(default_factory=Input)
     caller_id: PhoneNumber | None = Field(
         None,
-        description="a number of the account, shown for callers who have none (client, SIP); default: the first of "
-        "`phone_numbers`",
+        description="number of the account that is shown for callers without one (client, SIP); default: the first "
+        "of `phone_numbers`",
     )
     voice: Voice = Field(default_factory=Voice)
     greeting: tuple[GreetingStep, ...] = Field(
-        (), description="say, play or pause before the agent speaks, e.g. a legal notice; keep it short"
+        (), description="steps before the agent speaks (say, play, pause), e.g. a legal notice; keep it short"
     )
     waiting: Waiting = Field(default_factory=Waiting)
     hours: Hours | None = Field(
-        None, description="when calls go to the agent at all; outside them `outcomes.closed` is run. Always, when empty"
+        None, description="when calls go to the agent; at other times `outcomes.closed` runs. Always, when empty"
     )
-    recording: Recording | None = Field(None, description="record the calls that go to the agent; none, when empty")
+    recording: Recording | None = Field(
+        None, description="record the calls that go to the agent; no recording when empty"
+    )
     fallback: tuple[FallbackStep, ...] = Field(
         (),
-        description="what callers get when the functions are dead: say, play, pause, send and hangup, as a public "
+        description="steps for callers when no function works: say, play, pause, send and hangup, as a public "
         "static document",
     )
     destinations: Annotated[
         dict[str, AnyDestination],
-        _named(r"\w[\w .\-]{0,63}", "destination", "it has up to 64 letters, digits, blanks, dots and dashes"),
-    ] = Field(default_factory=dict, description="where a call may go afterwards; nothing else can be dialled")
+        _named(r"\w[\w .\-]{0,63}", "destination", "a name has up to 64 letters, digits, blanks, dots and dashes"),
+    ] = Field(default_factory=dict, description="where a call may go after the agent; nothing else can be dialled")
     outcomes: Outcomes = Field(default_factory=Outcomes)
     profiles: Annotated[
         dict[str, Profile],
         _named(
-            r"[A-Za-z0-9_\-]{1,64}", "profile", "it stands in URLs: up to 64 letters, digits, dashes and underscores"
+            r"[A-Za-z0-9_\-]{1,64}", "profile", "it is part of URLs: up to 64 letters, digits, dashes and underscores"
         ),
     ] = Field(
         default_factory=dict,
@@ -187,28 +189,28 @@ class Language(Strict):
     hooks: Hooks = Field(default_factory=Hooks)
     variables: Annotated[dict[str, str | Secret], BeforeValidator(check_variables)] = Field(
         default_factory=dict,
-        description="further environment variables for the hooks; what comes out of ${NAME} is a secret",
+        description="more environment variables for the hooks; a value from ${NAME} is a secret",
     )
     templates: FilePath | None = Field(
-        None, description="folder with your copies of rendered files; they win over the built-in ones"
+        None, description="folder with your copies of templates; they replace the built-in ones"
     )
     state: Annotated[typing.Literal["sync", "local"], Choice] = Field(
         "sync", description="where releases and the lock are kept: sync (Twilio Sync) or local"
     )
     phone_numbers: tuple[PhoneNumberBinding, ...] = Field(
-        (), description="the numbers of `default_environment`; the others list their own"
+        (), description="numbers of `default_environment`; other environments list their own"
     )
     default_environment: str = Field("ui", description="used without --env")
     environments: dict[str, EnvironmentOverrides] = Field(
         default_factory=lambda: {"ui": EnvironmentOverrides()},
-        description="merged over everything above: maps key by key, lists replaced, null removes",
+        description="merged over the rest of the file: mappings key by key, lists as a whole; null removes a key",
     )
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
 
 class Config(Language):
-    """The merged config of the selected environment, with its origin. Made by `load_config` only."""
+    """The merged config of the selected environment and its file. Only `load_config` makes one."""
 
     environment: SelectedEnvironment
     path: Path
@@ -216,8 +218,8 @@ class Config(Language):
     _find: typing.Callable[[tuple[str | int, ...]], Place] | None = PrivateAttr(default=None)
 
     def place(self, *keys: str | int) -> Place | None:
-        """Return where a value stands in the file, e.g. `place("phone_numbers", 0, "number")`.
+        """Return the place of a value in the file, e.g. of `place("phone_numbers", 0, "number")`.
 
-        What is not written (a default) has the place of the nearest section that is; None when there is none.
+        A value that is not written (a default) has the place of the nearest section above it; None without one.
         """
         return self._find(keys) if self._find else None

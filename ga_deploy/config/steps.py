@@ -1,4 +1,4 @@
-"""The steps a caller goes through: say, play, pause, notify, sms, send, hangup."""
+"""The steps of outcomes and greetings: say, play, pause, notify, sms, send, hangup."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Say(Strict):
     """Speak a text. `voice` and `language` override the section `voice`."""
 
     text: Annotated[Text, Field(min_length=1, max_length=5000)] = Field(
-        description="what is spoken: 3,000 characters with Polly voices, 4,096 with basic ones, 5,000 with Google's"
+        description="text: up to 3,000 characters with Polly voices, 4,096 with basic ones, 5,000 with Google's"
     )
     voice: Annotated[str, *VOICE_NAME] | None = Field(None, description="overrides voice.name")
     language: Annotated[str, *LANGUAGE] | None = Field(None, description="overrides voice.language")
@@ -52,7 +52,7 @@ class Pause(Strict):
 
 
 class Notify(Strict):
-    """Post the outcome to a web hook: JSON, signed with HMAC when there is a secret; best effort within one second."""
+    """Post the outcome to a web hook as JSON, signed with HMAC if there is a secret; one try of at most one second."""
 
     url: HttpsUrl = Field(description="https URL that takes the POST")
     secret: SecretText | None = Field(None, description="key of the HMAC signature; a ${NAME} reference")
@@ -80,18 +80,16 @@ def _sms_receiver(value: Any) -> Any:
 
 
 class Sms(Strict):
-    """Send a text message beside the call; best effort, and not to callers who withhold their number."""
+    """Send a text message during the call; one try, and none if the caller withholds the number."""
 
-    text: Annotated[Text, Field(min_length=1, max_length=1600)] = Field(
-        description="what is sent, up to 1,600 characters"
-    )
+    text: Annotated[Text, Field(min_length=1, max_length=1600)] = Field(description="text of up to 1,600 characters")
     to: Annotated[
         Annotated[str, Tag("(literal)")] | Annotated[From, Tag("(from)")],
         Discriminator(lambda value: "(from)" if isinstance(value, (dict, From)) else "(literal)"),
         BeforeValidator(_sms_receiver),
     ] = Field(
         default_factory=lambda: From(name="call.customer"),
-        description="who gets it: `{from: call.customer}`, another value at call time, or a number",
+        description="receiver: `{from: call.customer}`, another value at call time, or a number",
     )
     sender: Annotated[
         str,
@@ -108,12 +106,12 @@ class Sms(Strict):
 class Send(Strict):
     """Send the caller to a destination: a fixed one (`to`), or one chosen `by` a value at call time.
 
-    With `map`, the value is looked up there; without it the value itself names a destination. What leads nowhere goes
-    to `default`; without a default the next step is taken.
+    `map` gives the destination of each value; without `map` the value itself is the name of a destination. For other
+    values `default` is used; without a default the next step runs.
     """
 
     to: str | None = Field(None, description="name of a destination")
-    by: From | None = Field(None, description="{from: NAME} of the value that chooses")
+    by: From | None = Field(None, description="{from: NAME}: the value that chooses")
     map: dict[str, str] | None = Field(None, description="from value to destination")
     default: str | None = Field(None, description="destination when the value chooses none")
 
@@ -125,27 +123,27 @@ class Send(Strict):
             if "by" not in inner:
                 raise finding(
                     "`send` has no `by`",
-                    "it names neither a destination nor a value that chooses one",
+                    "a mapping needs `by`, the value that chooses the destination",
                     "write `send: NAME`, or `send: {by: {from: ...}, map: {...}, default: NAME}`",
                 )
             if "to" in inner:
                 raise finding(
                     "`send` has both `to` and `by`",
-                    "it is either one destination or a choice",
+                    "`to` is one destination; `by` chooses among several",
                     "write `send: NAME`, or remove `to`",
                 )
             by = inner["by"]
             if isinstance(by, dict) and set(by) & {"map", "default"}:
                 raise finding(
-                    "`map` or `default` stands inside `by`",
-                    "they choose the destination, not the value",
+                    "`map` or `default` is inside `by`",
+                    "they choose the destination, so they go beside `by`",
                     "move them beside `by`",
                 )
         return _content(raw, "send", "to")
 
     @property
     def targets(self) -> tuple[str, ...] | None:
-        """The destinations it may lead to; None when the value itself names one, so that it may be any."""
+        """The destinations that are possible; None if the value itself is a name, so that all are."""
         if self.to is not None:
             return (self.to,)
         if self.map is None:
@@ -161,7 +159,7 @@ class Hangup(Strict):
     @classmethod
     def _unwrap(cls, raw: Any) -> Any:
         if isinstance(raw, dict) and raw.get("hangup") not in (None, True, {}):
-            raise finding("`hangup` takes no value", "it just ends the call", "write `- hangup`")
+            raise finding("`hangup` takes no value", "it only ends the call", "write `- hangup`")
         return {}
 
 
@@ -177,13 +175,13 @@ KINDS: dict[str, type[Strict]] = {
 
 
 def _content(raw: Any, kind: str, short: str) -> Any:
-    """Return the fields of a step out of `{kind: fields}`, or out of its short form `{kind: value}`."""
+    """Return the fields of a step written as `{kind: fields}` or, in short, `{kind: value}`."""
     inner = raw[kind] if isinstance(raw, dict) and set(raw) == {kind} else raw
     return inner if isinstance(inner, dict) else {short: inner}
 
 
 def check_step(raw: Any) -> Any:
-    """Return what is exactly one known step as it is; raise a finding for anything else."""
+    """Return `raw` if it is exactly one known step; raise a finding otherwise."""
     if isinstance(raw, Strict):
         return raw
     known = ", ".join(KINDS)
@@ -191,7 +189,7 @@ def check_step(raw: Any) -> Any:
         if raw == "hangup":
             return {"hangup": None}
         if raw in KINDS:
-            raise finding(f"the step `{raw}` says nothing more", f"`{raw}` needs a value", f"write `- {raw}: ...`")
+            raise finding(f"the step `{raw}` has no value", f"`{raw}` needs a value", f"write `- {raw}: ...`")
     if raw is None or raw == {}:
         raise finding("a step is empty", f"steps are {known}", "remove the dash")
     if not isinstance(raw, dict):
@@ -211,20 +209,20 @@ def check_step(raw: Any) -> Any:
             )
         first = next(key for key in raw if key in KINDS)
         raise finding(
-            f"`{unknown[0]}` stands beside `{first}`",
-            "a step has one key; what belongs to it stands inside",
+            f"`{unknown[0]}` cannot be used beside `{first}`",
+            "a step has one key, and its options go inside that key",
             f"write `- {first}: {{..., {unknown[0]}: ...}}`",
         )
     if len(raw) != 1:
         several = ", ".join(f"`{key}`" for key in raw)
         raise finding(
-            f"one step has several keys: {several}", "each is a step of its own", "begin each with a dash of its own"
+            f"one step has several keys: {several}", "each key is a separate step", "start each with its own dash"
         )
     return raw
 
 
 def step_kind(raw: Any) -> str | None:
-    """Return the key of a step as it is written (`say`), or of one that is read already."""
+    """Return the kind of a step (`say`), whether it is still raw or already read."""
     if isinstance(raw, dict):
         return next(iter(raw), None)
     return type(raw).__name__.lower()
@@ -247,8 +245,8 @@ def _check_greeting_step(raw: Any) -> Any:
     kind = step_kind(check_step(raw))
     if kind not in {"say", "play", "pause"}:
         raise finding(
-            f"`{kind}` cannot stand in the greeting",
-            "before the agent speaks a caller can only hear say, play and pause",
+            f"`{kind}` is not allowed in `greeting`",
+            "before the agent speaks, only say, play and pause are possible",
             "move it to an outcome",
         )
     return check_step(raw)

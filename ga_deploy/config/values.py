@@ -1,4 +1,4 @@
-"""What a section is, and values that are known only while a call goes on."""
+"""The base class of all sections, and values that are known only during a call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OUTCOME_FIELDS = ("status", "transferType", "currentTaskName", "transferId", "na
 
 
 class Strict(BaseModel):
-    """A section of the config: frozen, and every key is known."""
+    """A section of the config: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -29,12 +29,14 @@ def _check_name(value: Any) -> Any:
     if root not in ROOTS:
         near = get_close_matches(root, ROOTS, n=1)
         raise finding(
-            f"{show(value)} is not a name that has a value at call time",
-            "names begin with " + ", ".join(f"{known}." for known in ROOTS),
+            f"{show(value)} is not the name of a value at call time",
+            "the names begin with " + ", ".join(f"{known}." for known in ROOTS),
             f"write {near[0]}.{key or 'NAME'}" if near else "write for example call.From",
         )
     if not dot or not key or len(key) > 100 or any(character.isspace() or ord(character) < 32 for character in key):
-        raise finding(f"{show(value)} names no field", f"a field of {root} has to follow the dot", f"write {root}.NAME")
+        raise finding(
+            f"{show(value)} has no field name", f"a field of {root} has to follow the dot", f"write {root}.NAME"
+        )
     if root == "outcome" and key not in OUTCOME_FIELDS:
         near = get_close_matches(key, OUTCOME_FIELDS, n=1)
         raise finding(
@@ -46,10 +48,10 @@ def _check_name(value: Any) -> Any:
 
 
 class From(Strict):
-    """A value that is looked up while the call goes on.
+    """A value that is looked up during the call.
 
-    `name` is written `from:`, e.g. `call.From`. With `map`, the value found is translated; one that `map` does not list
-    counts as absent. What is absent becomes `default`; without a default it is left out.
+    `name` is written `from:`, e.g. `call.From`. `map` translates the value; a value that `map` does not list
+    counts as absent. `default` replaces an absent value; without a default nothing is sent.
     """
 
     name: Annotated[
@@ -62,17 +64,17 @@ class From(Strict):
     )
     default: Text | None = Field(None, description="used when there is no value")
     map: dict[str, Text] | None = Field(
-        None, description="translates the value; one that is not listed counts as absent"
+        None, description="translates the value; a value that is not listed counts as absent"
     )
 
     @property
     def root(self) -> str:
-        """Where the value comes from: one of `ROOTS`."""
+        """The source of the value: one of `ROOTS`."""
         return self.name.partition(".")[0]
 
     @property
     def key(self) -> str:
-        """What follows the first dot of the name."""
+        """The name after its first dot."""
         return self.name.partition(".")[2]
 
 

@@ -1,4 +1,4 @@
-"""The user's own environment variables: names Twilio can hold, sizes it accepts, and none that is already taken."""
+"""The user's own environment variables: allowed names and sizes, and no reserved names."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ LARGEST_KEY = 128
 
 
 def check_variables(value: Any) -> Any:
-    """Check names and sizes; make a `Secret` of each value that came out of a reference."""
+    """Check names and sizes; turn each value from a reference into a `Secret`."""
     return check_each(value, _check)
 
 
 def _check(key: str, value: Any) -> Any:
     if key in PLATFORM or key in OURS or key.startswith("GA_"):
         whose = "Twilio" if key in PLATFORM else "ga-deploy"
-        raise finding(f"the variable `{key}` is taken", f"{whose} sets it", "choose another name", at_key=True)
+        raise finding(f"the variable `{key}` is reserved", f"{whose} sets it", "choose another name", at_key=True)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key) or len(key) > LARGEST_KEY:
         raise finding(
             f"`{key[:60]}` cannot be the name of a variable",
@@ -57,14 +57,14 @@ def _check(key: str, value: Any) -> Any:
         raise finding(
             f"the variable `{key}` is too long",
             f"it has {len(value.encode())} bytes, Twilio allows {LARGEST_VALUE}",
-            "keep it in a private asset, or shorten it",
+            "shorten it, or move it to a private asset",
         )
     if not isinstance(value, Referenced):
         return value
     if len(value) < SHORTEST_SECRET and not value.clear:
         raise finding(
             f"the variable `{key}` has fewer than {SHORTEST_SECRET} characters",
-            f"{show(value)} is taken for a secret, and one as short as this cannot be masked in logs",
-            "use a longer secret; if it is none, write it here in clear text, or as a default: ${NAME:-value}",
+            f"{show(value)} is treated as a secret, and so short a text cannot be masked in logs",
+            "use a longer secret; if it is not secret, write it in plain text or as a default: ${NAME:-value}",
         )
     return Secret(str(value))

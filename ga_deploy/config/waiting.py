@@ -1,4 +1,4 @@
-"""What a caller hears while a late result is awaited."""
+"""The section `waiting`: what a caller hears while the result is late."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ga_deploy.config.values import Strict
 if TYPE_CHECKING:
     from ga_deploy.config.voice import Voice
 
-# Said when the config leaves it open, by the language of the voice that says it.
+# Spoken when the config sets neither `say` nor `play`; by the language of the voice.
 _ONE_MOMENT = {
     "de": "Einen Moment, bitte.",
     "en": "One moment, please.",
@@ -27,25 +27,25 @@ _ONE_MOMENT = {
 
 
 class Waiting(Strict):
-    """What the caller hears while a late result is awaited; a short sentence if neither `say` nor `play` is set."""
+    """What the caller hears while the result is late; a short sentence if neither `say` nor `play` is set."""
 
     say: Annotated[
         Annotated[Text, Field(max_length=500)] | None,
         BeforeValidator(lambda value: None if value == "" else value),
-    ] = Field(None, description="what is said, in the voice of `voice`")
+    ] = Field(None, description="text, in the voice of `voice`")
     play: Annotated[
         HttpsUrl | None,
         BeforeValidator(lambda value: value or None),
         WithJsonSchema({"type": "string", "pattern": "^(https://.*)?$"}),
     ] = Field(None, description="https URL of a WAV or MP3 file; silence when it is empty and `say` is not set")
-    max_seconds: Annotated[Whole, Field(ge=0, le=120)] = Field(15, description="how long a result is awaited at most")
+    max_seconds: Annotated[Whole, Field(ge=0, le=120)] = Field(15, description="longest time to wait for a result")
 
 
 def steps_of_waiting(waiting: Waiting, voice: Voice) -> tuple[Say | Play, ...]:
-    """Return what is heard between two looks at a result, in order; nothing at all is silence.
+    """Return the steps that a caller hears between two polls, in order; empty means silence.
 
-    A config that sets neither `say` nor `play` leaves it open: a short sentence is said, if one is known in the
-    language of `voice`. One that sets either, even to nothing, is taken at its word.
+    If the config sets neither `say` nor `play`, it is a short sentence in the language of `voice`, if one is known.
+    If it sets one of them, even to nothing, only that is used.
     """
     if waiting.model_fields_set.isdisjoint({"say", "play"}):
         known = _ONE_MOMENT.get(voice.language.partition("-")[0].lower())

@@ -26,44 +26,44 @@ _RULES = {
     "syntax": (
         "error",
         "the JavaScript does not parse: {subject}",
-        "Twilio's build would fail without a reason",
+        "Twilio's build would fail and give no reason",
         "correct the line",
     ),
     "handler": (
         "error",
-        "there is no exports.handler",
-        "Twilio calls the function's `handler`, and answers 500 without one",
+        "exports.handler is missing",
+        "Twilio calls `handler`, and answers 500 if it is missing",
         "add `exports.handler = async (context, event, callback) => {{ … }}`",
     ),
     "hook": (
         "error",
         "the hook exports nothing",
-        "what `module.exports` holds is called",
+        "`module.exports` has to be the function to call",
         "write `module.exports = async (call, context) => {{ … }}`",
     ),
     "shape": (
         "error",
         "the hook exports no function",
-        "what `module.exports` holds is called; anything else fails in every call",
+        "`module.exports` has to be a function; anything else fails in every call",
         "write `module.exports = async (call, context) => {{ … }}`",
     ),
     "string": (
         "error",
-        "the function answers a plain string",
-        "Twilio reads text/plain aloud to the caller, markup and all",
-        "answer a Twilio.Response with Content-Type text/xml",
+        "the function returns a plain string",
+        "Twilio reads text/plain aloud to the caller, with its markup",
+        "return a Twilio.Response with Content-Type text/xml",
     ),
     "logging": (
         "warning",
-        "`{subject}` is logged whole",
-        "it holds the caller's number, secrets, or the headers of a failed request",
+        "`{subject}` is logged as a whole",
+        "it may contain the caller's number, secrets, or the headers of a failed request",
         "log the fields that are needed",
     ),
     "relative": (
         "error",
         "`{subject}` cannot be required",
-        "deployed functions do not lie beside each other",
-        "load it by `require(Runtime.getFunctions()['NAME'].path)`",
+        "deployed functions are not in one folder",
+        "load it with `require(Runtime.getFunctions()['NAME'].path)`",
     ),
     "undeclared": (
         "error",
@@ -117,7 +117,7 @@ def _look_at(function: FunctionFile, bundle: Bundle) -> list[Finding]:
     at = _place(function, bundle, 0)
     findings = []
     if function.visibility == "public":
-        why = "whoever knows the URL can open sessions with ASAPP; a protected one asks for Twilio's signature"
+        why = "anyone who knows the URL can open sessions with ASAPP; a protected function requires Twilio's signature"
         findings.append(Finding(f"{function.path} is public", why, "set its visibility to protected", at, "warning"))
     if (size := len(function.content.encode("utf-8", "surrogatepass"))) > LARGEST_BYTES:
         why = f"it has {size:,} bytes, Twilio takes about 1 MB"

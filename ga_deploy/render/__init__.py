@@ -104,7 +104,7 @@ def _choose_templates(config: Config, findings: list[Finding]) -> dict[str, Path
     at = config.place("templates")
     if not config.templates.is_dir():
         fix = "run `ga-deploy init --templates`, or remove the key"
-        findings.append(Finding(f"there is no folder {config.templates}", "`templates` names it", fix, at))
+        findings.append(Finding(f"the folder {config.templates} does not exist", "`templates` points to it", fix, at))
         return built_in
     own = _templates_in(config.templates)
     for name in own:
@@ -113,8 +113,8 @@ def _choose_templates(config: Config, findings: list[Finding]) -> dict[str, Path
         near = get_close_matches(name, built_in, n=1)
         findings.append(
             Finding(
-                f"the template {name} replaces nothing",
-                "a copy wins over the built-in file of its name; only private modules in functions/lib can be added",
+                f"the template {name} does not replace a built-in one",
+                "a copy replaces the built-in file of its name; new files can only be private modules (functions/lib)",
                 f"did you mean {near[0]}?" if near else "rename it, or move it out of the folder",
                 Place(str(config.templates / name)),
             )
@@ -196,7 +196,7 @@ def _address(config: Config, name: str, folder: str) -> tuple[str, Visibility] |
 def _taken(config: Config, path: str) -> Finding:
     return Finding(
         f"two functions would have the path {path}",
-        "lib/ and hooks/ beside engage hold modules of ga-deploy",
+        "ga-deploy puts modules into lib/ and hooks/ beside engage",
         "choose another path",
         config.place("functions"),
     )

@@ -113,8 +113,8 @@ def _check_size(config: Config, variables: Mapping[str, str | Secret]) -> Iterat
     total = measure_variables({**values, **added})
     if total > MOST_BYTES:
         yield Finding(
-            "the environment variables are too large together",
-            why=f"they take {total} bytes with what Twilio adds; its deployments fail beyond {MOST_BYTES}",
+            "the environment variables are too large",
+            why=f"with those that Twilio adds they take {total} bytes; a deployment fails above {MOST_BYTES}",
             fix="move long values into a hook, or into a private asset",
             at=config.place("variables"),
         )
@@ -237,9 +237,9 @@ class _Writer:
         if self._made.variables.setdefault(name, step.secret) != step.secret:
             self._made.findings.append(
                 Finding(
-                    "one web hook has two secrets",
-                    why="a notification's secret is kept by its URL, and two steps with the same URL differ",
-                    fix="give both steps the same secret, or tell the URLs apart by a query parameter",
+                    "a web hook has two secrets",
+                    why="secrets are stored by URL, and two steps with this URL have different secrets",
+                    fix="use one secret for both steps, or make the URLs differ by a query parameter",
                     at=self._config.place("outcomes"),
                 )
             )

@@ -76,9 +76,9 @@ def _refuse_taken_names(definition: Definition, widgets: Sequence[State]) -> Non
     taken = sorted({state["name"] for state in definition["states"]} & {state["name"] for state in widgets})
     if taken:
         raise DeployError(
-            f"the flow has widgets of its own named {', '.join(f'`{name}`' for name in taken)}",
-            why=f"ga-deploy names its widgets `{PREFIX}…` and would have to replace them",
-            fix="rename them in the Console, publish, then attach again",
+            f"the flow already has widgets named {', '.join(f'`{name}`' for name in taken)}",
+            why=f"ga-deploy uses names that begin with `{PREFIX}` and would replace these widgets",
+            fix="rename them in the Console, publish the flow, then attach again",
         )
 
 

@@ -84,7 +84,7 @@ def _check(source: object) -> Definition:
     known = set(names)
     if len(known) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise _NoDefinitionError(f"the state name `{twice}` is there twice")
+        raise _NoDefinitionError(f"the state name `{twice}` is used twice")
     for state in states:
         for transition in state["transitions"]:
             target = transition.get("next")

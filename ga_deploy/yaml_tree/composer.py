@@ -1,8 +1,8 @@
 """From a file to a tree, with a finding for what is not YAML, or not the YAML of a config or a scenario.
 
 Built from PyYAML's events rather than its constructors: such a file has texts, whole numbers, decimals, true and false,
-nothing, lists and mappings, so that dates stay texts, `22:30` is not a number to base sixty, no tag makes an object, a
-key that stands twice is seen, and neither depth nor aliases can exhaust anything.
+nothing, lists and mappings, so dates stay texts, `22:30` is not a number to base sixty,
+no tag makes an object, duplicate keys are found, and neither depth nor aliases can use up memory.
 
 Longer than most modules, for the words of its findings; the composer is one loop over one stream.
 """
@@ -73,18 +73,18 @@ Outcome = tuple[Section | None, list[Finding]]
 
 def read_tree(path: Path, name: str) -> Outcome:
     """Read a config file into a tree; `name` is what findings call it. None when there is nothing to go on with."""
-    other = "name another with `--config PATH`"
+    other = "name another file with `--config PATH`"
     try:
         content = read_plain_file(path, LARGEST_CONFIG)
     except FileNotFoundError:
         fix = "run `ga-deploy init`, or name the file with `--config PATH`"
-        return _stopped(f"there is no config file `{name}`", "nothing is there to read", fix, Place(name))
+        return _stopped(f"there is no config file `{name}`", "the file does not exist", fix, Place(name))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         return _stopped(f"the config file `{name}` cannot be read", why, f"make it readable, or {other}", Place(name))
     if len(content) > LARGEST_CONFIG:
         what = f"the config file `{name}` is too large"
-        return _stopped(what, "it has more than 1 MB", f"is it the right file? If not, {other}", Place(name))
+        return _stopped(what, "it has more than 1 MB", f"check that it is the right file, or {other}", Place(name))
     return parse_bytes(content, name)
 
 
@@ -95,7 +95,7 @@ def parse_bytes(content: bytes, name: str, kind: FileKind = CONFIG_FILE) -> Outc
     except UnicodeDecodeError as error:
         before = content[: error.start]
         place = Place(name, before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1)
-        why = f"byte 0x{content[error.start]:02x} begins no character"
+        why = f"byte 0x{content[error.start]:02x} is not valid UTF-8"
         return _stopped(f"{kind.file} is not UTF-8", why, "save it as UTF-8", place)
     return parse(text, name, kind)
 
@@ -139,7 +139,7 @@ def _syntax(error: yaml.MarkedYAMLError, name: str, text: str, kind: FileKind) -
     lines = text.splitlines()
     line = lines[mark.line] if mark and mark.line < len(lines) else ""
     if "\t" in problem or "\\t" in problem or re.match(r"\s*\t", line):
-        problem, context, fix = "a tab stands where only spaces may", "", "indent with spaces"
+        problem, context, fix = "the indentation has a tab", "", "indent with spaces"
     elif unclosed and "quoted" in context:
         problem, context, fix = "the quotes that begin here are never closed", "", "close them"
     elif "flow mapping" in context and re.search(r"[{,:]\s*\$\{", line):
@@ -151,7 +151,7 @@ def _too_deep(place: Place, kind: FileKind) -> Finding:
     return Finding(
         f"{kind.file} is nested too deeply",
         f"a {kind.noun} has at most {kind.deepest} levels",
-        "is it the right file?",
+        "check that it is the right file",
         place,
     )
 
@@ -269,8 +269,10 @@ class _Composer:
     def _scalar(self, event: yaml.ScalarEvent, stack: list[_Open], root: Node | None) -> Node | None:
         place = self._place(event.start_mark)
         if not is_whole(event.value):
-            what = "a text has half a character in it"
-            raise _Stop(Finding(what, "an escape such as \\ud83d stands alone", "write the character itself", place))
+            what = "a text has an incomplete character"
+            raise _Stop(
+                Finding(what, "an escape such as \\ud83d needs its second half", "write the character itself", place)
+            )
         if stack and stack[-1].is_mapping and stack[-1].key is None:
             stack[-1].key, stack[-1].key_place = event.value, place
             if event.anchor:
@@ -292,7 +294,7 @@ class _Composer:
             raise _Stop(
                 Finding(
                     f"there is no anchor `{name[:60]}`",
-                    "an alias repeats what was marked before, and cannot stand inside it",
+                    "an alias can only repeat a value that is marked above it",
                     f"mark it with &{name[:60]}, or quote the text",
                     place,
                 )
@@ -332,7 +334,7 @@ class _Composer:
                 Finding(
                     f"{self._kind.file} holds too much",
                     f"it has more than {MOST_NODES} values, repeated ones included",
-                    "is it the right file?",
+                    "check that it is the right file",
                     node.place,
                 )
             )
@@ -350,8 +352,8 @@ class _Composer:
             first = top.entries[key].place
             self.findings.append(
                 Finding(
-                    f"the key `{key[:60]}` stands twice",
-                    f"it is also on line {first.line}; only one of them could count",
+                    f"duplicate key `{key[:60]}`",
+                    f"it is also on line {first.line}, and only one can count",
                     "remove one, or merge the two",
                     place,
                 )
@@ -378,8 +380,8 @@ class _Composer:
         if tag is not None and tag not in allowed:
             self.findings.append(
                 Finding(
-                    f"the tag `{tag[:60].replace('tag:yaml.org,2002:', '!!')}` has no place in a {self._kind.noun}",
-                    "values are what they look like",
+                    f"the tag `{tag[:60].replace('tag:yaml.org,2002:', '!!')}` is not allowed in a {self._kind.noun}",
+                    "the form of a value gives its type",
                     "remove the tag",
                     place,
                 )

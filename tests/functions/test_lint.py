@@ -67,90 +67,90 @@ def test_nothing_is_found_in_good_code(code: str) -> None:
 
 
 BAD = {
-    "no handler": ("const x = 1;\n", "error", "there is no exports.handler"),
-    "a handler in a comment": ("// exports.handler = x\n", "error", "there is no exports.handler"),
-    "a string": (HANDLER % "callback(null, 'OK')", "error", "the function answers a plain string"),
+    "no handler": ("const x = 1;\n", "error", "exports.handler is missing"),
+    "a handler in a comment": ("// exports.handler = x\n", "error", "exports.handler is missing"),
+    "a string": (HANDLER % "callback(null, 'OK')", "error", "the function returns a plain string"),
     "a template": (
         HANDLER % "callback(null, `<Response>${1}</Response>`)",
         "error",
-        "the function answers a plain string",
+        "the function returns a plain string",
     ),
     "toString": (
         HANDLER % (PARSES + "callback(null, twiml.toString())"),
         "error",
-        "the function answers a plain string",
+        "the function returns a plain string",
     ),
     "a string by its name": (
         HANDLER % (PARSES + "const xml = '<a>' + twiml; callback(null, xml)"),
         "error",
-        "the function answers a plain string",
+        "the function returns a plain string",
     ),
     "another name for callback": (
         "exports.handler = (c, e, done) => done(null, 'OK');",
         "error",
-        "the function answers a plain string",
+        "the function returns a plain string",
     ),
-    "the event": (HANDLER % "console.log('got', event); callback()", "warning", "`event` is logged whole"),
+    "the event": (HANDLER % "console.log('got', event); callback()", "warning", "`event` is logged as a whole"),
     "the event, stringified": (
         HANDLER % "console.log(JSON.stringify({ ...event })); callback()",
         "warning",
-        "`event` is logged whole",
+        "`event` is logged as a whole",
     ),
-    "the context": (HANDLER % "console.log(`${context}`); callback()", "warning", "`context` is logged whole"),
+    "the context": (HANDLER % "console.log(`${context}`); callback()", "warning", "`context` is logged as a whole"),
     "another name for event": (
         "exports.handler = (c, e, done) => { console.dir(e); done(); };",
         "warning",
-        "`e` is logged whole",
+        "`e` is logged as a whole",
     ),
     "an error": (
         HANDLER % "try { f() } catch (oops) { console.error(oops) } callback()",
         "warning",
-        "`oops` is logged whole",
+        "`oops` is logged as a whole",
     ),
     "a rejection": (
         HANDLER % "await f().catch((oops) => console.error('x', oops)); callback()",
         "warning",
-        "`oops` is logged whole",
+        "`oops` is logged as a whole",
     ),
     "a rejection, second of then": (
         HANDLER % "await f().then(g, (oops) => console.error(oops)); callback()",
         "warning",
-        "`oops` is logged whole",
+        "`oops` is logged as a whole",
     ),
     "a rejection, unseen": (
         HANDLER % "await f().catch(console.error); callback()",
         "warning",
-        "`the error` is logged whole",
+        "`the error` is logged as a whole",
     ),
     "the request of an error": (
         HANDLER % "try { f() } catch (e) { console.error(e?.config) } callback()",
         "warning",
-        "`e.config` is logged whole",
+        "`e.config` is logged as a whole",
     ),
     "an error as JSON": (
         HANDLER % "try { f() } catch (e) { console.error(JSON.stringify(e)) } callback()",
         "warning",
-        "`e` is logged whole",
+        "`e` is logged as a whole",
     ),
     "the headers of the event": (
         HANDLER % "console.log(event.request); callback()",
         "warning",
-        "`event.request` is logged whole",
+        "`event.request` is logged as a whole",
     ),
     "the event by another name": (
         HANDLER % "const all = { at: 1, ...event }; console.table(all); callback()",
         "warning",
-        "`event` is logged whole",
+        "`event` is logged as a whole",
     ),
     "the event's values": (
         HANDLER % "console.log(Object.values(event)); callback()",
         "warning",
-        "`event` is logged whole",
+        "`event` is logged as a whole",
     ),
     "the event in a helper": (
         "function tell(event) { console.log(event); }\n" + HANDLER % "tell(event); callback()",
         "warning",
-        "`event` is logged whole",
+        "`event` is logged as a whole",
     ),
     "an undeclared import": (
         HANDLER % "await import('lodash/fp'); callback()",
@@ -216,7 +216,7 @@ def test_a_hook_that_exports_nothing_is_told() -> None:
     )
     assert text == []
     logs = found("module.exports = async (call, context) => { console.log(call); };", "/hooks/before-engage", "private")
-    assert [one[1] for one in logs] == ["`call` is logged whole"]
+    assert [one[1] for one in logs] == ["`call` is logged as a whole"]
 
 
 def test_without_node_it_says_so() -> None:

@@ -326,7 +326,7 @@ def test_what_is_too_large_together_is_the_same_for_validate_and_plan(bench: Any
             fits = size
         except ConfigInvalid:
             too_large = size
-    with pytest.raises(ConfigInvalid, match="the environment variables are too large together"):
+    with pytest.raises(ConfigInvalid, match="the environment variables are too large"):
         wish(too_large)
     largest = wish(fits)
     check_variable_size(largest, Observed())

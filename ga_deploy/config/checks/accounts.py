@@ -25,7 +25,7 @@ def _credentials(language: Language, root: Section) -> Iterator[Finding]:
     if bool(twilio.api_key) != bool(twilio.api_key_secret):
         there, missing = ("api_key", "api_key_secret") if twilio.api_key else ("api_key_secret", "api_key")
         yield Finding(
-            f"`twilio.{there}` is there without `twilio.{missing}`",
+            f"`twilio.{there}` is set without `twilio.{missing}`",
             "Twilio needs both, or the auth token",
             f"set the value behind `twilio.{missing}`, or remove `twilio.{there}`",
             place_of(root, ("twilio", there)),
@@ -37,7 +37,7 @@ def _budgets(language: Language, root: Section) -> Iterator[Finding]:
         if asapp.budget_ms < asapp.timeout_ms:
             yield Finding(
                 "`asapp.budget_ms` is less than `asapp.timeout_ms`",
-                f"{asapp.budget_ms} ms for all tries leaves no room for one of {asapp.timeout_ms} ms",
+                f"{asapp.budget_ms} ms for all tries is less than the {asapp.timeout_ms} ms of one try",
                 f"raise the budget to {asapp.timeout_ms} at least, or lower the timeout",
                 place_of(root, (*keys, "budget_ms")),
             )

@@ -1,4 +1,4 @@
-"""What goes wrong only when somebody is called: caller ids, endless loops, double recordings, text messages."""
+"""Checks of outgoing calls: caller ids, endless loops, double recordings, text messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def check_calling(language: Language, root: Section) -> Iterator[Finding]:
-    """Yield what is wrong with a merged config once somebody is called or written to."""
+    """Yield errors and warnings about calls, recordings and messages to others."""
     yield from _caller_id(language, root)
     yield from _loops(language, root)
     yield from _recordings(language, root)
@@ -30,16 +30,16 @@ def check_calling(language: Language, root: Section) -> Iterator[Finding]:
 
 
 def _caller_id(language: Language, root: Section) -> Iterator[Finding]:
-    # `phone_numbers: []`, as `init` writes it, says that they are bound from the command line.
+    # `phone_numbers: []`, as `init` writes it, means that numbers are bound from the command line.
     listed = root.get("phone_numbers")
     if language.caller_id or language.phone_numbers or isinstance(listed, Items):
         return
     for name, destination in language.destinations.items():
         if isinstance(destination, DialledDestination) and not destination.caller_id.startswith("+"):
             yield Finding(
-                "callers without a number may reach nobody",
-                "a call from a client or a SIP domain has no number of yours to show, and Twilio refuses to dial then "
-                "(13214); the config has neither `caller_id` nor `phone_numbers`",
+                "callers without a number may not reach anybody",
+                "Twilio refuses to dial without a caller id (error 13214): a call from a client or a SIP domain has no "
+                "number to show, and the config has neither `caller_id` nor `phone_numbers`",
                 'set `caller_id: "+1..."` to a number of your account',
                 place_of(root, ("destinations", name)),
                 "warning",
@@ -52,9 +52,9 @@ def _loops(language: Language, root: Section) -> Iterator[Finding]:
     for name, destination in language.destinations.items():
         if isinstance(destination, NumberDestination) and destination.number in bound:
             yield Finding(
-                f"the destination `{name}` calls the agent again",
-                f"{destination.number} is one of `phone_numbers`: a caller who is sent there comes back, without end",
-                "use the number of a person or a queue, or take it out of `phone_numbers`",
+                f"the destination `{name}` leads back to the agent",
+                f"{destination.number} is one of `phone_numbers`, so the call would come back again and again",
+                "use another number, or remove this one from `phone_numbers`",
                 place_of(root, ("destinations", name, "number")),
             )
 
@@ -65,9 +65,9 @@ def _recordings(language: Language, root: Section) -> Iterator[Finding]:
     for keys, recording in scopes.items():
         if recording is not None and not recording.announce.strip():
             yield Finding(
-                "callers are recorded and nobody tells them",
-                "`announce` is empty; many countries and states forbid to record a call unsaid",
-                "remove `announce` for the usual sentence, or make sure that `greeting` says it",
+                "calls are recorded without an announcement",
+                "`announce` is empty, and many countries and states require callers to know",
+                "remove `announce` to get the default sentence, or say it in `greeting`",
                 place_of(root, (*keys, "announce")),
                 "warning",
             )
@@ -77,7 +77,7 @@ def _recordings(language: Language, root: Section) -> Iterator[Finding]:
         if isinstance(destination, DialledDestination) and destination.is_recorded:
             yield Finding(
                 f"calls to `{name}` are recorded twice",
-                "`recording` goes on until the end of the call, and `record` makes a second one; both are paid for",
+                "`recording` runs until the call ends and `record` makes a second recording; Twilio charges for both",
                 "remove one of the two",
                 place_of(root, ("destinations", name, "record")),
                 "warning",
@@ -92,8 +92,8 @@ def _messages(language: Language, root: Section) -> Iterator[Finding]:
             for index, step in enumerate(getattr(outcomes, name)):
                 if isinstance(step, Sms):
                     yield Finding(
-                        "text messages cannot be sent without the account's credentials",
-                        "`service.include_credentials` is false, so the functions do not have them",
+                        "`sms` needs the account's credentials",
+                        "the functions get none, because `service.include_credentials` is false",
                         "set `service.include_credentials: true`, or remove the step `sms`",
                         place_of(root, (*keys, name, index)),
                     )

@@ -1,4 +1,4 @@
-"""Whether the fallback is a document that works without a function behind it."""
+"""Checks of `fallback`: steps that a static document can express."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_fallback(language: Language, root: Section) -> Iterator[Finding]:
-    """Yield each step of `fallback` that a static public document cannot hold, or that is never reached."""
+    """Yield each step of `fallback` that a static public document cannot express, or that is never reached."""
     known = defined(root, "destinations")
     for index, step in enumerate(language.fallback):
         at: Keys = ("fallback", index)
@@ -36,8 +36,8 @@ def check_fallback(language: Language, root: Section) -> Iterator[Finding]:
             why = destination.why_not_static() if destination is not None else ""
             if why:
                 yield Finding(
-                    f"the fallback cannot send callers to `{step.to}`",
+                    f"`fallback` cannot send callers to `{step.to}`",
                     why,
-                    "add another destination for it: a number, or a SIP address without password and headers",
+                    "use a destination that is a number, or a SIP address without password and headers",
                     place_of(root, (*at, "send")),
                 )

@@ -19,15 +19,15 @@ def check_flow(language: Language, root: Section) -> Iterator[Finding]:
     flow = language.flow
     if flow.attach_to and flow.base:
         yield Finding(
-            "`flow.base` stands beside `flow.attach_to`",
-            "the flow is either one in the account, or made from the file",
+            "`flow.base` cannot be used with `flow.attach_to`",
+            "`attach_to` changes a flow of the account; `base` makes a new flow from a file",
             "remove one of the two",
             place_of(root, ("flow", "base")),
         )
     if flow.base_keys and not flow.base and not flow.attach_to:
         yield Finding(
-            "`flow.base_keys` stands without a flow that has menus",
-            "there is neither `flow.base` nor `flow.attach_to`, so no simulated caller presses them",
+            "`flow.base_keys` has no flow with menus",
+            "without `flow.base` or `flow.attach_to`, simulated callers never press them",
             "remove it, or set `flow.base`",
             place_of(root, ("flow", "base_keys")),
             "warning",
@@ -35,8 +35,8 @@ def check_flow(language: Language, root: Section) -> Iterator[Finding]:
     if flow.base is None and bool(flow.attach_to) != bool(flow.after):
         there, missing = ("attach_to", "after") if flow.attach_to else ("after", "attach_to")
         yield Finding(
-            f"`flow.{there}` is there without `flow.{missing}`",
-            "to attach to a flow takes the flow and the transition",
+            f"`flow.{there}` is set without `flow.{missing}`",
+            "attaching needs both the flow and the transition",
             f"set `flow.{missing}`, or remove `flow.{there}`",
             place_of(root, ("flow", there)),
         )

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 # Twilio: name and value of a stream's <Parameter> together have fewer than 500 characters.
 LARGEST_PARAMETER = 500
 
-# Twilio's voice webhook, as far as it is documented; SipHeader_... and what Twilio adds tomorrow are allowed too.
-# `customer` and `ours` are names of our own: From or To, by the direction of the call.
+# Documented fields of Twilio's voice webhook; others only get a warning if they look like a misspelt one of these.
+# `customer` and `ours` are ours: From or To, depending on the direction of the call.
 CALL_FIELDS = frozenset(
     """
     AccountSid ApiVersion CallSid CallStatus CallToken Called CalledCity CalledCountry CalledState CalledZip Caller
@@ -52,16 +52,16 @@ def _inputs(language: Language, root: Section) -> Iterator[Finding]:
         for at, value in values.items():
             if isinstance(value, From) and value.root not in {"call", "query"}:
                 yield Finding(
-                    f"`{value.name}` has no value when a call starts",
-                    f"{value.root}.… is known only after the conversation; `input` is sent before it",
+                    f"`{value.name}` has no value yet when a call starts",
+                    f"{value.root}.… is known after the conversation, and `input` is sent before it",
                     "use call.… or query.…, or a literal",
                     place_of(root, (*at, "from")),
                 )
             for text in _literals(value):
                 if len(str(at[-1])) + len(text) >= LARGEST_PARAMETER:
                     yield Finding(
-                        f"`{at[-1]}` is too long to be sent",
-                        f"Twilio carries fewer than {LARGEST_PARAMETER} characters, name and value together",
+                        f"`{at[-1]}` is too long for a stream parameter",
+                        f"Twilio takes fewer than {LARGEST_PARAMETER} characters for name and value together",
                         "shorten it",
                         place_of(root, at),
                     )
@@ -82,8 +82,8 @@ def _names_at_call_time(language: Language, root: Section) -> Iterator[Finding]:
         near = get_close_matches(value.key, sorted(CALL_FIELDS), n=1, cutoff=0.7)
         if near and not value.key.startswith("SipHeader_"):
             yield Finding(
-                f"`{value.name}` is no field that Twilio documents",
-                "it would be absent in every call",
+                f"`{value.name}` is not a field that Twilio documents",
+                "it would be empty in every call",
                 f"did you mean call.{near[0]}?",
                 place_of(root, (*keys, "from")),
                 "warning",

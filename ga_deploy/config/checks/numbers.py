@@ -23,8 +23,8 @@ def check_numbers(language: Language, root: Section) -> Iterator[Finding]:
         at: Keys = ("phone_numbers", index)
         if entry.number in seen:
             yield Finding(
-                "a phone number is listed twice",
-                f"{entry.number} can point at one place only",
+                "duplicate phone number",
+                f"{entry.number} can lead to one place only",
                 "remove one of the entries",
                 place_of(root, (*at, "number")),
             )
@@ -33,15 +33,15 @@ def check_numbers(language: Language, root: Section) -> Iterator[Finding]:
             yield no_such("profile", entry.profile, profiles, root, (*at, "profile"))
         if entry.to == "flow" and not language.flow.enabled:
             yield Finding(
-                "a number goes to the flow, but there is no flow",
+                "a number leads to the flow, but the flow is disabled",
                 "`flow.enabled` is not true",
                 "set `flow.enabled: true`, or `to: engage`",
                 place_of(root, (*at, "to")),
             )
         if entry.to == "flow" and entry.profile is not None:
             yield Finding(
-                "a number has a profile and goes to the flow",
-                "the flow chooses what is sent to the agent; its URL is the same for every number",
+                "a number leads to the flow and has a profile",
+                "a flow has one URL for all numbers and chooses the profile itself",
                 "remove `profile`, or set `to: engage`",
                 place_of(root, (*at, "profile")),
             )

@@ -1,4 +1,4 @@
-"""Minutes of the week in which an outcome leads to nobody, because every destination of it is closed."""
+"""Checks of opening hours: times of the week at which all destinations of an outcome are closed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _DAY = 24 * 60
 _WEEK = 7 * _DAY
 
-# Clocks of two zones may be moved in different weeks: one week of the winter and one of the summer are looked at.
+# Two zones may change their clocks in different weeks, so one week in winter and one in summer are checked.
 _MONDAYS = (datetime(2026, 1, 12), datetime(2026, 7, 13))  # noqa: DTZ001 - a local date, given its zone where it is used
 
 _Minutes = frozenset[int]
@@ -31,11 +31,10 @@ _ALWAYS: _Minutes = frozenset(range(_WEEK))
 
 
 def check_open_hours(language: Language, root: Section) -> Iterator[Finding]:
-    """Yield a warning for each outcome that has minutes in the week in which none of its destinations is open.
+    """Yield a warning for each outcome with minutes in the week at which all its destinations are closed.
 
-    Steps behind the last destination tell that somebody thought of these minutes; nothing is said then. Only the
-    minutes count in which a call can have the outcome: with `hours`, those in which calls go to the agent. Holidays
-    (`closed`) are closed on purpose.
+    There is no warning if steps follow the last destination: they are for these minutes. Only the minutes count at
+    which a call can have the outcome: with `hours`, when calls go to the agent. Holidays (`closed`) do not count.
     """
     for keys, outcomes in all_outcomes(language):
         own = language.profiles[str(keys[1])].hours if keys[0] == "profiles" else language.hours
@@ -43,16 +42,16 @@ def check_open_hours(language: Language, root: Section) -> Iterator[Finding]:
             gap = _find_gap(getattr(outcomes, name), name, own, language)
             if gap:
                 yield Finding(
-                    f"`outcomes.{name}` has hours in which none of its destinations is open",
-                    f"{gap}: callers hear the steps of `exhausted`",
-                    "extend the `hours` of a destination, or add what callers get then after the last `send`",
+                    f"`outcomes.{name}` has times at which all its destinations are closed",
+                    f"{gap}: callers then get the steps of `exhausted`",
+                    "extend the `hours` of a destination, or add steps after the last `send`",
                     place_of(root, (*keys, name)),
                     "warning",
                 )
 
 
 def _find_gap(steps: Sequence[Step], name: str, own: Hours | None, language: Language) -> str:
-    """Return the first span without anybody, in words; nothing where there is none."""
+    """Return the first closed span in words; empty if there is none."""
     sends = [index for index, step in enumerate(steps) if isinstance(step, Send)]
     if not sends or sends[-1] != len(steps) - 1:
         return ""
@@ -88,7 +87,7 @@ def open_minutes(hours: Hours, zone: str, monday: datetime) -> _Minutes:
 
 
 def _offset(zone: str, monday: datetime) -> int:
-    """Return a zone's minutes ahead of UTC in that week; 0 where the system brings no time zone database."""
+    """Return a zone's minutes ahead of UTC in that week; 0 if the system has no time zone database."""
     try:
         ahead = monday.replace(tzinfo=zoneinfo.ZoneInfo(zone)).utcoffset()
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
@@ -97,16 +96,16 @@ def _offset(zone: str, monday: datetime) -> int:
 
 
 def _in_words(missing: set[int] | _Minutes, zone: str) -> str:
-    """Return the first span of minutes, and that there are more of them."""
+    """Return the first span of minutes in words, and how many more there are."""
     starts = sorted(minute for minute in missing if (minute - 1) % _WEEK not in missing)
     if not starts:
-        return "nobody is open at any time"
+        return "all are closed at all times"
     end = starts[0]
     while end % _WEEK in missing:
         end += 1
     others = len(starts) - 1
-    more = f", and in {others} more span{'s' if others > 1 else ''} of the week" if others else ""
-    return f"nobody is open from {_clock(starts[0])} to {_clock(end % _WEEK)} ({zone}){more}"
+    more = f", and {others} more time{'s' if others > 1 else ''} in the week" if others else ""
+    return f"all are closed from {_clock(starts[0])} to {_clock(end % _WEEK)} ({zone}){more}"
 
 
 def _clock(minute: int) -> str:

@@ -1,4 +1,4 @@
-"""Whether the steps of an outcome can be reached, lead somewhere that exists, and leave nobody without an end."""
+"""Checks of outcomes: every step can be reached, every destination exists, every caller gets an end."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def check_outcomes(language: Language, root: Section) -> Iterator[Finding]:
-    """Yield what is wrong with the outcomes of a merged config and of its profiles."""
+    """Yield errors and warnings about the outcomes of a merged config and of its profiles."""
     for keys, outcomes in all_outcomes(language):
         yield from _steps(outcomes, keys, language, root)
-    if not language.hooks.after_call:  # which may send a caller anywhere
+    if not language.hooks.after_call:  # the hook may send a caller to any destination
         yield from _outcomes_that_help_nobody(language, root)
 
 
@@ -33,7 +33,7 @@ def defined(root: Section, section: str) -> list[str]:
 
 
 def no_such(kind: str, name: str, known: list[str], root: Section, keys: Keys) -> Finding:
-    """Return the finding for a name that nothing defines, with the nearest one that something does."""
+    """Return the finding for an undefined name, with the nearest defined one."""
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     section = f"{kind}s"
     return Finding(
@@ -45,7 +45,7 @@ def no_such(kind: str, name: str, known: list[str], root: Section, keys: Keys) -
 
 
 def all_outcomes(language: Language) -> Iterator[tuple[Keys, Outcomes]]:
-    """Yield every set of outcomes with the way to it: the config's own, then each profile's."""
+    """Yield every set of outcomes with the keys that lead to it: first the config's own, then each profile's."""
     yield ("outcomes",), language.outcomes
     for name, profile in language.profiles.items():
         yield ("profiles", name, "outcomes"), profile.outcomes
@@ -72,8 +72,8 @@ def _steps(outcomes: Outcomes, keys: Keys, language: Language, root: Section) ->
         goes_on = steps and not ended_by and not any(isinstance(step, Send) for step in steps)
         if goes_on and name not in {"agent", "failed", "exhausted"}:
             yield Finding(
-                f"`outcomes.{name}` neither sends the caller anywhere nor hangs up",
-                "when its steps are over, those of `exhausted` follow",
+                f"`outcomes.{name}` neither sends the caller on nor hangs up",
+                "after its last step, the steps of `exhausted` run",
                 "end it with `- hangup`, or with `- send: NAME`",
                 place_of(root, (*keys, name)),
                 "warning",
@@ -98,7 +98,7 @@ def _targets(send: Send, known: list[str], root: Section, keys: Keys) -> Iterato
 
 
 def _why_final(step: Step, language: Language) -> str:
-    """Return why nothing after `step` can be reached, or nothing if it can.
+    """Return why no later step can be reached; empty if one can.
 
     Some destinations never return the call (`Destination.never_returns`). All others report when they fail, and a
     destination with hours may be closed.
@@ -113,12 +113,12 @@ def _why_final(step: Step, language: Language) -> str:
 
 
 def _outcomes_that_help_nobody(language: Language, root: Section) -> Iterator[Finding]:
-    for name, who in (("agent", "who asks for a person"), ("failed", "whom ASAPP cannot serve")):
+    for name, who in (("agent", "who asks for a person"), ("failed", "whose call ASAPP cannot take")):
         steps: tuple[Step, ...] = getattr(language.outcomes, name)
         if not any(isinstance(step, (Send, Hangup)) for step in steps):
             yield Finding(
-                f"`outcomes.{name}` sends the caller nowhere",
-                f"a caller {who} gets the steps of `exhausted`",
+                f"`outcomes.{name}` never sends the caller to a destination",
+                f"a caller {who} only gets the steps of `exhausted`",
                 f"add `{name}: [{{send: NAME}}]` under `outcomes:`",
                 place_of(root, ("outcomes", name)),
                 "warning",

@@ -40,23 +40,23 @@ def _functions(language: Language, root: Section) -> Iterator[Finding]:
         place = place_of(root, (*keys, "path"))
         if function.path in taken:
             yield Finding(
-                f"two functions answer at `{function.path}`",
-                f"`{dotted(taken[function.path])}` and `{dotted(keys)}` have the same path",
-                "give one of them another path",
+                f"two functions have the path `{function.path}`",
+                f"`{dotted(taken[function.path])}` and `{dotted(keys)}` use the same path",
+                "change one of them",
                 place,
             )
         taken.setdefault(function.path, keys)
         if function.path.startswith(private):
             yield Finding(
-                f"`{function.path}` lies among the private modules",
-                f"ga-deploy deploys modules under `{private[0]}` and `{private[1]}`",
-                "choose a path outside",
+                f"`{function.path}` is in a folder of private modules",
+                f"ga-deploy deploys its modules to `{private[0]}` and `{private[1]}`",
+                "choose a path outside these folders",
                 place,
             )
 
 
 def _is_there(path: Path, *, folder: bool = False) -> bool:
-    """Tell whether there is such a file. A name too long for one, or a folder that may not be looked into, has none."""
+    """Tell whether the file exists; False also for a name that is too long or a folder without permission."""
     try:
         return path.is_dir() if folder else path.is_file()
     except OSError:
@@ -83,7 +83,7 @@ def _files(language: Language, root: Section) -> Iterator[Finding]:
         written = node.value if isinstance(node, Scalar) else None
         names = names_in(written)
         none = "no folder" if folder else "no file"
-        # With references it is shown as it is written, not as it came out.
+        # A path with references is shown as written, never resolved.
         yield Finding(
             f"the {kind} {show(written if names else path.name)} does not exist",
             f"{none} has that name" if names else f"{str(path)[:300]} is {none}",

@@ -1,4 +1,4 @@
-"""Whether every text that is spoken can be spoken: its length with its voice, and markup that would be read aloud."""
+"""Checks of spoken texts: too long for the voice, or with markup that would be read aloud."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ Spoken = tuple["Keys", str, str]
 
 
 def check_speech(language: Language, root: Section) -> Iterator[Finding]:
-    """Yield each text of a merged config that Twilio would refuse to speak, or speak with its markup."""
+    """Yield each text that Twilio would refuse to speak, or would speak with its markup."""
     for keys, text, voice in _spoken(language):
         fault = find_say_fault(text, voice)
         if fault:
             yield Finding(
-                "a text is too long to be spoken",
+                "a text is too long for its voice",
                 f"{fault} (voice {voice})",
-                "shorten it, or make two steps of it",
+                "shorten it, or split it into two steps",
                 place_of(root, keys),
             )
         markup = _SSML.search(text)
         if markup:
             yield Finding(
                 f"a text has SSML in it: `{markup[0][:40]}`",
-                "texts are sent as plain text, so the caller hears the markup read aloud, or nothing at all",
-                "write plain words; `- pause: 1` is a pause, and `voice` and `language` stand beside the text",
+                "texts are sent as plain text, so the voice reads the markup aloud or says nothing",
+                "write plain words; use `- pause: 1` for a pause, and `voice` and `language` beside the text",
                 place_of(root, keys),
                 "warning",
             )

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from ga_deploy.config.schema import Language, Profile, Voice, Waiting
     from ga_deploy.yaml_tree.tree import Keys, Section
 
-# A stream URL lives 300 s (ASAPP: Get Twilio media stream url); what is said before the stream opens is spent of it.
+# A stream URL is valid for 300 s (ASAPP: Get Twilio media stream url); the greeting uses up some of this time.
 URL_LIFETIME = 300
 LONG_GREETING = 30
 
-# Shorter than this, a result is looked for only once: a round of polls takes two seconds.
+# With a shorter wait, the functions ask for the result only once: a round of polls takes two seconds.
 SILENCE = 5
 
 
@@ -40,23 +40,23 @@ def _greetings(language: Language, root: Section) -> Iterator[Finding]:
         left = URL_LIFETIME - asapp.url_cache_seconds
         if seconds >= left:
             yield Finding(
-                "the greeting may outlast the stream URL",
-                f"it takes about {seconds} s, and a cached URL may have only {left} s left",
+                "the greeting may take longer than the stream URL is valid",
+                f"the greeting takes about {seconds} s, and a cached URL may be valid for only {left} s",
                 "shorten the greeting, or lower `asapp.url_cache_seconds`",
                 place_of(root, keys),
             )
         elif seconds > LONG_GREETING:
             yield Finding(
                 "the greeting is long",
-                f"it takes about {seconds} s before the agent can speak; callers hang up",
-                "say only what has to be said",
+                f"the agent can speak only after about {seconds} s, and callers hang up",
+                "shorten it",
                 place_of(root, keys),
                 "warning",
             )
 
 
 def _seconds(step: Say | Play | Pause) -> float:
-    """Estimate how long a step lasts; a recording's length is not known."""
+    """Estimate how many seconds a step lasts; the length of a recording is unknown."""
     if isinstance(step, Pause):
         return step.seconds
     return estimate_seconds(step.text) if isinstance(step, Say) else 5
@@ -72,8 +72,8 @@ def _silence(language: Language, root: Section) -> Iterator[Finding]:
             left_open = waiting.model_fields_set.isdisjoint({"say", "play"})
             at: Keys = (*keys[:-1], "voice", "language") if left_open else keys
             yield Finding(
-                "callers hear nothing while a result is awaited",
-                f"ASAPP may be late, and nothing is said or played in up to {waiting.max_seconds} s",
+                "callers hear silence while they wait for a late result",
+                f"ASAPP's result may be up to {waiting.max_seconds} s late, and nothing is said or played",
                 "set `waiting.say` or `waiting.play`, or lower `waiting.max_seconds`",
                 place_of(root, at),
                 "warning",

@@ -200,7 +200,7 @@ class TestReferences:
         found = project.refuse('greeting: [{say: "${file:binary}"}, {say: "${file:large}"}, {say: "${file:.}"}]')
         assert found == [
             "`binary` is not text",
-            "`large` is too large to be read into the config",
+            "`large` is too large for the config",
             "`.` cannot be read",
         ]
 
