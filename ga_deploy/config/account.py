@@ -37,7 +37,7 @@ class Service(Strict):
     name: Annotated[str, *_UNIQUE_NAME] = Field("GenerativeAgentService", description="Twilio unique name")
     runtime: Annotated[str, BeforeValidator(npm.check_runtime)] | None = Field(
         None,
-        description="e.g. node22; empty keeps the live runtime; a new service gets node22, which Twilio ends in April 2027",
+        description="e.g. node22; empty keeps the live one (new services get node22, which Twilio ends in April 2027)",
     )
     dependencies: Annotated[dict[str, str], BeforeValidator(npm.check_dependencies)] = Field(
         default_factory=lambda: {"axios": npm.RECOMMENDED_AXIOS},

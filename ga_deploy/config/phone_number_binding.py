@@ -20,6 +20,6 @@ class PhoneNumberBinding(Strict):
     profile: str | None = Field(None, description="one of `profiles`")
     fallback_url: HttpsUrl | None = Field(
         None,
-        description="for calls when our function fails; default: the URL that the number had before, if it was a real one",
+        description="used when our function fails; default: the URL that the number had before, if it was a real one",
     )
     fallback_method: Annotated[typing.Literal["GET", "POST"], Choice] = Field("POST", description="GET or POST")
