@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ga_deploy.events import Event
-    from ga_deploy.simulate.judge.judge import Verdict
+    from ga_deploy.simulate.judge.verdict import Verdict
     from ga_deploy.simulate.scenario.scenario import Scenario
 
 NUMBER = "+15550100000"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ga_deploy.config.schema import Config
     from ga_deploy.harness.functions import FunctionHarness
     from ga_deploy.invocation.context import Context
-    from ga_deploy.simulate.judge.judge import Verdict
+    from ga_deploy.simulate.judge.verdict import Verdict
     from ga_deploy.simulate.media.stream import Person
     from ga_deploy.simulate.scenario.scenario import Scenario
     from ga_deploy.ui import Ui

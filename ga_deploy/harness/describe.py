@@ -16,7 +16,7 @@ from ga_deploy.config.waiting import steps_of_waiting
 from ga_deploy.render.fallback import render_fallback
 from ga_deploy.render.settings import account_number
 from ga_deploy.simulate.interpreter.targets import TIME_LIMIT
-from ga_deploy.simulate.judge.expected import Deployment, Destination, Handling, Lookup, Step, Value
+from ga_deploy.simulate.judge.expected import Deployment, Destination, Lookup, ProfileBehaviour, Step, Value
 
 if TYPE_CHECKING:
     from ga_deploy.config.destinations import Destination as ConfigDestination
@@ -30,11 +30,14 @@ def describe(config: Config, engage_url: str, account_sid: str, *, domain_name: 
     `domain_name` is theirs where `engage_url` does not say it, since a flow answers there.
     """
     destinations = {name: _describe_destination(name, destination) for name, destination in config.destinations.items()}
-    handlings = {"": _handling(config), **{name: _handling(profile) for name, profile in config.profiles.items()}}
+    behaviours = {
+        "": _describe_behaviour(config),
+        **{name: _describe_behaviour(profile) for name, profile in config.profiles.items()},
+    }
     if config.fallback:
         steps = tuple(_step(step) for step in config.fallback)
-        handlings = {
-            name: replace(one, outcomes={**one.outcomes, "fallback": steps}) for name, one in handlings.items()
+        behaviours = {
+            name: replace(one, outcomes={**one.outcomes, "fallback": steps}) for name, one in behaviours.items()
         }
     numbers = {entry.number: entry.profile or "" for entry in config.phone_numbers if entry.to == "engage"}
     fallback = next((entry for entry in config.phone_numbers if entry.fallback_url), None)
@@ -42,7 +45,7 @@ def describe(config: Config, engage_url: str, account_sid: str, *, domain_name: 
     return Deployment(
         engage_url=engage_url,
         account_sid=account_sid,
-        handlings=handlings,
+        behaviours=behaviours,
         destinations=destinations,
         numbers=numbers,
         fallback_url=str(fallback.fallback_url) if fallback else ours,
@@ -107,13 +110,13 @@ def _attribute(value: object) -> object:
     return [_attribute(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def _handling(profile: Config | Profile) -> Handling:
+def _describe_behaviour(profile: Config | Profile) -> ProfileBehaviour:
     outcomes = type(profile.outcomes).model_fields
     named = {"customerId": profile.input.customerId, "taskName": profile.input.taskName, **profile.input.variables}
-    return Handling(
+    return ProfileBehaviour(
         greeting=(*(_step(step) for step in profile.greeting), *_announcement(profile)),
         outcomes={name: tuple(_step(step) for step in getattr(profile.outcomes, name)) for name in outcomes},
-        told={name: _value(value) for name, value in named.items() if value is not None},
+        stream_parameters={name: _value(value) for name, value in named.items() if value is not None},
         reconnects=profile.asapp.reconnect,
         waiting=tuple(_step(step) for step in steps_of_waiting(profile.waiting, profile.voice)),
         waiting_seconds=float(profile.waiting.max_seconds),

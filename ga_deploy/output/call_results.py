@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.invocation.context import Context
     from ga_deploy.invocation.simulate_options import Options
-    from ga_deploy.simulate.judge.judge import Verdict
+    from ga_deploy.simulate.judge.verdict import Verdict
     from ga_deploy.ui import Ui
 
 
@@ -110,7 +110,7 @@ def _explain_failures(options: Options, calls: Calls) -> CallFailed:
 
 def _tell_silence(ui: Ui, verdicts: Sequence[Verdict]) -> None:
     """Name the longest silence in a call that passed, if it is longer than most scenarios allow."""
-    from ga_deploy.simulate.judge.judge import Expectation
+    from ga_deploy.simulate.judge.verdict import Expectation
 
     passed = [verdict for verdict in verdicts if verdict.passed]
     worst = max(passed, key=lambda verdict: verdict.measures.get("dead_air", 0.0), default=None)

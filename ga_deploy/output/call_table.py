@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from ga_deploy.simulate.judge.judge import Verdict
+    from ga_deploy.simulate.judge.verdict import Verdict
     from ga_deploy.simulate.scenario.scenario import Scenario
     from ga_deploy.ui import Ui
 

@@ -15,7 +15,8 @@ import pytest
 from ga_deploy.emulator.functions.npm import NodePackages, NodeTools
 from ga_deploy.redact import Secret
 from ga_deploy.simulate.interpreter.record import CallRecord, Event, Route, Span, StreamLeg
-from ga_deploy.simulate.judge.judge import Failing, Verdict, measure
+from ga_deploy.simulate.judge.measures import measure
+from ga_deploy.simulate.judge.verdict import Failing, Verdict
 from ga_deploy.simulate.media.audio import wav_bytes
 from ga_deploy.simulate.report.html import write_report
 
@@ -51,7 +52,7 @@ def make_verdicts() -> list[Verdict]:
             detail={"body": f"<Response>{HOSTILE}</Response>", "sent": {HOSTILE: HOSTILE}, "logs": [HOSTILE, SECRET]},
         ),
         Event(0.2, "answered", "Twilio answers the call"),
-        Event(0.2, "stream", "media stream 1", 3.0, heard=True, detail={"told": {"customerId": HOSTILE}}),
+        Event(0.2, "stream", "media stream 1", 3.0, heard=True, detail={"stream_parameters": {"customerId": HOSTILE}}),
         Event(5.2, "say", HOSTILE, 2.0, heard=True, detail={"text": HOSTILE}),
         Event(
             7.2,

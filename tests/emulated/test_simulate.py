@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.config.schema import Config
     from ga_deploy.model.bundle import FunctionFile
-    from ga_deploy.simulate.judge.judge import Verdict
+    from ga_deploy.simulate.judge.verdict import Verdict
 
 HERE = Path(__file__).parent
 SHIPPED = [path.stem for path in list_shipped()]

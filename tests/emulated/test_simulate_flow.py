@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ga_deploy.config.schema import Config
-    from ga_deploy.simulate.judge.judge import Verdict
+    from ga_deploy.simulate.judge.verdict import Verdict
     from ga_deploy.simulate.scenario.scenario import Scenario
 
 # The endings, the destinations and the profiles: what differs between the flow and the direct variant.

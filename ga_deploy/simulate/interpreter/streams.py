@@ -49,7 +49,7 @@ def _put_on_record(call: CallInProgress, stream: Element, leg: StreamLeg, began:
     progress = call.progress
     progress.streams.append((began, leg))
     label = f"media stream {len(progress.streams)}: " + (leg.reason or f"ended by the {leg.ended_by}")
-    detail = {**leg.as_json(), "told": _read_parameters(stream)}
+    detail = {**leg.as_json(), "stream_parameters": _read_parameters(stream)}
     progress.add(Event(began, "stream", label, progress.now() - began, heard=bool(leg.agent), detail=detail))
     if leg.error is not None:
         progress.note("error", f"{leg.error}: {leg.reason}")

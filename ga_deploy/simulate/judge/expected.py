@@ -83,7 +83,7 @@ class Destination:
 
 
 @dataclass(frozen=True)
-class Handling:
+class ProfileBehaviour:
     """How one profile handles calls; the default is the profile named by the empty string.
 
     `recording` holds the attributes of the recording, and is None where calls are not recorded.
@@ -91,7 +91,7 @@ class Handling:
 
     greeting: tuple[Step, ...] = ()
     outcomes: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
-    told: Mapping[str, Value] = field(default_factory=dict)
+    stream_parameters: Mapping[str, Value] = field(default_factory=dict)
     reconnects: int = 1
     waiting: tuple[Step, ...] = ()
     waiting_seconds: float = 0.0
@@ -106,15 +106,16 @@ class Deployment:
     first number's. `own_hosts` are those, beside the engage URL's, where a redirect stays with us.
     `through_flow`: a Studio flow stands in front of the functions. Where that is somebody's own with ours in it,
     `enters_at` is the path of the function with which our part begins: what is heard before is not judged, and
-    `menu_keys` answer its menus, one text for each that a caller meets. With hooks of the user's own, the agent may be
-    told more than `told` lists (`hooks_add_input`), and an ending may have other steps (`hooks_choose_steps`).
+    `menu_keys` answer its menus, one text for each that a caller meets. With hooks of the user's own, the agent may
+    get more than `stream_parameters` lists (`hooks_add_input`), and an ending may have other steps
+    (`hooks_choose_steps`).
     `account_number` is shown, and writes texts, where a call has no number of the account. `static_fallback`:
     `fallback_url` is the config's own static document, whose steps each profile has as the outcome `fallback`.
     """
 
     engage_url: str
     account_sid: str
-    handlings: Mapping[str, Handling]
+    behaviours: Mapping[str, ProfileBehaviour]
     destinations: Mapping[str, Destination]
     numbers: Mapping[str, str] = field(default_factory=dict)
     fallback_url: str = ""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ga_deploy.simulate.interpreter.record import CallRecord, Route
-    from ga_deploy.simulate.judge.expected import Deployment, Destination, Handling, Step
+    from ga_deploy.simulate.judge.expected import Deployment, Destination, ProfileBehaviour, Step
 
 # ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE, typed on a keypad (Twilio docs: the parameter From).
 _WITHHELD = frozenset({"+266696687", "+7378742833", "+2562533", "+8566696", "+86282452253"})
@@ -96,13 +96,13 @@ def _plain(value: object) -> str:
     return " ".join(str(value).split())
 
 
-def judge_recording(record: CallRecord, handling: Handling) -> Iterator[tuple[str, str]]:
+def judge_recording(record: CallRecord, behaviour: ProfileBehaviour) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the recording of a call: the check and the finding, in words.
 
     It begins once, behind all that is said before the agent, and only in calls that go to the agent.
     """
     begun = [event for event in record.of("start") if event.detail.get("noun") == "Recording"]
-    wanted = 1 if handling.recording is not None and record.streams else 0
+    wanted = 1 if behaviour.recording is not None and record.streams else 0
     if len(begun) != wanted:
         yield "recording", f"the recording began {len(begun)} times instead of {wanted}"
         return
@@ -111,7 +111,7 @@ def judge_recording(record: CallRecord, handling: Handling) -> Iterator[tuple[st
         later = [one.label for one in record.of("say", "play") if event.at <= one.at < stream]
         if event.at > stream or later:
             yield "recording", f"the recording began {'before ' + repr(later[0]) if later else 'behind the agent'}"
-        for name, value in (handling.recording or {}).items():
+        for name, value in (behaviour.recording or {}).items():
             got = event.detail["attributes"].get(name, "")
             if got != value:
                 yield "recording", f"the recording's {name} is {got or 'missing'!r}, not {value or 'none'!r}"

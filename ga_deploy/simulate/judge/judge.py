@@ -7,110 +7,30 @@ JUnit files and tests use.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from itertools import groupby
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ga_deploy.simulate.interpreter.record import CallRecord, Ending, Event, Json, Route, Span
+from ga_deploy.simulate.interpreter.record import CallRecord, Event, Span
 from ga_deploy.simulate.judge.expected import Lookup
 from ga_deploy.simulate.judge.handover import judge_handovers, judge_recording
+from ga_deploy.simulate.judge.measures import find_dead_air, measure
 from ga_deploy.simulate.judge.speech import judge_speech
-from ga_deploy.simulate.judge.steps import Happened, compare, list_happenings, same_spaces
+from ga_deploy.simulate.judge.steps import Observation, compare, list_observations, same_spaces
+from ga_deploy.simulate.judge.verdict import Expectation, Failing, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ga_deploy.simulate.judge.expected import Deployment, Handling
+    from ga_deploy.simulate.judge.expected import Deployment, ProfileBehaviour
 
 _CODE = re.compile(r"\d{5}")
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """What a caller must go through. Seconds; None leaves a thing unjudged.
-
-    `outcome` names the config's steps that must follow the conversation (or the failed attempt at one).
-    `went` lists destinations by name in the order in which they were tried. `errors` are Twilio's codes
-    that belong to the scenario; every other error fails the call. `agent_heard`: some stream has to carry the
-    agent's voice. `may_stay`: the agent need not end the conversation itself. `waits`: the config's own silent
-    waiting for a result is no dead air. `told` are stream parameters with their values. `hears_caller`: the share of
-    what the caller says that has to reach the agent.
-    """
-
-    outcome: str | None = None
-    ending: frozenset[Ending] | None = None
-    went: tuple[str, ...] | None = None
-    reaches: bool | None = None
-    said: tuple[str, ...] = ()
-    not_said: tuple[str, ...] = ()
-    streams: int | None = None
-    agent_heard: bool = False
-    may_stay: bool = False
-    errors: frozenset[int] = frozenset()
-    told: Mapping[str, str] = field(default_factory=dict)
-    pressed: str = ""
-    barge_in_within: float | None = None
-    hears_caller: float | None = None
-    waits: bool = False
-    max_dead_air: float = 4.0
-    max_first_twiml: float = 5.0
-    max_first_audio: float = 5.0
-
-
-@dataclass(frozen=True)
-class Failing:
-    """One check that a call did not pass, in words."""
-
-    check: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.check}: {self.what}"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The judgement of one call. `measures` is what `measure` returns."""
-
-    record: CallRecord
-    failings: tuple[Failing, ...]
-    measures: Mapping[str, float]
-    title: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check passed."""
-        return not self.failings
-
-    @property
-    def heard(self) -> str:
-        """What the caller heard, in a line."""
-        return describe_heard(self.record)
-
-    @property
-    def went(self) -> str:
-        """Where the call went, in a line."""
-        return describe_route(self.record)
-
-    def as_json(self) -> dict[str, Json]:
-        """Return it as plain values, the call included."""
-        return {
-            "passed": self.passed,
-            "title": self.title,
-            "failings": [{"check": failing.check, "what": failing.what} for failing in self.failings],
-            "measures": {name: round(value, 3) for name, value in self.measures.items()},
-            "heard": self.heard,
-            "went": self.went,
-            "call": self.record.as_json(),
-        }
 
 
 def judge(
     record: CallRecord,
     expected: Expectation,
     deployment: Deployment,
-    handling: Handling,
+    behaviour: ProfileBehaviour,
     facts: Mapping[str, str],
     *,
     all_closed: bool = False,
@@ -130,14 +50,14 @@ def judge(
         measures["dead_air"] = find_dead_air(record, to_the_end=to_the_end, spared=spared).seconds
     failings = [
         *_judge_answers(record, expected),
-        *_judge_speech(record, expected, handling),
-        *_judge_times(measures, expected, handling),
-        *_judge_streams(record, expected, deployment, handling, facts),
-        *_judge_way(record, expected, deployment, handling),
+        *_judge_speech(record, expected, behaviour),
+        *_judge_times(measures, expected, behaviour),
+        *_judge_streams(record, expected, deployment, behaviour, facts),
+        *_judge_way(record, expected, deployment, behaviour),
         *(Failing(check, what) for check, what in judge_handovers(record, deployment, facts)),
-        *(Failing(check, what) for check, what in judge_recording(record, handling)),
+        *(Failing(check, what) for check, what in judge_recording(record, behaviour)),
         *_judge_branch(expected, facts),
-        *_judge_course(record, expected, deployment, handling, facts, all_closed=all_closed),
+        *_judge_course(record, expected, deployment, behaviour, facts, all_closed=all_closed),
     ]
     return Verdict(record, tuple(failings), measures, title)
 
@@ -148,63 +68,6 @@ def _judge_branch(expected: Expectation, facts: Mapping[str, str]) -> list[Faili
     if branch is None or expected.outcome is None or branch == expected.outcome:
         return []
     return [Failing("branch", f"the flow took the branch `{branch}`, not `{expected.outcome}`")]
-
-
-def measure(record: CallRecord) -> dict[str, float]:
-    """Return the call's times in seconds, those that exist.
-
-    `first_twiml`, `first_audio`, `dead_air`, `slowest_webhook`, `barge_in_silence_after`, `seconds`.
-    """
-    measures = {"seconds": record.seconds, "dead_air": find_dead_air(record).seconds}
-    webhooks = [event for event in record.of("webhook") if event.detail.get("status")]
-    if webhooks:
-        measures["first_twiml"] = webhooks[0].until
-        measures["slowest_webhook"] = max(event.seconds for event in webhooks)
-    for at, leg in record.streams[:1]:
-        if leg.agent:
-            measures["first_audio"] = leg.agent[0].start
-            measures["agent_speaks_at"] = at + leg.agent[0].start
-        if leg.barge_in_silence_after is not None:
-            measures["barge_in_silence_after"] = leg.barge_in_silence_after
-    return measures
-
-
-@dataclass(frozen=True)
-class Silence:
-    """The longest time in which the caller heard nothing, and said nothing."""
-
-    start: float
-    seconds: float
-    before: str = ""
-
-
-def find_dead_air(record: CallRecord, *, to_the_end: bool = True, spared: Span | None = None) -> Silence:
-    """Return the longest silence between the moment Twilio answers and the end of the call, or the last sound.
-
-    The caller's own voice is no silence, ringing and music are none either; waiting for a webhook, for a
-    stream to open, for an agent to begin and after it has ended are. `spared` is a time that is not judged.
-    """
-    if record.answered_at is None:
-        return Silence(0.0, 0.0)
-    sounds = [Span(event.at, event.until) for event in record.events if event.heard and event.kind != "stream"]
-    sounds += [spared] if spared else []
-    for at, leg in record.streams:
-        sounds += [Span(at + span.start, at + span.end) for span in (*leg.agent, *leg.caller)]
-    longest = Silence(record.answered_at, 0.0)
-    quiet_since = record.answered_at
-    end = [Span(record.seconds, record.seconds)] if to_the_end else []
-    for span in [*sorted(sounds, key=lambda span: span.start), *end]:
-        if span.start - quiet_since > longest.seconds:
-            longest = Silence(quiet_since, span.start - quiet_since)
-        quiet_since = max(quiet_since, span.end)
-    return Silence(longest.start, longest.seconds, _what_was_on(record, longest))
-
-
-def _what_was_on(record: CallRecord, silence: Silence) -> str:
-    end = silence.start + silence.seconds
-    overlapping = [event for event in record.events if event.seconds and event.at < end and event.until > silence.start]
-    longest = max(overlapping, key=lambda e: min(e.until, end) - max(e.at, silence.start), default=None)
-    return longest.label if longest else ""
 
 
 def _codes(event: Event) -> set[int]:
@@ -229,8 +92,8 @@ def _judge_answers(record: CallRecord, expected: Expectation) -> list[Failing]:
     return failings
 
 
-def _judge_speech(record: CallRecord, expected: Expectation, handling: Handling) -> list[Failing]:
-    failings = [Failing(check, what) for check, what in judge_speech(record, handling)]
+def _judge_speech(record: CallRecord, expected: Expectation, behaviour: ProfileBehaviour) -> list[Failing]:
+    failings = [Failing(check, what) for check, what in judge_speech(record, behaviour)]
     everything = " ".join(record.said)
     missing = [text for text in expected.said if not _contains(everything, text)]
     unwanted = [text for text in expected.not_said if _contains(everything, text)]
@@ -243,8 +106,8 @@ def _contains(everything: str, text: str) -> bool:
     return " ".join(text.split()).lower() in " ".join(everything.split()).lower()
 
 
-def _judge_times(measures: Mapping[str, float], expected: Expectation, handling: Handling) -> list[Failing]:
-    waiting = handling.waiting_seconds if expected.waits and not handling.waiting else 0.0
+def _judge_times(measures: Mapping[str, float], expected: Expectation, behaviour: ProfileBehaviour) -> list[Failing]:
+    waiting = behaviour.waiting_seconds if expected.waits and not behaviour.waiting else 0.0
     limits = {
         "dead_air": (expected.max_dead_air + waiting, "the caller heard nothing for {:.1f} s, {:.1f} s are allowed"),
         "first_twiml": (
@@ -264,7 +127,7 @@ def _judge_streams(
     record: CallRecord,
     expected: Expectation,
     deployment: Deployment,
-    handling: Handling,
+    behaviour: ProfileBehaviour,
     facts: Mapping[str, str],
 ) -> list[Failing]:
     failings = []
@@ -276,11 +139,14 @@ def _judge_streams(
         failings += [Failing("audio", problem) for problem in leg.problems]
         if leg.opened and leg.ended_by == "agent" and not leg.agent:
             failings.append(Failing("first_audio", "the agent was on the line and never heard"))
-        told: Mapping[str, str] = event.detail.get("told", {})
-        failings += [Failing("told", text) for text in _compare_told(told, expected, deployment, handling, facts)]
-    ids = [event.detail.get("told", {}).get("asapp_callTransferId") for event in record.of("stream")]
+        sent: Mapping[str, str] = event.detail.get("stream_parameters", {})
+        failings += [
+            Failing("stream_parameters", text)
+            for text in _compare_parameters(sent, expected, deployment, behaviour, facts)
+        ]
+    ids = [event.detail.get("stream_parameters", {}).get("asapp_callTransferId") for event in record.of("stream")]
     if len(set(ids)) != len(ids):
-        failings.append(Failing("told", "two streams of the call have the same asapp_callTransferId"))
+        failings.append(Failing("stream_parameters", "two streams of the call have the same asapp_callTransferId"))
     if expected.hears_caller is not None and "agent.heard_seconds" in facts:
         spoken = sum(span.end - span.start for _, leg in record.streams for span in leg.caller)
         got = float(facts["agent.heard_seconds"])
@@ -298,33 +164,35 @@ def _judge_streams(
     return failings
 
 
-def _compare_told(
-    told: Mapping[str, str],
+def _compare_parameters(
+    sent: Mapping[str, str],
     expected: Expectation,
     deployment: Deployment,
-    handling: Handling,
+    behaviour: ProfileBehaviour,
     facts: Mapping[str, str],
 ) -> list[str]:
-    wanted: dict[str, str] = dict(expected.told)
-    for name, value in handling.told.items():
+    wanted: dict[str, str] = dict(expected.stream_parameters)
+    for name, value in behaviour.stream_parameters.items():
         resolved = value.resolve(facts) if isinstance(value, Lookup) else value
         if resolved is not None:
             wanted.setdefault(name, resolved)
     wanted["asapp_externalConversationId"] = facts.get("call.CallSid", "")
     problems = [
-        f"the agent was told {name}={told.get(name)!r}, not {value!r}"
+        f"the agent got {name}={sent.get(name)!r}, not {value!r}"
         for name, value in wanted.items()
-        if told.get(name) != value
+        if sent.get(name) != value
     ]
-    allowed = {*wanted, *handling.told, "asapp_callTransferId"}
-    unlisted = [] if deployment.hooks_add_input else [name for name in told if name not in allowed]
-    problems += [f"the agent was told `{name}`, which the config does not list" for name in unlisted]
-    if not told.get("asapp_callTransferId"):
-        problems.append("the agent was not told asapp_callTransferId")
+    allowed = {*wanted, *behaviour.stream_parameters, "asapp_callTransferId"}
+    unlisted = [] if deployment.hooks_add_input else [name for name in sent if name not in allowed]
+    problems += [f"the agent got `{name}`, which the config does not list" for name in unlisted]
+    if not sent.get("asapp_callTransferId"):
+        problems.append("the agent did not get asapp_callTransferId")
     return problems
 
 
-def _judge_way(record: CallRecord, expected: Expectation, deployment: Deployment, handling: Handling) -> list[Failing]:
+def _judge_way(
+    record: CallRecord, expected: Expectation, deployment: Deployment, behaviour: ProfileBehaviour
+) -> list[Failing]:
     failings = []
     if expected.ending is not None and record.ending not in expected.ending:
         wanted = " or ".join(sorted(expected.ending))
@@ -344,12 +212,12 @@ def _judge_way(record: CallRecord, expected: Expectation, deployment: Deployment
         failings.append(Failing("went", "nobody took the call" if expected.reaches else "somebody took the call"))
     # A machine misses no words.
     is_person = expected.outcome != "machine"
-    if is_person and record.ending == "hung-up" and not record.reached and not _was_spoken_to(record, handling):
+    if is_person and record.ending == "hung-up" and not record.reached and not _was_spoken_to(record, behaviour):
         failings.append(Failing("left_alone", "the caller was hung up on without a word"))
     return failings
 
 
-def _was_spoken_to(record: CallRecord, handling: Handling) -> bool:
+def _was_spoken_to(record: CallRecord, behaviour: ProfileBehaviour) -> bool:
     """Tell whether somebody had the last word: the agent, or Twilio after the agent and every attempt to send on.
 
     What is heard while a result is awaited promises more; it is no last word.
@@ -360,7 +228,7 @@ def _was_spoken_to(record: CallRecord, handling: Handling) -> bool:
     if leg and leg.ended_by == "agent" and leg.agent and tried < since:
         return True
     since = max(since, tried)
-    waiting = {same_spaces(step.text) for step in handling.waiting}
+    waiting = {same_spaces(step.text) for step in behaviour.waiting}
     heard = [event for event in record.of("say", "play") if event.heard and event.at >= since]
     return any(same_spaces(str(event.detail.get("text", event.detail.get("url")))) not in waiting for event in heard)
 
@@ -369,7 +237,7 @@ def _judge_course(
     record: CallRecord,
     expected: Expectation,
     deployment: Deployment,
-    handling: Handling,
+    behaviour: ProfileBehaviour,
     facts: Mapping[str, str],
     *,
     all_closed: bool,
@@ -383,15 +251,15 @@ def _judge_course(
         what = "`flow.base_keys`, or the scenario's `caller.menu_keys`, have to answer the menus of the flow's base"
         return [Failing("base", f"the call never came to {deployment.enters_at}: {what}")]
     if record.streams:
-        before = list_happenings(record, entered, until=record.streams[0][0])
-        wanted = tuple(Happened(step.kind, "" if step.kind == "pause" else step.text) for step in handling.greeting)
+        before = list_observations(record, entered, until=record.streams[0][0])
+        wanted = tuple(Observation(step.kind, "" if step.kind == "pause" else step.text) for step in behaviour.greeting)
         if record.answered_at is not None and before != wanted:
             came = ", ".join(map(str, before)) or "nothing"
             failings.append(Failing("greeting", f"before the agent came {came}, not what the config greets with"))
     if expected.outcome is not None and not deployment.hooks_choose_steps:
         since = max((at + leg.seconds for at, leg in record.streams), default=entered)
-        happened = list_happenings(record, since)
-        problem = compare(expected.outcome, happened, deployment, handling, facts, all_closed=all_closed)
+        happened = list_observations(record, since)
+        problem = compare(expected.outcome, happened, deployment, behaviour, facts, all_closed=all_closed)
         if problem:
             failings.append(Failing("course", problem))
     return failings
@@ -401,33 +269,3 @@ def _find_entry(record: CallRecord, deployment: Deployment) -> Event | None:
     """Return the request with which our part begins of a call that comes through somebody's own flow, if it came."""
     asked = record.of("webhook")
     return next((one for one in asked if urlsplit(str(one.detail["url"])).path == deployment.enters_at), None)
-
-
-def describe_heard(record: CallRecord) -> str:
-    """Return what the caller heard, in a line: speech in quotes, the agent, music, ringing; `×3` for three on end."""
-    parts: list[tuple[float, str]] = [
-        (event.at, f"“{event.detail.get('text', '')}”") for event in record.of("say") if event.detail.get("text")
-    ]
-    parts += [(event.at, "a recording") for event in record.of("play")]
-    parts += [(event.at, f"“{event.detail['spoken']}”") for event in record.of("error") if "spoken" in event.detail]
-    parts += [(at, "the agent") for at, leg in record.streams if leg.agent]
-    parts += [(event.at, "ringing") for event in record.of("dial", "enqueue") if event.detail.get("targets")]
-    in_order = (text for _, text in sorted(parts, key=lambda pair: pair[0]))
-    times = ((text, len(list(same))) for text, same in groupby(in_order))
-    return ", ".join(text if count == 1 else f"{text} ×{count}" for text, count in times) or "nothing"
-
-
-def describe_route(record: CallRecord) -> str:
-    """Return where the call went, in a line: every attempt with its result, then how it ended."""
-    tried = [f"{_name_route(route)} ({route.result})" for route in record.routes]
-    if record.ending == "hung-up" and not record.reached:
-        tried.append("hung up")
-    elif record.ending not in {"hung-up", "transferred"}:
-        tried.append(record.ending.replace("-", " "))
-    return " → ".join(tried) or "nowhere"
-
-
-def _name_route(route: Route) -> str:
-    if route.kind == "voicemail":
-        return route.kind
-    return route.address if route.address.startswith("sip") else f"{route.kind} {route.address}"

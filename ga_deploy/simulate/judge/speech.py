@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ga_deploy.simulate.interpreter.record import CallRecord
-    from ga_deploy.simulate.judge.expected import Handling, Step
+    from ga_deploy.simulate.judge.expected import ProfileBehaviour, Step
 
 # Never meant to be heard, whoever wrote it.
 _MARKUP = re.compile(
@@ -30,12 +30,12 @@ _LEFT_BEHIND = re.compile(
 _OFTEN = 3
 
 
-def judge_speech(record: CallRecord, handling: Handling) -> Iterator[tuple[str, str]]:
+def judge_speech(record: CallRecord, behaviour: ProfileBehaviour) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the speech outside the streams: the check and the finding, in words."""
-    meant = Counter(_plain(step.text) for step in (*handling.greeting, *_list_steps(handling)) if step.kind == "say")
+    meant = Counter(_plain(step.text) for step in (*behaviour.greeting, *_list_steps(behaviour)) if step.kind == "say")
     # Said between two looks at a result, each of which takes two seconds or so; once again on every new stream.
-    turns = ceil(handling.waiting_seconds / 2) * (handling.reconnects + 1)
-    meant.update({_plain(step.text): turns for step in handling.waiting if step.kind == "say"})
+    turns = ceil(behaviour.waiting_seconds / 2) * (behaviour.reconnects + 1)
+    meant.update({_plain(step.text): turns for step in behaviour.waiting if step.kind == "say"})
     for event in record.of("say", "whisper"):
         text = str(event.detail.get("text", ""))
         if _MARKUP.search(text):
@@ -52,8 +52,8 @@ def judge_speech(record: CallRecord, handling: Handling) -> Iterator[tuple[str, 
             yield "repeats", f"{redact(text)[:80]!r} was said {times} times"
 
 
-def _list_steps(handling: Handling) -> Iterator[Step]:
-    for steps in handling.outcomes.values():
+def _list_steps(behaviour: ProfileBehaviour) -> Iterator[Step]:
+    for steps in behaviour.outcomes.values():
         yield from steps
 
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ga_deploy.simulate.interpreter.record import CallRecord
-    from ga_deploy.simulate.judge.expected import Deployment, Handling, Step
+    from ga_deploy.simulate.judge.expected import Deployment, ProfileBehaviour, Step
 
 
 @dataclass(frozen=True)
-class Happened:
+class Observation:
     """One thing a caller went through.
 
     `say` or `play` with its text, `pause`, or `route` with whom and how it went.
@@ -37,20 +37,20 @@ class Happened:
         return f"{self.kind} {self.text!r}" if self.text else self.kind
 
 
-def list_happenings(record: CallRecord, since: float, *, until: float = float("inf")) -> tuple[Happened, ...]:
+def list_observations(record: CallRecord, since: float, *, until: float = float("inf")) -> tuple[Observation, ...]:
     """Return what the caller went through from `since` up to `until`, streams and ringing left out."""
-    found: list[tuple[float, Happened]] = []
+    found: list[tuple[float, Observation]] = []
     for event in record.events:
         if not since <= event.at < until:
             continue
         if event.kind == "say":
-            found.append((event.at, Happened("say", same_spaces(str(event.detail.get("text", ""))))))
+            found.append((event.at, Observation("say", same_spaces(str(event.detail.get("text", ""))))))
         elif event.kind == "play":
-            found.append((event.at, Happened("play", str(event.detail.get("url", event.label)))))
+            found.append((event.at, Observation("play", str(event.detail.get("url", event.label)))))
         elif event.kind == "pause":
-            found.append((event.at, Happened("pause")))
+            found.append((event.at, Observation("pause")))
     found += [
-        (route.at, Happened("route", route.address, route.kind, route.result))
+        (route.at, Observation("route", route.address, route.kind, route.result))
         for route in record.routes
         if since <= route.at < until
     ]
@@ -59,9 +59,9 @@ def list_happenings(record: CallRecord, since: float, *, until: float = float("i
 
 def compare(
     outcome: str,
-    happened: Sequence[Happened],
+    happened: Sequence[Observation],
     deployment: Deployment,
-    handling: Handling,
+    behaviour: ProfileBehaviour,
     facts: Mapping[str, str],
     *,
     all_closed: bool = False,
@@ -71,22 +71,24 @@ def compare(
     `facts` holds the call's fields, the query and the conversation's result under the names that configs
     use, as far as they are known. `all_closed`: every destination is outside its hours.
     """
-    course = _Course(list(happened), deployment, facts, all_closed=all_closed)
-    steps = handling.outcomes.get(outcome, ())
-    course.skip_waiting(handling, steps)
+    course = ExpectedSteps(list(happened), deployment, facts, all_closed=all_closed)
+    steps = behaviour.outcomes.get(outcome, ())
+    course.skip_waiting(behaviour, steps)
     done = course.follow(steps, f"`{outcome}`")
     # A goodbye that was to lead nowhere is the end; whoever was to be sent somewhere hears that it did not work.
     final = outcome in {"exhausted", "fallback"} or (
         outcome == "completed" and not any(step.kind == "send" for step in steps)
     )
     if not done and not course.problem and not final:
-        course.follow(handling.outcomes.get("exhausted", ()), "`exhausted`")
+        course.follow(behaviour.outcomes.get("exhausted", ()), "`exhausted`")
     return course.problem or course.leftover() or course.compare_notices() or course.compare_texts()
 
 
-class _Course:
+class ExpectedSteps:
+    """Follows the config's steps through what a caller went through, from the first observation to the last."""
+
     def __init__(
-        self, happened: list[Happened], deployment: Deployment, facts: Mapping[str, str], *, all_closed: bool
+        self, happened: list[Observation], deployment: Deployment, facts: Mapping[str, str], *, all_closed: bool
     ) -> None:
         self._happened = happened
         self._deployment = deployment
@@ -96,12 +98,12 @@ class _Course:
         self._texts: list[tuple[str, str]] = []
         self.problem = ""
 
-    def skip_waiting(self, handling: Handling, steps: Sequence[Step]) -> None:
+    def skip_waiting(self, behaviour: ProfileBehaviour, steps: Sequence[Step]) -> None:
         """Drop what was heard while a late result was awaited."""
         wanted = steps[0] if steps else None
-        heard = {Happened("pause"), *(Happened(step.kind, same_spaces(step.text)) for step in handling.waiting)}
+        heard = {Observation("pause"), *(Observation(step.kind, same_spaces(step.text)) for step in behaviour.waiting)}
         if wanted is not None:
-            heard.discard(Happened(wanted.kind, same_spaces(wanted.text)))
+            heard.discard(Observation(wanted.kind, same_spaces(wanted.text)))
         while self._happened and self._happened[0] in heard:
             self._happened.pop(0)
 
@@ -147,7 +149,7 @@ class _Course:
         return "" if told == wanted else f"the text messages {told} were sent, not {wanted}"
 
     def _take(self, step: Step, where: str) -> None:
-        wanted = Happened(step.kind, "" if step.kind == "pause" else same_spaces(step.text))
+        wanted = Observation(step.kind, "" if step.kind == "pause" else same_spaces(step.text))
         if self._happened and self._happened[0] == wanted:
             self._happened.pop(0)
             return
@@ -158,7 +160,7 @@ class _Course:
         destination = self._deployment.choose(step, self._facts)
         if destination is None or self._all_closed:
             return False
-        said = Happened("say", same_spaces(destination.says))
+        said = Observation("say", same_spaces(destination.says))
         behind = 1 if destination.says and self._happened[:1] == [said] else 0
         first = self._happened[behind] if len(self._happened) > behind else None
         if first and first.kind == "route" and destination.is_meant_by(first.route_kind, first.text):

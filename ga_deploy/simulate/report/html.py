@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ga_deploy.simulate.interpreter.record import Event, StreamLeg
-    from ga_deploy.simulate.judge.judge import Verdict
+    from ga_deploy.simulate.judge.verdict import Verdict
 
 _HERE = Path(__file__).parent
 _MOST_AUDIO = 24 * 1024 * 1024  # bytes of µ-law in one page; what is over is left out, failed calls last
@@ -191,9 +191,9 @@ def _write_detail(event: Event) -> str:
     parts = []
     if detail.get("sent"):
         parts.append("\n".join(f"{name} = {value}" for name, value in detail["sent"].items()))
-    if detail.get("told"):
-        told = "\n".join(f"{name} = {value}" for name, value in detail["told"].items())
-        parts.append(f"The agent was told:\n{told}")
+    if detail.get("stream_parameters"):
+        sent = "\n".join(f"{name} = {value}" for name, value in detail["stream_parameters"].items())
+        parts.append(f"The agent got:\n{sent}")
     if detail.get("body"):
         parts.append(_indent(str(detail["body"])))
     if detail.get("logs"):

@@ -10,7 +10,7 @@ from ga_deploy.redact import redact
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ga_deploy.simulate.judge.judge import Verdict
+    from ga_deploy.simulate.judge.verdict import Verdict
 
 
 def write_junit(verdicts: Sequence[Verdict], *, suite: str = "ga-deploy simulate") -> str:

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ga_deploy.redact import redact
-from ga_deploy.simulate.judge.judge import find_dead_air
+from ga_deploy.simulate.judge.measures import find_dead_air
 
 if TYPE_CHECKING:
     from ga_deploy.simulate.interpreter.record import CallRecord

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ga_deploy.errors import ConfigInvalid, Finding, Place
 from ga_deploy.plain_file import read_plain_file
 from ga_deploy.simulate.interpreter.plan import HangUp, Page, Reaction
-from ga_deploy.simulate.judge.judge import Expectation
+from ga_deploy.simulate.judge.verdict import Expectation
 from ga_deploy.simulate.scenario.explain import explain, list_places
 from ga_deploy.simulate.scenario.scenario import AsappScript, CallerScript, DeploymentFault, Scenario
 from ga_deploy.simulate.scenario.schema import ScenarioFile

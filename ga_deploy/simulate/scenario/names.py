@@ -24,7 +24,7 @@ def find_unknown_names(scenarios: Sequence[Scenario], deployment: Deployment) ->
 
 def _look_through(scenario: Scenario, deployment: Deployment) -> Iterator[Finding]:
     destinations = deployment.destinations.keys()
-    profiles = deployment.handlings.keys() - {""}
+    profiles = deployment.behaviours.keys() - {""}
     reacting = sorted(scenario.reactions_by_name.keys() - {"default"})
     wanted: list[tuple[str, str, str, Collection[str]]] = [
         ("call.profile", "profile", scenario.profile, profiles),

@@ -16,7 +16,7 @@ from ga_deploy.simulate.interpreter.interpreter import place_call
 from ga_deploy.simulate.interpreter.plan import CallPlan, CallTarget, Reaction, list_parameters
 from ga_deploy.simulate.interpreter.transports import Transports
 from ga_deploy.simulate.interpreter.webhook import add_query
-from ga_deploy.simulate.judge.judge import Verdict, judge
+from ga_deploy.simulate.judge.judge import judge
 from ga_deploy.simulate.voices import list_voices
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ga_deploy.simulate.interpreter.record import CallRecord
     from ga_deploy.simulate.interpreter.transports import Fetch, OpenStream
     from ga_deploy.simulate.judge.expected import Deployment
+    from ga_deploy.simulate.judge.verdict import Verdict
     from ga_deploy.simulate.scenario.scenario import Scenario
 
 _SIP_CALL = {
@@ -88,7 +89,7 @@ def expand(scenarios: Iterable[Scenario], deployment: Deployment) -> tuple[Scena
                 title = f"{scenario.title}: {outcome}"
                 calls.append(replace(scenario, name=f"{scenario.name}[{outcome}]", title=title, deployment=fault))
         elif scenario.for_each == "profile":
-            for profile in sorted(deployment.handlings.keys() - {""}):
+            for profile in sorted(deployment.behaviours.keys() - {""}):
                 title = f"{scenario.title}: {profile}"
                 calls.append(replace(scenario, name=f"{scenario.name}[{profile}]", title=title, profile=profile))
         elif scenario.for_each == "voice":
@@ -106,14 +107,14 @@ def why_left_out(scenario: Scenario, deployment: Deployment) -> str:
     features = {*scenario.only_if, _NEEDED_FOR_EACH.get(scenario.for_each, "")}
     missing = {
         "destinations": not deployment.destinations and "the config has no destinations",
-        "profiles": len(deployment.handlings) < 2 and "the config has no profiles",
+        "profiles": len(deployment.behaviours) < 2 and "the config has no profiles",
         "direct": deployment.through_flow and "the calls go through the flow",
-        "greeting": not deployment.handlings[""].greeting and "the config has no greeting",
-        "reconnect": not deployment.handlings[""].reconnects and "the config does not reconnect",
+        "greeting": not deployment.behaviours[""].greeting and "the config has no greeting",
+        "reconnect": not deployment.behaviours[""].reconnects and "the config does not reconnect",
         "texts": not _list_texting(deployment) and "no outcome of the config sends a text",
         "voicemail": not any(one.kind == "voicemail" for one in deployment.destinations.values())
         and "the config has no voicemail",
-        "recording": all(one.recording is None for one in deployment.handlings.values())
+        "recording": all(one.recording is None for one in deployment.behaviours.values())
         and "the config does not record",
         "fallback": not deployment.static_fallback and "the config has no fallback of its own",
         "account-number": not deployment.account_number
@@ -129,7 +130,7 @@ _NEEDED_FOR_EACH = {"profile": "profiles", "destination": "destinations", "voice
 
 def _list_texting(deployment: Deployment) -> tuple[str, ...]:
     """Return the endings whose steps send a text message."""
-    outcomes = deployment.handlings[""].outcomes
+    outcomes = deployment.behaviours[""].outcomes
     return tuple(name for name, steps in outcomes.items() if any(step.kind == "sms" for step in steps))
 
 
@@ -172,12 +173,12 @@ async def run_scenario(scenario: Scenario, harness: Harness) -> Verdict:
         record = await place_call(plan, transports, clock)
         facts = list_facts(scenario, plan, setting, record) | dict(setting.witness())
     deployment = setting.deployment
-    handling = deployment.handlings.get(scenario.profile, deployment.handlings[""])
+    behaviour = deployment.behaviours.get(scenario.profile, deployment.behaviours[""])
     return judge(
         record,
         scenario.expect,
         deployment,
-        handling,
+        behaviour,
         facts,
         all_closed=scenario.deployment.all_closed,
         title=scenario.title,
@@ -241,8 +242,8 @@ def list_facts(scenario: Scenario, plan: CallPlan, setting: Setting, record: Cal
         facts["query.profile"] = scenario.profile
     facts["outcome.name"] = scenario.expect.outcome or ""
     if scenario.expect.outcome in {"agent", "system", "completed"}:
-        told: Mapping[str, str] = next((event.detail.get("told", {}) for event in record.of("stream")), {})
-        if told.get("taskName"):
-            facts["outcome.currentTaskName"] = told["taskName"]
+        sent: Mapping[str, str] = next((event.detail.get("stream_parameters", {}) for event in record.of("stream")), {})
+        if sent.get("taskName"):
+            facts["outcome.currentTaskName"] = sent["taskName"]
         facts |= setting.result
     return facts

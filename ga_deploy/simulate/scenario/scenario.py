@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from ga_deploy.simulate.judge.judge import Expectation
+from ga_deploy.simulate.judge.verdict import Expectation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

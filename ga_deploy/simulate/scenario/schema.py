@@ -23,7 +23,7 @@ from pydantic import (
 
 from ga_deploy.simulate.interpreter.plan import Phase
 from ga_deploy.simulate.interpreter.record import DialResult, Ending
-from ga_deploy.simulate.judge.judge import Expectation
+from ga_deploy.simulate.judge.verdict import Expectation
 from ga_deploy.simulate.scenario.scenario import CallerScript, Scenario
 from ga_deploy.simulate.scenario.values import (
     LABEL,
@@ -222,7 +222,7 @@ class Expect(Section):
     not_said: Texts = ()
     streams: Annotated[int | None, whole_number(0, 20, 1)] = None
     errors: Annotated[Texts, AfterValidator(_check_codes)] = ()
-    told: Table = Field(default_factory=dict)
+    stream_parameters: Table = Field(default_factory=dict)
     pressed: Text = ""
     barge_in_within: Annotated[float | None, number(0, 60, 0)] = None
     hears_caller: Annotated[float | None, number(0, 1, 0)] = None

@@ -17,7 +17,8 @@ from ga_deploy.simulate.interpreter.interpreter import place_call
 from ga_deploy.simulate.interpreter.plan import HangUp, Page, Reaction
 from ga_deploy.simulate.interpreter.record import StreamLeg
 from ga_deploy.simulate.interpreter.transports import Transports, WebReply, WebRequest
-from ga_deploy.simulate.judge.judge import Verdict, find_dead_air, measure
+from ga_deploy.simulate.judge.measures import find_dead_air, measure
+from ga_deploy.simulate.judge.verdict import Verdict
 from ga_deploy.simulate.report.html import write_report
 from ga_deploy.simulate.scenario.schema import ENDINGS, PHASES
 from ga_deploy.twilio_rules.elements import NOUNS, VERBS
@@ -240,7 +241,7 @@ def test_a_stream_is_given_its_parameters_and_may_break():
     )
     record = ring(site, streams)
     assert streams.orders[0].parameters == {"taskName": "x"}
-    assert record.of("stream")[0].detail["told"] == {"taskName": "x"}
+    assert record.of("stream")[0].detail["stream_parameters"] == {"taskName": "x"}
     assert any(event.label.startswith("31903") for event in record.of("error"))
 
 

@@ -18,14 +18,16 @@ from ga_deploy.simulate.interpreter.plan import Reaction
 from ga_deploy.simulate.interpreter.record import CallRecord, Event, Route, Span, StreamLeg
 from ga_deploy.simulate.interpreter.transports import Transports
 from ga_deploy.simulate.judge import handover, speech
-from ga_deploy.simulate.judge.expected import Deployment, Destination, Handling, Lookup, Step
-from ga_deploy.simulate.judge.judge import Expectation, find_dead_air, judge
+from ga_deploy.simulate.judge.expected import Deployment, Destination, Lookup, ProfileBehaviour, Step
+from ga_deploy.simulate.judge.judge import judge
+from ga_deploy.simulate.judge.measures import find_dead_air
+from ga_deploy.simulate.judge.verdict import Expectation
 from ga_deploy.simulate.report.junit import write_junit
 from ga_deploy.simulate.scenario.runner import expand, make_plan
 from ga_deploy.simulate.scenario.scenario import Scenario
 from tests.unit.simulate.scripted import DOMAIN, Site, Streams, plan, talk, transports
 
-HANDLING = Handling(
+BEHAVIOUR = ProfileBehaviour(
     greeting=(Step("say", "Welcome."),),
     outcomes={
         "agent": (
@@ -36,14 +38,18 @@ HANDLING = Handling(
         "completed": (Step("hangup"),),
         "exhausted": (Step("say", "Nobody is here."), Step("hangup")),
     },
-    told={"customerId": Lookup("call.From"), "taskName": "support", "campaign": Lookup("query.campaign", "none")},
+    stream_parameters={
+        "customerId": Lookup("call.From"),
+        "taskName": "support",
+        "campaign": Lookup("query.campaign", "none"),
+    },
     waiting_seconds=8,
     waiting=(Step("say", "One moment."), Step("play", "https://cdn.example.com/hold.mp3")),
 )
 DEPLOYMENT = Deployment(
     engage_url=f"{DOMAIN}/engage",
     account_sid="AC" + "2" * 32,
-    handlings={"": HANDLING, "es": HANDLING},
+    behaviours={"": BEHAVIOUR, "es": BEHAVIOUR},
     destinations={
         "support": Destination("support", "number", "+15550100001"),
         "billing": Destination("billing", "sip", "sip:billing@pbx.example.com"),
@@ -81,7 +87,7 @@ def verdict_of(where: Site, expected: Expectation, *legs: StreamLeg, reactions: 
     results = reactions or ("answered",)
     call = plan(react=lambda _, attempt: Reaction(results[min(attempt, len(results) - 1)]))
     record = asyncio.run(place_call(call, transports(where, Streams(*legs)), FastClock()))
-    return judge(record, expected, DEPLOYMENT, HANDLING, FACTS | facts)
+    return judge(record, expected, DEPLOYMENT, BEHAVIOUR, FACTS | facts)
 
 
 def checks(*arguments, **options) -> set[str]:
@@ -107,13 +113,13 @@ def test_the_destination_follows_from_the_conversation():
 
 def test_a_voicemail_is_what_is_said_before_it_and_the_mailbox_of_its_action():
     boxes = {name: Destination(name, "voicemail", "", says=f"Leave it to {name}.") for name in ("box", "other")}
-    handling = replace(HANDLING, outcomes={"agent": (Step("send", to="box"),)})
-    deployment = replace(DEPLOYMENT, destinations=boxes, handlings={"": handling})
+    behaviour = replace(BEHAVIOUR, outcomes={"agent": (Step("send", to="box"),)})
+    deployment = replace(DEPLOYMENT, destinations=boxes, behaviours={"": behaviour})
 
     def judged(first: str, ends: str = "hang-up"):
         call = plan(record_ends=ends)
         record = asyncio.run(place_call(call, transports(site(first=first), Streams()), FastClock()))
-        return judge(record, Expectation(outcome="agent", went=("box",), reaches=True), deployment, handling, FACTS)
+        return judge(record, Expectation(outcome="agent", went=("box",), reaches=True), deployment, behaviour, FACTS)
 
     right = "<Say>Leave it to box.</Say><Record action='/done?to=box&amp;DialCallStatus=x'/>"
     assert judged(right).passed, judged(right).failings
@@ -167,10 +173,10 @@ def test_a_promise_of_more_is_no_last_word():
         (site(first="<Say>Please hold.</Say><Hangup/>"), {"course"}),
         (site(first=f"<Say>Please hold.</Say>{dial('+15550100001')}", then="<Say>More.</Say>"), {"course"}),
         (site(engage=stream()), {"greeting"}),
-        (site(engage=f"<Say>Welcome.</Say>{stream(taskName='other')}"), {"told"}),
-        (site(engage=f"<Say>Welcome.</Say>{stream(customerId=None)}"), {"told"}),
-        (site(engage=f"<Say>Welcome.</Say>{stream(password='x')}"), {"told"}),
-        (site(engage=f"<Say>Welcome.</Say>{stream(asapp_callTransferId=None)}"), {"told"}),
+        (site(engage=f"<Say>Welcome.</Say>{stream(taskName='other')}"), {"stream_parameters"}),
+        (site(engage=f"<Say>Welcome.</Say>{stream(customerId=None)}"), {"stream_parameters"}),
+        (site(engage=f"<Say>Welcome.</Say>{stream(password='x')}"), {"stream_parameters"}),
+        (site(engage=f"<Say>Welcome.</Say>{stream(asapp_callTransferId=None)}"), {"stream_parameters"}),
         (site(engage=f"<Say>Welcome.</Say>{stream()}<Hangup/>"), {"unreachable"}),
         (site(engage=f"<Say>Welcome.</Say><Beep/>{stream()}"), {"twiml"}),
         (site(first=f"<Say>Please hold.</Say><Pause length='9'/>{dial('+15550100001')}"), {"course", "dead_air"}),
@@ -214,12 +220,12 @@ def test_plain_speech_is_no_markup(text):
 
 
 def test_what_the_config_says_word_for_word_is_meant():
-    handling = replace(HANDLING, outcomes={"completed": (Step("say", "Sie sind Nummer null  null."), Step("hangup"))})
+    behaviour = replace(BEHAVIOUR, outcomes={"completed": (Step("say", "Sie sind Nummer null  null."), Step("hangup"))})
     record = asyncio.run(
         place_call(plan(), transports(site(first="<Say>Sie sind Nummer null null.</Say>")), FastClock())
     )
-    assert judge(record, Expectation(outcome="completed"), DEPLOYMENT, handling, FACTS).passed
-    assert not judge(record, Expectation(), DEPLOYMENT, HANDLING, FACTS).passed
+    assert judge(record, Expectation(outcome="completed"), DEPLOYMENT, behaviour, FACTS).passed
+    assert not judge(record, Expectation(), DEPLOYMENT, BEHAVIOUR, FACTS).passed
 
 
 @pytest.mark.parametrize(
@@ -264,7 +270,7 @@ def test_a_silence_reaches_from_the_end_of_the_stream_over_the_webhook_to_the_ne
     assert silence.start == pytest.approx(at + leg.seconds, abs=0.05)
     assert silence.seconds == pytest.approx(6.0, abs=0.1)
     assert "/done" in silence.before
-    failings = judge(record, AGENT, DEPLOYMENT, HANDLING, FACTS).failings
+    failings = judge(record, AGENT, DEPLOYMENT, BEHAVIOUR, FACTS).failings
     assert {failing.check for failing in failings} == {"dead_air"}
 
 
@@ -284,14 +290,14 @@ def judge_twice() -> set[str]:
     answers = iter(["<Say>One.</Say>", "<Say>Two.</Say>"])
     where = Site(engage=lambda _: next(answers))
     record = asyncio.run(place_call(plan(repeat_webhooks=True), transports(where), FastClock()))
-    return {one.check for one in judge(record, Expectation(), DEPLOYMENT, HANDLING, FACTS).failings}
+    return {one.check for one in judge(record, Expectation(), DEPLOYMENT, BEHAVIOUR, FACTS).failings}
 
 
 def judge_behind_a_menu(engage: str) -> set[str]:
     """Judge a call of which our part begins behind somebody's own menu, which `engage` has to lead out of."""
     record = asyncio.run(place_call(plan(), transports(site(engage=engage)), FastClock()))
     based = replace(DEPLOYMENT, through_flow=True, enters_at="/flow/engage")
-    return {one.check for one in judge(record, AGENT, based, HANDLING, FACTS).failings}
+    return {one.check for one in judge(record, AGENT, based, BEHAVIOUR, FACTS).failings}
 
 
 def judge_terms(first: str) -> set[str]:
@@ -301,7 +307,7 @@ def judge_terms(first: str) -> set[str]:
     deployment = replace(DEPLOYMENT, destinations={**DEPLOYMENT.destinations, "support": support})
     record = asyncio.run(place_call(plan(), transports(site(first=first)), FastClock()))
     facts = FACTS | {"call.customer": "+15550123456", "call.ours": "+15550100000"}
-    return {one.check for one in judge(record, AGENT, deployment, HANDLING, facts).failings}
+    return {one.check for one in judge(record, AGENT, deployment, BEHAVIOUR, facts).failings}
 
 
 def test_a_transfer_under_other_terms_is_no_such_transfer():
@@ -359,8 +365,8 @@ RECORDED = '<Start><Recording channels="dual"/></Start>'
 def judge_recording(engage: str) -> set[str]:
     """Judge a call that has to be recorded, behind its greeting."""
     record = asyncio.run(place_call(plan(), transports(site(engage=engage)), FastClock()))
-    handling = replace(HANDLING, recording={"channels": "dual", "recordingStatusCallback": ""})
-    return {one.check for one in judge(record, AGENT, DEPLOYMENT, handling, FACTS).failings}
+    behaviour = replace(BEHAVIOUR, recording={"channels": "dual", "recordingStatusCallback": ""})
+    return {one.check for one in judge(record, AGENT, DEPLOYMENT, behaviour, FACTS).failings}
 
 
 def test_a_recording_begins_once_and_behind_what_is_said_of_it():
@@ -374,7 +380,7 @@ def test_a_recording_begins_once_and_behind_what_is_said_of_it():
 
 def test_a_text_message_is_sent_to_whoever_can_get_one():
     step = Step("sms", "Thank you.", by=Lookup("call.From"))
-    handling = replace(HANDLING, outcomes={"completed": (step, Step("hangup"))})
+    behaviour = replace(BEHAVIOUR, outcomes={"completed": (step, Step("hangup"))})
     deployment = replace(DEPLOYMENT, account_number="+15550100000")
     record = asyncio.run(place_call(plan(), transports(site(first="<Hangup/>")), FastClock()))
     sent = '{"to": "%s", "from": "+15550100000", "body": "%s"}'
@@ -387,14 +393,14 @@ def test_a_text_message_is_sent_to_whoever_can_get_one():
         ("client:anna", [], True),
     ):
         facts = {**FACTS, "call.From": sender, "texted": f"[{','.join(texted)}]"}
-        verdict = judge(record, Expectation(outcome="completed"), deployment, handling, facts)
+        verdict = judge(record, Expectation(outcome="completed"), deployment, behaviour, facts)
         assert ("course" not in {one.check for one in verdict.failings}) is passed, (sender, texted)
 
 
 # For each check of the judge a call that fails for it.
 TRIALS = {
     "course": lambda: checks(site(first="<Say>Please hold.</Say><Hangup/>"), AGENT),
-    "told": lambda: checks(site(), Expectation(told={"campaign": "spring"})),
+    "stream_parameters": lambda: checks(site(), Expectation(stream_parameters={"campaign": "spring"})),
     "greeting": lambda: checks(site(engage=stream()), AGENT),
     "went": lambda: checks(site(first=dial("+15550100009")), Expectation()),
     "ending": lambda: checks(site(engage="<Reject/>"), Expectation()),
@@ -468,7 +474,7 @@ def test_barge_in_has_to_silence_the_agent_in_time():
         (Expectation(streams=2), {"streams"}),
         (Expectation(pressed="12"), {"keys"}),
         (Expectation(max_first_audio=0.1), {"first_audio"}),
-        (Expectation(told={"campaign": "spring"}), {"told"}),
+        (Expectation(stream_parameters={"campaign": "spring"}), {"stream_parameters"}),
     ],
 )
 def test_what_a_scenario_asks_for_is_judged(expected, failed):
@@ -476,19 +482,22 @@ def test_what_a_scenario_asks_for_is_judged(expected, failed):
 
 
 def test_web_hooks_have_to_be_told_once():
-    handling = replace(HANDLING, outcomes={"completed": (Step("notify", "https://crm/x"), Step("hangup"))})
+    behaviour = replace(BEHAVIOUR, outcomes={"completed": (Step("notify", "https://crm/x"), Step("hangup"))})
     record = asyncio.run(place_call(plan(), transports(site(first="<Hangup/>")), FastClock()))
     for notified, passed in (("https://crm/x", True), ("", False), ("https://crm/x\nhttps://crm/x", False)):
         facts = {**FACTS, "notified": notified}
-        assert judge(record, Expectation(outcome="completed"), DEPLOYMENT, handling, facts).passed is passed
+        assert judge(record, Expectation(outcome="completed"), DEPLOYMENT, behaviour, facts).passed is passed
 
 
 def test_hooks_of_the_users_own_may_tell_more_and_choose_other_steps():
     own = site(engage=f"<Say>Welcome.</Say>{stream(tier='gold')}", first="<Say>Something else.</Say><Hangup/>")
     record = asyncio.run(place_call(plan(), transports(own), FastClock()))
     hooked = replace(DEPLOYMENT, hooks_add_input=True, hooks_choose_steps=True)
-    assert not judge(record, AGENT, hooked, HANDLING, FACTS).failings
-    assert {one.check for one in judge(record, AGENT, DEPLOYMENT, HANDLING, FACTS).failings} == {"told", "course"}
+    assert not judge(record, AGENT, hooked, BEHAVIOUR, FACTS).failings
+    assert {one.check for one in judge(record, AGENT, DEPLOYMENT, BEHAVIOUR, FACTS).failings} == {
+        "stream_parameters",
+        "course",
+    }
 
 
 def silent_record(*events: Event, legs: tuple[tuple[float, StreamLeg], ...] = (), seconds: float = 10.0) -> CallRecord:
@@ -514,9 +523,9 @@ def test_scenarios_become_calls_for_each_destination_and_profile():
     assert names == ["d[support]", "d[billing]", "d[night]", "p[es]"]
     wanted = [Scenario(name, "t", only_if=(name,)) for name in ("hours", "greeting", "reconnect", "profiles")]
     assert [call.name for call in expand(wanted, DEPLOYMENT)] == ["hours", "greeting", "reconnect", "profiles"]
-    plainest = replace(DEPLOYMENT, destinations={}, handlings={"": Handling(reconnects=0)})
+    plainest = replace(DEPLOYMENT, destinations={}, behaviours={"": ProfileBehaviour(reconnects=0)})
     assert expand(wanted, plainest) == ()
-    bare = replace(DEPLOYMENT, destinations={}, handlings={"": HANDLING})
+    bare = replace(DEPLOYMENT, destinations={}, behaviours={"": BEHAVIOUR})
     assert expand([replace(each, only_if=("destinations",)), Scenario("p", "t", for_each="profile")], bare) == ()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ga_deploy.errors import ConfigInvalid, Finding
 from ga_deploy.simulate.interpreter.plan import HangUp, Reaction
-from ga_deploy.simulate.judge.expected import Deployment, Destination, Handling
+from ga_deploy.simulate.judge.expected import Deployment, Destination, ProfileBehaviour
 from ga_deploy.simulate.scenario.file import find_scenarios, list_shipped, parse_scenario
 from ga_deploy.simulate.scenario.names import find_unknown_names
 
@@ -185,7 +185,9 @@ expect: {went: [nobody]}
 
 def test_names_that_the_config_does_not_have_are_found_with_the_nearest():
     known = {name: Destination(name, "number", "+15550100001") for name in ("support", "billing", "night")}
-    deployment = Deployment("https://x.twil.io/engage", "AC1", {"": Handling(), "es": Handling()}, known)
+    deployment = Deployment(
+        "https://x.twil.io/engage", "AC1", {"": ProfileBehaviour(), "es": ProfileBehaviour()}, known
+    )
     found = find_unknown_names([read(NAMES)], deployment)
     assert [(one.what.split("`")[1], one.fix, one.at and one.at.line) for one in found] == [
         ("call.profile", "correct the scenario, or the config", 2),

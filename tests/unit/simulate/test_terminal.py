@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ga_deploy.output.call_table import Progress, draw_table
 from ga_deploy.simulate.interpreter.record import CallRecord
-from ga_deploy.simulate.judge.judge import Failing, Verdict
+from ga_deploy.simulate.judge.verdict import Failing, Verdict
 from ga_deploy.simulate.scenario.scenario import Scenario
 from ga_deploy.ui import Ui
 
