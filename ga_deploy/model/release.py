@@ -77,7 +77,10 @@ class Release:
 
 @dataclass(frozen=True)
 class Intent:
-    """The things that a deployment was about to create. If it stopped, the next deployment knows that they are ours."""
+    """The things that a deployment was about to create. If it stopped, the next deployment knows that they are ours.
+
+    `when` is the time at which this was noted, ISO 8601 in UTC; empty in a record of an earlier version.
+    """
 
     release: int
     function_set: str
@@ -86,6 +89,7 @@ class Intent:
     dependencies: tuple[str, ...] = ()
     sent_dependencies: Mapping[str, str] = field(default_factory=dict)
     containers: tuple[str, ...] = ()
+    when: str = ""
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def open_deployment(base_url: str, folder: Path, wish: str) -> Iterator[Session]
             state="sync",
             folder=folder,
             lock_timeout=0.0,
-            timing=BuildTiming(poll=0.005, limit=5.0),
+            timing=BuildTiming(poll=0.005, limit=5.0, lists=0.0),
             check_within=3.0,
         )
 

@@ -75,6 +75,7 @@ class World:
     lists_oldest_first: bool = False
     refuses_twilio: bool = False
     answers_nothing: bool = False
+    lagging_lists: int = 0  # so many lists of functions show nothing
     _count: int = 0
     _guard: threading.RLock = field(default_factory=threading.RLock)
 
@@ -109,6 +110,9 @@ class World:
         return self.environments[environment]
 
     def list_functions(self, service):
+        if self.lagging_lists:
+            self.lagging_lists -= 1
+            return []
         return list(self.resources)
 
     def create_function(self, service, friendly_name):
@@ -647,3 +651,30 @@ def test_platform_that_refuses_its_own_twilio_is_asked_without(tmp_path: Path) -
     deploy(make_session(world, WISH, tmp_path), agree=lambda plan: None)
     check_wish_is_live(world, WISH)
     assert look(make_session(world, WISH, tmp_path))[1].is_empty
+
+
+@pytest.mark.parametrize("state", ["sync", "local"])
+def test_functions_of_a_run_that_did_not_end_are_waited_for_where_lists_lag(tmp_path: Path, state: str) -> None:
+    """Twilio takes a second function of the same name: the record knows what was about to be made, and when."""
+    world = World(build_status=lambda service, build: "failed")
+    session = replace(make_session(world, WISH, tmp_path, state), timing=BuildTiming(poll=0, lists=3600))
+    with pytest.raises(DeployError, match="the build failed"):
+        deploy(session, agree=lambda plan: None)
+    names = [resource.friendly_name for resource in world.resources]
+    world.build_status = lambda service, build: "completed"
+    world.lagging_lists = 5
+    deploy(session, agree=lambda plan: None)
+    assert [resource.friendly_name for resource in world.resources] == names
+    assert world.lagging_lists == 0
+
+
+def test_functions_that_no_list_ever_shows_are_made_in_the_end(tmp_path: Path) -> None:
+    """The run before was stopped before it had made them."""
+    world = World(build_status=lambda service, build: "failed")
+    session = replace(make_session(world, WISH, tmp_path), timing=BuildTiming(poll=0.001, lists=0.05))
+    with pytest.raises(DeployError, match="the build failed"):
+        deploy(session, agree=lambda plan: None)
+    world.resources.clear()
+    world.build_status = lambda service, build: "completed"
+    deploy(session, agree=lambda plan: None)
+    check_wish_is_live(world, WISH)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,45 @@ def find_missing(observed: Observed, files: tuple[FunctionFile, ...]) -> frozens
     """Return the paths for which a function resource has to be created."""
     there = choose_resources(observed, files)
     return frozenset(file.path for file in files if file.path not in there)
+
+
+def await_unlisted(
+    platform: Platform,
+    service: ServiceSid,
+    observed: Observed,
+    files: tuple[FunctionFile, ...],
+    timing: BuildTiming,
+    now: datetime,
+    report: Report,
+) -> Observed:
+    """Return the look once its list shows the function resources that an unfinished run may have made just before.
+
+    Twilio takes a second function resource of the same name, so that nothing but the list can tell whether one is
+    there, and the list may lag. What the earlier run was about to make, and when, is in its intent: until that is
+    `timing.lists` seconds old, the list is read again. Afterwards what it does not show is taken not to exist.
+    """
+    intent = observed.record.intent
+    expected = frozenset(intent.containers) if intent else frozenset()
+    if observed.service is None or not expected & find_missing(observed, files):
+        return observed
+    deadline = time.monotonic() + _seconds_left(intent.when if intent else "", timing.lists, now)
+    if deadline <= time.monotonic():
+        return observed
+    report(StepStarted("lists", "Waiting for the list of functions: an earlier run was about to create some"))
+    while expected & find_missing(observed, files) and (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(timing.poll, left))
+        observed = replace(observed, resources=tuple(platform.list_functions(service)))
+    report(StepDone("lists", "Read the list of functions again"))
+    return observed
+
+
+def _seconds_left(when: str, limit: float, now: datetime) -> float:
+    """Return how much of `limit` seconds is left since `when`; at most all of them, whatever another clock says."""
+    try:
+        passed = (now - datetime.fromisoformat(when)).total_seconds()
+    except (ValueError, TypeError):  # an earlier version did not note it
+        return 0.0
+    return min(limit, limit - passed)
 
 
 def create_resource(platform: Platform, service: ServiceSid, path: str) -> tuple[str, FunctionSid]:

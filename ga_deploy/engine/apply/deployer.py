@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ga_deploy.engine.apply.activation import Activation
 from ga_deploy.engine.apply.builds import (
+    await_unlisted,
     choose_resources,
     create_resource,
     find_missing,
@@ -112,7 +113,7 @@ class Deployer:
 
     def _note_intent(self) -> None:
         """Note what is about to be made, so that a run that continues this one knows it for ours."""
-        intent = compose_intent(self.desired, self.observed, self.plan)
+        intent = compose_intent(self.desired, self.observed, self.plan, self.now())
         if intent:
             write_intent(self.session.records, intent)
 
@@ -138,9 +139,12 @@ class Deployer:
     def _have_environment(self, service: Service) -> tuple[ServiceEnvironment, dict[str, FunctionSid]]:
         """Create what is missing, all at once: the environment and function resources."""
         files = self.plan.recipe.upload if self.plan.recipe else ()
-        resources = choose_resources(self.observed, files)
+        observed = await_unlisted(
+            self.platform, service.sid, self.observed, files, self.session.timing, self.now(), self.report
+        )
+        resources = choose_resources(observed, files)
         seen = self.observed.environment
-        missing = sorted(find_missing(self.observed, files))
+        missing = sorted(find_missing(observed, files))
         made = self.pool.start(lambda: self._create_environment(service)) if seen is None else None
         create = partial(create_resource, self.platform, service.sid)
         resources.update(self.pool.gather(partial(create, path) for path in missing))

@@ -61,7 +61,7 @@ def read_live_now(desired: Desired, observed: Observed) -> LiveBuild:
     return LiveBuild(build.sid, functions, dict(owner.sent_dependencies), build.runtime, assets)
 
 
-def compose_intent(desired: Desired, observed: Observed, plan: Plan) -> Intent | None:
+def compose_intent(desired: Desired, observed: Observed, plan: Plan, when: datetime) -> Intent | None:
     """Return what a plan is about to make, and what an earlier run that did not end was; None if that is nothing."""
     owner = Ownership(desired, observed)
     was_live = owner.live_dependencies
@@ -83,6 +83,7 @@ def compose_intent(desired: Desired, observed: Observed, plan: Plan) -> Intent |
         dependencies=tuple(sorted(dependencies | set(earlier.dependencies))),
         sent_dependencies=plan.recipe.dependencies if plan.recipe else {},
         containers=tuple(sorted(_missing_containers(observed, plan) | set(earlier.containers))),
+        when=when.isoformat(timespec="seconds"),
     )
 
 

@@ -212,6 +212,7 @@ def pack_intent(intent: Intent) -> dict[str, object]:
         "dependencies": sorted(intent.dependencies),
         "sent_dependencies": dict(sorted(intent.sent_dependencies.items())),
         "containers": sorted(intent.containers),
+        "when": intent.when,
     }
     if not fits(content):
         for name in ("paths", "containers"):
@@ -231,6 +232,7 @@ def unpack_intent(item: SyncItem) -> Intent | None:
             dependencies=_texts(item.data.get("dependencies", [])),
             sent_dependencies=_text_mapping(item.data.get("sent_dependencies", {})),
             containers=tuple(_lengthen(path, root) for path in _texts(item.data.get("containers", []))),
+            when=_text(item.data.get("when", "")),
         )
     except (KeyError, ValueError, TypeError):
         return None
