@@ -676,7 +676,7 @@ def deploy_bundle(
 
     @contextmanager
     def serve(bundle: Bundle, other_packages: Path | None = None) -> Iterator[Deployment]:
-        host = host_of(bundle, other_packages or packages)
+        host = host_of(bundle, other_packages or packages, fault_server.url)
         asyncio.run_coroutine_threadsafe(host.start(), loop).result(300)
         try:
             made = Deployment(bundle, host, loop, asapp)

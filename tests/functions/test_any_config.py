@@ -40,6 +40,11 @@ LOOKED_UP = st.fixed_dictionaries(
     {"from": FROM}, optional={"default": TEXT, "map": st.dictionaries(TEXT, TEXT, max_size=3)}
 )
 VALUE = st.one_of(TEXT, LOOKED_UP)
+ATTRIBUTE = st.recursive(
+    st.one_of(VALUE, st.booleans(), st.integers(-(2**31), 2**31)),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(NAME, inner, max_size=2)),
+    max_leaves=3,
+)
 NUMBER = st.from_regex(r"\+1555[0-9]{7}", fullmatch=True)
 URL = st.sampled_from(["https://x.example.com", "https://x.example.com/a?b=1&c=2", "https://x.example.com/%22%3E#z"])
 HOURS = st.fixed_dictionaries(
@@ -50,6 +55,13 @@ HOURS = st.fixed_dictionaries(
         ),
     },
     optional={"closed": st.lists(st.sampled_from(["2026-12-25", "2024-02-29"]), max_size=2)},
+)
+HOOK = {"url": "https://crm.example.invalid/x", "secret": "${HOOK}"}
+RECORDING = st.fixed_dictionaries(
+    {}, optional={"announce": TEXT, "channels": st.sampled_from(["mono", "dual"]), "status_callback": URL}
+)
+SMS = st.fixed_dictionaries(
+    {"text": TEXT}, optional={"to": st.one_of(NUMBER, st.just({"from": "call.customer"})), "from": NUMBER}
 )
 SPOKEN = st.one_of(
     st.fixed_dictionaries(
@@ -71,18 +83,18 @@ def destination() -> st.SearchStrategy[dict[str, Any]]:
     sip = {"username": TEXT, "password": st.just("${PBX}"), "caller_id": caller, "timeout": st.integers(5, 600)}
     headers = st.dictionaries(st.sampled_from(["X-Task", "X-A-B", "User-to-User"]), VALUE, max_size=3)
     queue = st.fixed_dictionaries(
-        {"workflow_sid": st.just("WW" + "0" * 32), "attributes": st.dictionaries(WORD, VALUE, max_size=3)}
+        {"workflow_sid": st.just("WW" + "0" * 32), "attributes": st.dictionaries(WORD, ATTRIBUTE, max_size=3)},
+        optional={"priority": st.integers(0, 9), "timeout": st.integers(1, 9000), "wait_url": URL},
     )
+    mailbox = {"say": TEXT, "max_seconds": st.integers(2, 3600), "notify": st.just(HOOK)}
     address = st.sampled_from(["sip:a@b.example", "sips:queue@[::1]:5061;transport=tls"])
     return st.one_of(
         st.fixed_dictionaries(
             {"number": NUMBER}, optional={"caller_id": caller, "timeout": st.integers(5, 600), **dialled, **hours}
         ),
         st.fixed_dictionaries({"enqueue": st.fixed_dictionaries({"queue": WORD}, optional={"wait_url": URL})}),
-        st.fixed_dictionaries(
-            {"voicemail": st.fixed_dictionaries({}, optional={"say": TEXT, "max_seconds": st.integers(2, 3600)})}
-        ),
-        st.fixed_dictionaries({"sip": address}, optional={**sip, "headers": headers, **hours}),
+        st.fixed_dictionaries({"voicemail": st.fixed_dictionaries({}, optional=mailbox)}, optional=hours),
+        st.fixed_dictionaries({"sip": address}, optional={**sip, "headers": headers, **dialled, **hours}),
         st.fixed_dictionaries({"enqueue": queue}, optional=hours),
         st.fixed_dictionaries(
             {"redirect": URL}, optional={"params": st.dictionaries(WORD, VALUE, max_size=3), **hours}
@@ -103,10 +115,13 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     step = st.one_of(
         SPOKEN,
         st.fixed_dictionaries({"send": st.one_of(target, choice)}),
-        st.just({"notify": {"url": "https://crm.example.invalid/x", "secret": "${HOOK}"}}),
+        st.just({"notify": HOOK}),
+        st.fixed_dictionaries({"sms": SMS}),
     )
     steps = st.lists(step, max_size=4).flatmap(lambda made: st.sampled_from([made, [*made, "hangup"]]))
-    names = ("agent", "system", "completed", "dropped", "unknown", "failed", "bypass", "exhausted")
+    plain = [name for name, one in destinations.items() if one.keys() & {"number", "sip"} and not one.keys() & PRIVATE]
+    send: list[Any] = [{"send": name} for name in sorted(plain)]
+    kept = st.one_of(SPOKEN, st.sampled_from(send or ["hangup"]))
     part = {
         "input": st.fixed_dictionaries(
             {}, optional={"customerId": VALUE, "variables": st.dictionaries(NAME, VALUE, max_size=4)}
@@ -114,7 +129,9 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
         "greeting": st.lists(SPOKEN, max_size=3),
         "voice": st.just({"name": "Polly.Lupe-Neural", "language": "es-US"}),
         "waiting": st.fixed_dictionaries({}, optional={"play": URL, "max_seconds": st.integers(0, 120)}),
-        "outcomes": st.fixed_dictionaries({}, optional=dict.fromkeys(names, steps)),
+        "outcomes": st.fixed_dictionaries({}, optional=dict.fromkeys(OUTCOMES, steps)),
+        "hours": HOURS,
+        "recording": RECORDING,
     }
     asapp = {"api_host": "api.example.com", "api_id": "${ID}", "api_secret": "${SECRET}"}
     more = {"voice_agent_mode": st.sampled_from(["cascade", "s2s"]), "reconnect": st.integers(0, 5)}
@@ -125,10 +142,16 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
         "destinations": destinations,
         "profiles": draw(st.dictionaries(WORD, st.fixed_dictionaries({}, optional=part), max_size=2)),
         "flow": {"enabled": draw(st.booleans())},
-        **draw(st.fixed_dictionaries({}, optional=part)),
+        **draw(
+            st.fixed_dictionaries({}, optional={**part, "caller_id": NUMBER, "fallback": st.lists(kept, max_size=3)})
+        ),
     }
 
 
+OUTCOMES = (
+    *("agent", "system", "completed", "dropped", "unknown", "failed", "closed", "machine", "bypass", "exhausted"),
+)
+PRIVATE = {"hours", "username", "password", "headers"}  # what no static public document can have
 SECRETS = ("api-id-for-tests", "api-secret-for-tests", "hook-secret-1", "pbx-password-1")
 
 
@@ -145,6 +168,9 @@ def check(bench: Any, deploy_bundle: Any, asapp: Any) -> Any:
         assert [one for one in lint(bundle, find_node()) if one.level == "error"] == []
         for function in bundle.functions:
             assert not [secret for secret in SECRETS if secret in function.content]
+        for asset in bundle.assets:
+            bench.check_twiml(asset.content)
+            assert not [secret for secret in SECRETS if secret in asset.content]
         reply = bench.completed("AGENT", transferVariables={"reason": field}, referenceVariables={"a": {"b": field}})
         with deploy_bundle(bundle) as functions:
             asapp.transfer = [reply]
@@ -152,12 +178,18 @@ def check(bench: Any, deploy_bundle: Any, asapp: Any) -> Any:
             for profile in profiles:
                 asked = {"FromCity": field, "SipHeader_X-Account": field}
                 engaged = functions.post(f"/engage?{functions.quote(profile=profile, campaign=field)}", **asked)
-                assert "Connect" in engaged.verbs
-                complete = functions.post(engaged.action)
-                functions.walk(complete)
-            for outcome in ("system", "completed", "dropped", "unknown", "failed", "bypass", "exhausted"):
+                if "Connect" not in engaged.verbs:
+                    event("closed")
+                    assert engaged.event("engage.closed")
+                    functions.walk(engaged)
+                    continue
+                functions.walk(functions.post(engaged.action))
+            for outcome in OUTCOMES[1:]:
                 query = functions.quote(outcome=outcome, step="0", transfer=bench.transfer, profile=profiles[-1])
                 functions.walk(functions.post(f"/call-complete?{query}"))
+            machine = functions.post("/engage", Direction="outbound-api", AnsweredBy="machine_start")
+            assert machine.event("engage.machine")
+            functions.walk(machine)
             functions.set(GA_ENABLED="off")
             functions.walk(functions.post("/engage"))
             if config["flow"]["enabled"]:
