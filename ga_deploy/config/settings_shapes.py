@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def write_hours(hours: Hours | None) -> dict[str, object] | None:
-    """Return opening hours with the spans of each day in minutes from midnight; null when it is always open."""
+    """Return opening hours with the spans of each day in minutes from midnight; None for always open."""
     if hours is None:
         return None
     return {
@@ -25,7 +25,7 @@ def write_hours(hours: Hours | None) -> dict[str, object] | None:
 
 
 def write_queue(queue: Queue) -> dict[str, object]:
-    """Return a queue of the account, or a workflow with what its task takes."""
+    """Return a queue of the account, or a workflow with the keys of its task."""
     if queue.queue is not None:
         return {"queue": queue.queue, "waitUrl": queue.wait_url}
     return {
@@ -50,5 +50,5 @@ def write_value(value: Value) -> object:
 
 
 def present(values: dict[str, object]) -> dict[str, object]:
-    """Return what has a value."""
+    """Return the entries whose value is not None."""
     return {name: value for name, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What can be known of functions without running them: built-in ones, users' copies and hooks alike."""
+"""Checks functions without running them: built-in ones, users' copies and hooks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 # Part of every build, declared or not (Twilio docs: Dependencies).
 PLATFORM_PACKAGES = ("twilio", "@twilio/runtime-handler")
-# The largest function that the platform is known to take.
+# The largest function that Twilio is known to accept.
 LARGEST_BYTES = 1_000_000
 _SECONDS = 30
 
-# Rule: level, what, why, fix; {subject} is what the rule found.
+# Rule: level, what, why, fix; {subject} is the text that the rule found.
 _RULES = {
     "syntax": (
         "error",
@@ -92,10 +92,10 @@ def find_node() -> Path | None:
 
 
 def lint(bundle: Bundle, node: Path | None) -> tuple[Finding, ...]:
-    """Return what is wrong, or risky, in the functions of `bundle`, in their order.
+    """Return errors and warnings about the functions of `bundle`, in their order.
 
-    `node` is the executable that parses them; without one only what needs no parser is looked at, and a warning says
-    so. No function is run.
+    `node` is the executable that parses them; without it only size and visibility are checked, with a warning. No
+    function is run.
     """
     findings = [finding for function in bundle.functions for finding in _look_at(function, bundle)]
     found = _examine(bundle, node) if node else [Found("", "unchecked", 0, "Node is not installed")]
@@ -105,7 +105,7 @@ def lint(bundle: Bundle, node: Path | None) -> tuple[Finding, ...]:
 
 
 class Found(NamedTuple):
-    """What the parser found: in which function (none: it found nothing out), by which rule, where, and about what."""
+    """A finding of the parser: function (empty: it could not check), rule, line and subject."""
 
     name: str
     rule: str
@@ -159,5 +159,5 @@ def _to_finding(one: Found, bundle: Bundle) -> Finding:
 
 
 def _place(function: FunctionFile, bundle: Bundle, line: int) -> Place:
-    # The marker line stands before the text of the file.
+    # The marker line comes before the text of the file.
     return Place(bundle.sources.get(function.path, function.file_name), max(line - 1, 0))

@@ -1,8 +1,8 @@
-"""Config and templates in, the functions as they will be deployed out.
+"""Renders the functions from a config and the templates.
 
-All that the config says goes into one settings module; the other files are the same for every config but for the
-path under which they find each other. A file in the user's `templates:` folder wins over the built-in one of the same
-name. No secret is ever rendered: settings name the environment variable that holds it.
+The config goes into one settings module. The other files are the same for every config, except for the path under which
+they find each other. A file in the user's `templates:` folder replaces the built-in one of the same name. No secret is
+rendered: the settings have the name of the environment variable that holds it.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def template_hashes() -> dict[str, str]:
 
 
 def render(config: Config) -> Bundle:
-    """Return the functions that `config` asks for. Reads templates and hooks, touches nothing else.
+    """Return the functions for `config`. Reads templates and hooks only.
 
-    Raises `ConfigInvalid` with every template, hook or setting that cannot be used, each with its place.
+    Raises `ConfigInvalid` with every unusable template, hook or setting, each with its place.
     """
     folder = config.functions.engage.path.rpartition("/")[0] + "/"
     settings = read_settings(config, folder)
@@ -126,7 +126,7 @@ def _fill(sources: dict[str, Path], names: dict[str, str], findings: list[Findin
     """Yield the name (`engage`, `lib/steps`), the origin and the text of every template that renders."""
     built_in = set(built_in_templates().values())
     texts = {path: text for path in sources.values() if (text := _read_template(path, findings)) is not None}
-    # A copy that nobody has changed is known to end, as the built-in one is.
+    # An unchanged copy ends like the built-in template, so it needs no time limit.
     known = {read_plain_text(path) for path in built_in}
     own = {str(path): text for path, text in texts.items() if path not in built_in and text not in known}
     apart = render_apart(own, names) if own else {}
@@ -135,7 +135,7 @@ def _fill(sources: dict[str, Path], names: dict[str, str], findings: list[Findin
             continue
         is_apart = str(path) in own
         rendered = apart.get(str(path)) if is_apart else render_here(texts[path], str(path), names)
-        if rendered is None:  # after one that used up the time; that one is the finding
+        if rendered is None:  # the time limit was used up by an earlier template, which has the finding
             continue
         if rendered.problem:
             findings.append(_broken(path, rendered.problem, rendered.line))
@@ -176,7 +176,7 @@ def _read_hooks(config: Config, findings: list[Finding]) -> Iterator[tuple[str, 
 
 
 def _address(config: Config, name: str, folder: str) -> tuple[str, Visibility] | None:
-    """Return path and visibility of the function made of the template `name`; None when it is not deployed."""
+    """Return the path and the visibility of the function made from the template `name`; None if it is not deployed."""
     entries = {
         "engage": config.functions.engage,
         "call-complete": config.functions.call_complete,

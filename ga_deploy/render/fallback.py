@@ -1,4 +1,4 @@
-"""The fallback of a config as a static TwiML document. Everybody can read it, so nothing private may stand in it."""
+"""The fallback of a config as a static TwiML document. Everybody can read it, so it contains nothing private."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def render_fallback(config: Config, folder: str) -> tuple[AssetFile, ...]:
-    """Return the document, or nothing where the config has no fallback.
+    """Return the document; empty if the config has no fallback.
 
-    `folder` is the directory of engage's path, ending in `/`. The path tells the content: `fallback-` and the first
-    eight digits of its SHA-256. Nothing is looked up in it: a call that is sent on shows the destination's own number,
-    or one that the account owns.
+    `folder` is the directory of engage's path, ending in `/`. The path depends on the content: `fallback-` and the first eight
+    digits of its SHA-256. The document cannot look up values, so a dialled call shows the caller id of the destination
+    if that is a number, else a number of the account.
     """
     if not config.fallback:
         return ()

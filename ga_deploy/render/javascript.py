@@ -1,4 +1,4 @@
-"""Python values as JavaScript source that is safe wherever it ends up, and reads well."""
+"""Writes Python values as readable JavaScript source that is safe in every file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 
 _WIDTH = 110
-# What a reader (or a parser of U+2028, or a page that quotes the file) could take for something else than text.
+# Characters that a reader, a parser (U+2028) or a page that shows the file could take for something other than text.
 _UNSAFE = re.compile(
     r"[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]|</|<!--"
 )
@@ -22,14 +22,14 @@ def _text(value: str) -> str:
 
 
 def _key(name: str) -> str:
-    # `__proto__: x` in an object literal sets the prototype; computed, it is a key like any other.
+    # `__proto__: x` in an object literal sets the prototype; as a computed key it is an ordinary key.
     if name == "__proto__":
         return '["__proto__"]'
     return name if _NAME.fullmatch(name) else _text(name)
 
 
 def to_literal(value: object, indent: int = 0) -> str:
-    """Return `value` (JSON's types, tuples too) as a JavaScript expression; what fits stands on one line.
+    """Return `value` (JSON's types, tuples too) as a JavaScript expression; short values are on one line.
 
     Every text is kept exactly; characters that could break out of the file, or hide in it, are escaped.
     """

@@ -1,4 +1,4 @@
-"""The user's copies of the function templates, and whether the built-in ones have changed since they were made."""
+"""The user's copies of the function templates, and a check whether the built-in ones have changed since."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ga_deploy.render import built_in_templates, template_hashes
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Stands in the templates folder and is committed with it: which built-in file each copy was made from.
+# A file in the templates folder, committed with it: it has the hash of the built-in file of each copy.
 LOCK = ".built-in.json"
 
 
@@ -25,7 +25,7 @@ def copies() -> dict[str, str]:
 
 
 def check_own_templates(folder: Path) -> list[Finding]:
-    """Return a warning for each copy whose built-in template is another now; nothing for a folder without a lock."""
+    """Return a warning for each copy whose built-in template has changed; empty for a folder without the lock file."""
     copied, problem = _read_lock(folder / LOCK)
     findings = [problem] if problem else []
     now = template_hashes()

@@ -1,9 +1,9 @@
-"""The config as the functions read it: one JSON-able value, and the environment variables beside it.
+"""The config as the functions read it: one JSON-able value and the environment variables.
 
-Defaults are filled in and short forms written out, so that the JavaScript has one shape to deal with. Whatever is a
-secret stays out: its place holds the name of the variable that it is in (`…Variable`).
+Defaults are filled in and short forms are written out, so the JavaScript has one shape to read. Secrets are not in it:
+a key `…Variable` has the name of the variable with the secret.
 
-The shapes, beyond the config's own keys in camelCase; what says "absent" is no key at all, the rest is always there:
+The shapes, in addition to the config's own keys in camelCase. "absent" means that the key may be missing:
 
     callerId        "+1..." that the account owns, or null: shown where a call has no number that may be shown
     default, profiles.NAME (only the sections that differ; a null in a profile takes the default's away)
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         Value,
     )
 
-# Seconds that a recording is taken to last while a result is awaited.
+# Assumed length in seconds of a sound file while the result is late.
 _SOUND = 4
 
 
@@ -70,7 +70,7 @@ def _digest(text: str) -> str:
 
 
 def read_settings(config: Config, folder: str) -> Settings:
-    """Return what the functions have to know of `config`; `folder` is the directory of engage's path, ending in `/`."""
+    """Return the settings for `config`; `folder` is the directory of engage's path, ending in `/`."""
     made = Settings({}, {})
     writer = _Writer(config, made)
     functions, flow = config.functions, config.flow
@@ -99,12 +99,12 @@ def read_settings(config: Config, folder: str) -> Settings:
 
 
 def account_number(config: Config) -> str | None:
-    """Return a number that the account owns, to be shown where a call has none that may be: None if none is known."""
+    """Return a number of the account, shown for calls that have no number to show; None if none is known."""
     return config.caller_id or next((entry.number for entry in config.phone_numbers), None)
 
 
 def _check_size(config: Config, variables: Mapping[str, str | Secret]) -> Iterator[Finding]:
-    """Say so where our variables alone are past what Twilio takes; those of others are known when it is looked at."""
+    """Yield an error if our variables alone are too large for Twilio; those of others are counted by `plan`."""
     domain = guess_domain(config.service.name, config.environment.domain_suffix or "")
     added = list_added(domain, with_credentials=config.service.include_credentials)
     values = {
@@ -121,12 +121,12 @@ def _check_size(config: Config, variables: Mapping[str, str | Secret]) -> Iterat
 
 
 def _changes(profile: dict[str, object], default: dict[str, object]) -> dict[str, object]:
-    """Return the sections in which a profile differs; the functions lay them over the default."""
+    """Return the sections in which a profile differs; the functions merge them over the default."""
     return {section: content for section, content in profile.items() if content != default[section]}
 
 
 def _values(config: Config) -> Iterator[Value]:
-    """Yield every value that is looked up after the first request: in what follows the agent, and in a reconnect."""
+    """Yield every value that is looked up after the first request: after the agent, or in a reconnect."""
     for destination in config.destinations.values():
         yield from (value for _, value in destination.lookups())
     profiles: tuple[Config | Profile, ...] = (config, *config.profiles.values())
@@ -146,7 +146,7 @@ def _query_names(config: Config) -> set[str]:
 
 
 class _Writer:
-    """Writes sections of one config out, and collects the variables that they need."""
+    """Writes the sections of one config and collects the variables that they need."""
 
     def __init__(self, config: Config, made: Settings) -> None:
         self._config = config
@@ -178,11 +178,11 @@ class _Writer:
 
     @staticmethod
     def announcement(recording: Recording | None) -> tuple[Say, ...]:
-        """Return what is said before a recording starts."""
+        """Return the announcement before a recording."""
         return (Say(text=recording.announce),) if recording and recording.announce.strip() else ()
 
     def waiting(self, profile: Config | Profile) -> dict[str, object]:
-        """Return what is heard between two looks at a result, with about how many seconds that takes."""
+        """Return the steps between two polls, with about how many seconds they take."""
         steps: tuple[Step, ...] = steps_of_waiting(profile.waiting, profile.voice) or (Pause(seconds=1),)
         seconds = sum(_SOUND if isinstance(step, Play) else ceil(_seconds(step)) for step in steps)
         most = profile.waiting.max_seconds

@@ -1,7 +1,7 @@
 """Studio flows as data: build one from the config, insert it into another, take it out, compare, draw.
 
-Pure: no I/O, no clock, no SDK. The same input gives the same definition, key by key, so that an unchanged config makes
-no new revision.
+Pure: no I/O, no clock, no SDK. The same input gives the same definition, key by key, so an unchanged config makes no
+new revision.
 """
 
 from ga_deploy.studio.attach import Attachment, attach, attached_at, detach

@@ -1,8 +1,8 @@
 """Insert our widgets into a flow that somebody else made, and take them out again.
 
-What the flow was before stands in the flow itself: `ga_before` is a widget that nothing leads to. Its list names the
-widgets that are ours, its exit leads where the call went before, and it tells of an exit that was not listed. The
-Console renames targets when a widget is renamed, so this stays right where a note kept elsewhere would not.
+The flow itself stores its earlier state: `ga_before` is a widget that is not connected. It lists our widgets, its exit
+leads to the earlier target, and it records an exit that was not listed. When somebody renames a widget, the Console
+renames targets too, so this stays correct; a record outside the flow would not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MARGIN = 480
 
 @dataclass(frozen=True)
 class Attachment:
-    """Where our widgets hang in a flow. `before` is where that exit led earlier, None for a loose end."""
+    """The exit that leads to our widgets. `before` is its earlier target, None if it had none."""
 
     after: str
     before: str | None
@@ -39,10 +39,10 @@ class Attachment:
 def attach(definition: Definition, widgets: Sequence[State], after: str) -> Definition:
     """Return a copy of `definition` in which the exit `after` (`WIDGET.EVENT`) leads into `widgets`.
 
-    Every other state stays deep-equal. Widgets that an earlier run attached are replaced, and keep the places on the
-    canvas that somebody may have given them. `WIDGET.match` may be told apart as `WIDGET.match:LABEL` (the condition's
-    friendly name) or `WIDGET.match:2` (counted from 1). An exit that the definition does not list but the widget has is
-    taken for unconnected. Raises DeployError when the exit does not exist or is ambiguous, when a name is taken by a
+    All other states stay deep-equal. Widgets that an earlier run attached are replaced and keep their places on the
+    canvas. `WIDGET.match` may be told apart as `WIDGET.match:LABEL` (the condition's
+    friendly name) or `WIDGET.match:2` (counted from 1). An exit that the definition does not list but the widget has
+    counts as not connected. Raises DeployError when the exit does not exist or is ambiguous, when a name is taken by a
     widget that is not ours, or when the flow would grow past Studio's limit.
     """
     owned = owned_by_us(definition)
@@ -83,7 +83,7 @@ def _refuse_taken_names(definition: Definition, widgets: Sequence[State]) -> Non
 
 
 def detach(definition: Definition) -> Definition:
-    """Return a copy of `definition` without our widgets; exits that led into them lead where they did before."""
+    """Return a copy of `definition` without our widgets; exits into them get their earlier target again."""
     result = copy.deepcopy(definition)
     owned = owned_by_us(result)
     if not owned:
@@ -105,7 +105,7 @@ def detach(definition: Definition) -> Definition:
 
 
 def attached_at(definition: Definition) -> Attachment | None:
-    """Return where our widgets hang in `definition`, or None when there are none."""
+    """Return the exit that leads to our widgets in `definition`, or None if it has none of them."""
     owned = owned_by_us(definition)
     if not owned:
         return None
@@ -121,7 +121,7 @@ def attached_at(definition: Definition) -> Attachment | None:
 
 
 def owned_by_us(definition: Definition) -> frozenset[str]:
-    """Return the names of the widgets in `definition` that an earlier attach put there; empty when it never was."""
+    """Return the names of the widgets that an earlier attach added to `definition`; empty if there was none."""
     before = next((state for state in definition["states"] if state["name"] == BEFORE), None)
     if not before or not before["transitions"] or before["type"] != "set-variables":
         return frozenset()
@@ -173,7 +173,7 @@ def _condition_name(transition: Transition) -> str:
 
 
 def _find_exit(definition: Definition, after: str) -> Transition:
-    """Return the exit of that name; one that the widget has without listing it is listed then."""
+    """Return the exit with that name; an exit that the widget has but does not list is added to its list."""
     widget, _, event = after.partition(".")
     names = [state["name"] for state in definition["states"]]
     state = next((state for state in definition["states"] if state["name"] == widget), None)

@@ -1,8 +1,8 @@
-"""The branch of each outcome: the config's steps as widgets, the last resort being our own step runner.
+"""The branch of each outcome: the config's steps as widgets, or a redirect to our functions.
 
-A branch is made from its last step to its first, so that every widget knows where to go on. What Studio cannot say (a
-signed notification, opening hours, SIP headers or passwords, a blind transfer, a value that has to be translated, a
-hook that decides) is handed, with all steps after it, to the functions of the direct variant.
+A branch is built from its last step to its first, so every widget knows the next one. If Studio cannot express a step
+(a signed notification, opening hours, SIP headers or passwords, a blind transfer, a value with a map, a hook that
+decides), the functions of the direct variant run it and all later steps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ga_deploy.config.schema import Config, Outcomes, Voice, Waiting
     from ga_deploy.config.steps import Step
-    from ga_deploy.studio.canvas import Place
+    from ga_deploy.studio.canvas import Cell
 
 ENGAGE = f"{PREFIX}engage"
 TRANSFER = f"{PREFIX}transfer"
@@ -32,7 +32,7 @@ OUTCOMES = ("agent", "system", "completed", "dropped", "unknown", "failed", "clo
 
 @dataclass(frozen=True)
 class Scope:
-    """What a caller of one profile goes through; `profile` is empty for the config's own sections."""
+    """The sections for the callers of one profile; `profile` is empty for the config's own sections."""
 
     profile: str
     voice: Voice
@@ -55,7 +55,7 @@ class Branches(Canvas):
         self.next_column = 0
 
     def entry(self, scope: Scope, outcome: str) -> str | None:
-        """Return the first widget of an outcome's branch; None when the call simply ends."""
+        """Return the first widget of an outcome's branch; None if the call ends."""
         return self._entries[(scope.profile, outcome)]
 
     def add_all(self, scope: Scope, column: int, *, top: int) -> None:
@@ -70,11 +70,11 @@ class Branches(Canvas):
             column += _width(listed, self._config)
         self.next_column = column
 
-    def _add(self, scope: Scope, outcome: str, steps: Sequence[Step], place: Place) -> str | None:
+    def _add(self, scope: Scope, outcome: str, steps: Sequence[Step], place: Cell) -> str | None:
         if self._config.hooks.after_call is not None and outcome != "exhausted":
-            # The hook may replace the steps of any outcome, and only our own code can run what it returns.
+            # The hook may replace the steps of every outcome, and only our functions can run the steps that it returns.
             return self._run_steps(scope, outcome, 0, place)
-        # As in the functions: all ends with `exhausted` but what is over by itself, like a goodbye that leads nowhere.
+        # As in the functions: every branch ends with `exhausted`, except a `completed` without a destination.
         goodbye = outcome == "completed" and not any(isinstance(step, Send) for step in steps)
         following = None if goodbye or outcome == "exhausted" else self._entries[(scope.profile, "exhausted")]
         column, top = place
@@ -84,7 +84,7 @@ class Branches(Canvas):
         return following
 
     def _add_step(
-        self, scope: Scope, at: tuple[str, int], step: Step, place: Place, following: str | None
+        self, scope: Scope, at: tuple[str, int], step: Step, place: Cell, following: str | None
     ) -> str | None:
         outcome, index = at
         stem = scope.name(f"{outcome}_{index + 1}")
@@ -102,7 +102,7 @@ class Branches(Canvas):
         return self._run_steps(scope, outcome, index, place)
 
     def _add_send(
-        self, scope: Scope, at: tuple[str, int], step: Send, place: Place, following: str | None
+        self, scope: Scope, at: tuple[str, int], step: Send, place: Cell, following: str | None
     ) -> str | None:
         outcome, index = at
         stem, (column, row) = scope.name(f"{outcome}_{index + 1}"), place
@@ -126,11 +126,11 @@ class Branches(Canvas):
         otherwise = targets[step.default] if step.default else following
         return self.put(widgets.split(f"{stem}_route", value, exits, otherwise=otherwise), place)
 
-    def _send_to(self, stem: str, name: str, place: Place, following: str | None) -> str | None:
+    def _send_to(self, stem: str, name: str, place: Cell, following: str | None) -> str | None:
         return connect(self, stem, name, self._config.destinations[name], place, following)
 
-    def _run_steps(self, scope: Scope, outcome: str, index: int, place: Place) -> str:
-        """Hand the call to the functions, which take the outcome's steps from `index` on."""
+    def _run_steps(self, scope: Scope, outcome: str, index: int, place: Cell) -> str:
+        """Hand the call to the functions; they run the outcome's steps from `index` on."""
         query = "&".join(
             [
                 f"transfer={{{{{TRANSFER_RESULT}.transferId | url_encode}}}}",
@@ -147,7 +147,7 @@ class Branches(Canvas):
 
 
 def _distinct(choices: dict[str, str]) -> bool:
-    """Tell whether a Split can tell the values apart even if it should ignore case and surrounding space."""
+    """Tell whether a Split can distinguish the values even if it ignores case and surrounding space."""
     folded = [value.strip().casefold() for value in choices]
     return all(folded) and len(set(folded)) == len(folded) and all(is_plain(value) for value in choices)
 

@@ -1,12 +1,12 @@
-"""From the config's destinations and outcomes to a Studio flow.
+"""Builds a Studio flow from the config's destinations and outcomes.
 
     Trigger ─▶ ga_engage (TwiML Redirect to /flow/engage; comes back when GenerativeAgent is done)
             ─▶ ga_transfer (Run Function /flow/call-transfer: how it ended, as JSON)
             ─▶ ga_outcome (Split) ─▶ one branch an outcome: say, play, connect, enqueue … ─▶ ga_exhausted…
                      └─ pending: ask again (the function bounds it)   └─ reconnect: engage once more (so does it)
 
-A step that Studio has no widget for, and everything after it, is run by our own function behind a last TwiML Redirect
-(`branches`). Profiles whose outcomes, voice or waiting differ get branches of their own.
+If Studio has no widget for a step, a TwiML Redirect hands this step and all later ones to our functions (`branches`).
+Profiles with other outcomes, voice or waiting get their own branches.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _COLUMN, _ROW = 360, 240
 
 @dataclass(frozen=True)
 class FlowTarget:
-    """What a definition has to know of the deployment it belongs to; the SIDs are for the Console's function picker."""
+    """The deployment that a definition belongs to; the SIDs are for the function picker of the Console."""
 
     domain_name: str
     service_sid: str
@@ -44,7 +44,7 @@ class FlowTarget:
 
 
 def describe_flow(config: Config) -> str:
-    """Return the description that our own flow carries: by it a later run knows the flow again."""
+    """Return the description of our own flow; a later run recognizes the flow by it."""
     return describe_owner(config.service.name, config.environment.name)
 
 
@@ -54,7 +54,7 @@ def describe_owner(service: str, environment: str) -> str:
 
 
 def add_owner(description: str, owner: str) -> str:
-    """Return the description of somebody's flow with our own behind it, by which a later run knows the flow again."""
+    """Return the description of another owner's flow with ours appended; a later run recognizes the flow by it."""
     if not description.strip() or is_described(description, owner):
         return description.strip() or owner
     return f"{description.strip()} ({owner})"
@@ -66,9 +66,9 @@ def is_described(description: object, owner: str) -> bool:
 
 
 def build_flow(config: Config, target: FlowTarget, base: Definition | None = None) -> Definition:
-    """Return the whole flow. With a `base` (a flow exported from the Console) ours is inserted into it at `flow.after`.
+    """Return the whole flow. With a `base` (a flow exported from the Console), ours is inserted at `flow.after`.
 
-    The same config and target give the same definition, byte for byte. Raises ConfigInvalid when it cannot be inserted.
+    The same config and target give the same definition, byte for byte. Raises ConfigInvalid if inserting fails.
     """
     fragment = build_fragment(config, target)
     if base is not None:
@@ -89,7 +89,7 @@ def build_flow(config: Config, target: FlowTarget, base: Definition | None = Non
 
 
 def read_base(config: Config) -> Definition | None:
-    """Return the flow in the file `flow.base`, None when the config has none; raises ConfigInvalid if it is no flow."""
+    """Return the flow in the file `flow.base`, None if the config has none; raises ConfigInvalid if it is no flow."""
     path = config.flow.base
     if path is None:
         return None
@@ -140,7 +140,7 @@ def build_fragment(config: Config, target: FlowTarget) -> list[State]:
 def _in_order(states: list[State]) -> list[State]:
     """Return the widgets that a call can reach from the first one, nearest first.
 
-    Where our functions take over they run all steps that follow, so the widgets made for those are left out.
+    After a redirect to our functions, they run all later steps; the widgets for these steps are left out.
     """
     by_name = {state["name"]: state for state in states}
     ordered = {states[0]["name"]: states[0]}
@@ -172,12 +172,12 @@ def _transfer(config: Config, target: FlowTarget, decide: str | None, lost: str 
         "transfer": f"{{{{widgets.{ENGAGE}.transferId}}}}",
         "outcome": f"{{{{widgets.{ENGAGE}.outcome}}}}",
         "profile": f"{{{{widgets.{ENGAGE}.profile}}}}",
-        # Only there while the result is pending: a second conversation of the same call starts waiting anew.
+        # Set only while the result is pending, so a second conversation of the same call starts a new wait.
         "since": f"{{{{{TRANSFER_RESULT}.since}}}}",
         "seen": f"{{{{{TRANSFER_RESULT}.seen}}}}",
         **query_parameters(config),
     }
-    # Left out where nothing is deployed yet: the Console takes an absent picker, not a SID that is none.
+    # Left out before the first deployment: the Console accepts a missing picker, but not an invalid SID.
     known = {name: sid for name, sid in sids.items() if sid}
     url = f"https://{target.domain_name}{config.flow.call_transfer.path}"
     return widgets.run_function(TRANSFER, url, known, parameters, success=decide or ENGAGE, fail=lost)
@@ -209,7 +209,7 @@ def _add_outcomes(branches: Branches, scope: Scope, column: int) -> str:
 def _by_profile(
     branches: Branches, name: str, targets: dict[str, str] | dict[str, str | None], place: tuple[int, int]
 ) -> str | None:
-    """Return where a call goes for its profile: a split when profiles differ, else the one target there is."""
+    """Return the widget that chooses by profile: a split if profiles differ, else the one target."""
     if len(targets) == 1:
         return targets[""]
     value = f"{{{{widgets.{ENGAGE}.profile}}}}"

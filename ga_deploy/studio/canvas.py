@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ga_deploy.studio.definition import State
 
-Place = tuple[int, int]
+Cell = tuple[int, int]
 
 
 class Canvas:
@@ -16,9 +16,9 @@ class Canvas:
 
     def __init__(self) -> None:
         self._names: set[str] = set()
-        self.placed: list[tuple[State, Place]] = []
+        self.placed: list[tuple[State, Cell]] = []
 
-    def put(self, state: State, place: Place) -> str:
+    def put(self, state: State, place: Cell) -> str:
         """Add a widget and return its name."""
         self._names.add(state["name"])
         self.placed.append((state, place))

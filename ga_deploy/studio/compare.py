@@ -1,4 +1,4 @@
-"""What differs between two definitions, said in the words of the Console: widgets and their exits."""
+"""Compares two definitions in the terms of the Console: widgets and their exits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOOSE = "(ends the call)"
 
 @dataclass(frozen=True)
 class FlowDiff:
-    """The differences from one definition to another; places on the canvas do not count.
+    """The differences between two definitions; places on the canvas do not count.
 
     `changed` maps the name of a widget to one line for each property or exit that differs.
     """
@@ -30,7 +30,7 @@ class FlowDiff:
         return bool(self.added or self.removed or self.changed or self.settings)
 
     def summary(self) -> str:
-        """Return how many widgets differ and how, in a few words."""
+        """Return the numbers of added, changed and removed widgets as text."""
         parts = {"added": len(self.added), "changed": len(self.changed), "removed": len(self.removed)}
         counted = ", ".join(f"{count} {word}" for word, count in parts.items() if count)
         return f"widgets: {counted}" if counted else ""
@@ -44,10 +44,10 @@ class FlowDiff:
 
 
 def diff_definitions(live: Definition | None, wanted: Definition) -> FlowDiff:
-    """Compare what is (None: nothing) with what is wanted.
+    """Compare the live definition (None: there is none) with the wanted one.
 
-    Keys that `live` has beyond the wanted ones count only in widgets that both know and with a value that says
-    something: a platform may spell out its defaults when it gives a definition back.
+    Additional keys of `live` count only in widgets that both have, and only with a value that is not empty: a platform
+    may fill in its defaults when it returns a definition.
     """
     before = {state["name"]: state for state in live["states"]} if live else {}
     after = {state["name"]: state for state in wanted["states"]}
@@ -77,8 +77,8 @@ def _diff_settings(live: Definition, wanted: Definition) -> list[str]:
 def _diff_state(before: State, after: State) -> list[str]:
     lines = [] if before["type"] == after["type"] else [f"type: {before['type']} → {after['type']}"]
     old, new = before["properties"], after["properties"]
-    said = [*new, *(key for key, value in old.items() if key not in new and value not in (None, "", [], {}))]
-    lines += [f"{key}: {_show(old.get(key))} → {_show(new.get(key))}" for key in said if old.get(key) != new.get(key)]
+    keys = [*new, *(key for key, value in old.items() if key not in new and value not in (None, "", [], {}))]
+    lines += [f"{key}: {_show(old.get(key))} → {_show(new.get(key))}" for key in keys if old.get(key) != new.get(key)]
     exits_before, exits_after = _exits(before), _exits(after)
     for label in [*exits_after, *(label for label in exits_before if label not in exits_after)]:
         lines += _diff_exit(label, exits_before.get(label), exits_after.get(label))
@@ -90,7 +90,7 @@ def _diff_state(before: State, after: State) -> list[str]:
 def _diff_exit(label: str, before: Transition | None, after: Transition | None) -> list[str]:
     old = (before.get("next") or _LOOSE) if before else None
     new = (after.get("next") or _LOOSE) if after else None
-    # An exit that leads nowhere and one that is not listed mean the same.
+    # An exit without a target and an exit that is not listed mean the same.
     if (old or _LOOSE) != (new or _LOOSE) or ((old is None) != (new is None) and label.startswith("match")):
         return [f"{label}: {old or _LOOSE} → {new or _LOOSE}"]
     if before and after and (before.get("conditions") or []) != (after.get("conditions") or []):
@@ -99,7 +99,7 @@ def _diff_exit(label: str, before: Transition | None, after: Transition | None) 
 
 
 def _exits(state: State) -> dict[str, Transition]:
-    """Return a widget's exits by label: the event, and what a `match` asks for."""
+    """Return a widget's exits by label: the event, and the condition of a `match`."""
     result: dict[str, Transition] = {}
     for transition in state["transitions"]:
         conditions = transition.get("conditions") or []
@@ -127,6 +127,6 @@ def _condition(condition: Condition) -> str:
 
 
 def _show(value: object) -> str:
-    # Masked before it is cut: a part of a secret would not be known for one.
+    # Masked before it is cut: a part of a secret would not be recognized.
     text = "nothing" if value is None else redact(str(value) if isinstance(value, str) else repr(value))
     return text if len(text) <= 120 else text[:117] + "…"

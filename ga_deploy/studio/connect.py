@@ -12,11 +12,11 @@ from ga_deploy.studio.liquid import TRANSFER_RESULT, is_plain, write_attributes,
 
 if TYPE_CHECKING:
     from ga_deploy.config.destinations import Destination
-    from ga_deploy.studio.canvas import Canvas, Place
+    from ga_deploy.studio.canvas import Canvas, Cell
 
 
 def connect(
-    canvas: Canvas, stem: str, name: str, target: Destination, place: Place, following: str | None
+    canvas: Canvas, stem: str, name: str, target: Destination, place: Cell, following: str | None
 ) -> str | None:
     """Add the widgets that send a call to the destination `name`, and return the first one's name.
 

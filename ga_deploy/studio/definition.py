@@ -1,7 +1,7 @@
 """The shape of a Studio flow definition, and how one is read, written and named.
 
-Field names and rules: Twilio docs, Studio Flow Definition and its JSON schemas. A transition without `next` is a loose
-end: the execution, and with it the call, ends there.
+Field names and rules: Twilio docs, Studio Flow Definition and its JSON schemas. At a transition
+without `next` the execution and the call end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NotRequired, TypedDict, cast
 
 from ga_deploy.errors import DeployError
 
-# Every widget of ours is named with it: how a later run knows its own work in a flow that somebody else made.
+# The names of our widgets begin with it; a later run recognizes them by it in another owner's flow.
 PREFIX = "ga_"
 
 # Twilio docs, JSON schema of a flow definition: at most 1000 states.
@@ -58,8 +58,8 @@ class Definition(TypedDict):
 def parse_definition(source: object, *, where: str) -> Definition:
     """Return `source` (decoded JSON) as a definition, or raise DeployError that names `where` it came from.
 
-    What the rest of this package relies on is checked: every key of `Definition` and what is below it has its type,
-    states have unique names, and every `next` is an existing state. A definition without a description, and a state
+    It is checked as far as this package relies on it: every key of `Definition` and below has its type, states have
+    unique names, and every `next` is an existing state. A definition without a description, and a state
     without properties, get empty ones. Unknown keys are kept as they are.
     """
     try:

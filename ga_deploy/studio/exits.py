@@ -1,8 +1,8 @@
 """The exits that each kind of Studio widget has, whether a definition lists them or not.
 
-A definition may leave out an exit that leads nowhere: Terraform's own example has a Trigger without any. Sources:
-Twilio docs, Widget Library; the widget tests of the terraform provider. A split's `match` is not here: an exit with a
-condition is there only when somebody wrote the condition.
+A definition may leave out an exit without a target: Terraform's own example has a Trigger without exits. Sources:
+Twilio docs, Widget Library; the widget tests of the terraform provider. The `match` of a split is not in the
+list: such an exit exists only if somebody wrote its condition.
 """
 
 from __future__ import annotations

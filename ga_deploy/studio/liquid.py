@@ -1,4 +1,4 @@
-"""Values of the config as Liquid expressions, as far as Liquid in Studio can say them."""
+"""Values of the config as Liquid expressions, as far as Studio's Liquid can express them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def find_variable(value: From) -> str | None:
 
 
 def _query_variable(name: str) -> str:
-    """Return what stands for `query.NAME` in a flow: a variable set by an earlier widget, or the flow's own URL."""
+    """Return the Liquid for `query.NAME`: a variable set by an earlier widget, or a field of the call."""
     return f"flow.variables.{name} | default: trigger.call.{name}"
 
 
@@ -60,8 +60,8 @@ def write_query(params: Mapping[str, Value]) -> str | None:
 def write_attributes(name: str, attributes: Mapping[str, object]) -> str | None:
     """Return the task attributes of destination `name` as JSON text or as an expression that gives it.
 
-    Values that are only known at call time are put into JSON by call-transfer, since Liquid cannot escape them. None
-    when neither is possible.
+    call-transfer puts values of call time into the JSON, because Liquid cannot escape them. None if neither is
+    possible.
     """
     if any(lookups_in(attributes)):
         return f'{{{{{TRANSFER_RESULT}.attributes.{name} | default: "{{}}" }}}}' if _NAME.fullmatch(name) else None
@@ -72,9 +72,9 @@ def write_attributes(name: str, attributes: Mapping[str, object]) -> str | None:
 def engage_query(config: Config) -> str:
     """Return the query with which a flow calls /flow/engage.
 
-    `FlowSid` is how the function finds its way back, `transfer` is there only to go on with a conversation whose stream
-    broke. A `query.X` of the config is the flow variable X, so that a flow that we are attached to can tell the agent
-    something; so is `profile`.
+    With `FlowSid` the function returns to the flow. `transfer` is set only to continue a conversation whose stream broke.
+    A `query.X` of the config is the flow variable X, so a flow that we are attached to can pass values to the agent;
+    `profile` is a flow variable too.
     """
     parts = [
         "FlowSid={{flow.flow_sid}}",
@@ -86,7 +86,7 @@ def engage_query(config: Config) -> str:
 
 
 def carried_query(config: Config) -> list[str]:
-    """Return the pairs that hand the flow's variables to a function as the query it would have had without a flow."""
+    """Return the pairs that pass the flow's variables to a function, as the query that it has without a flow."""
     return [f"query.{name}={{{{{_query_variable(name)} | url_encode}}}}" for name in query_names(config)]
 
 
@@ -101,7 +101,7 @@ def query_names(config: Config) -> list[str]:
 
 
 def transfer_fields(config: Config) -> list[str]:
-    """Return the fields of the call that call-transfer needs: the usual ones, and what task attributes are made of."""
+    """Return the fields of the call that call-transfer needs: the usual ones, and those in task attributes."""
     queues = [one for one in config.destinations.values() if isinstance(one, EnqueueDestination)]
     values = [value for queue in queues for value in lookups_in(queue.enqueue.attributes)]
     named = {value.key for value in values if value.root == "call" and _NAME.fullmatch(value.key)}

@@ -20,8 +20,8 @@ _SHAPES = {
 def draw_mermaid(definition: Definition) -> str:
     """Return `definition` as a Mermaid flow chart (text, one trailing newline).
 
-    Every widget is a node and every connected exit an arrow with its event, or with what its condition asks for.
-    Exits that lead nowhere are left out: the call ends there.
+    Every widget is a node, and every connected exit is an arrow with its event or its condition. Exits without a
+    target are left out: the call ends there.
     """
     ids = {state["name"]: f"w{number}" for number, state in enumerate(definition["states"])}
     lines = ["flowchart TD"]
@@ -47,7 +47,7 @@ def _label(transition: Transition) -> str:
 
 
 def _escape(text: str) -> str:
-    """Spell out what ends a quoted Mermaid label or starts markup in it (Mermaid docs: entity codes)."""
+    """Escape characters that end a quoted Mermaid label or start markup in it (Mermaid docs: entity codes)."""
     for character, entity in (("#", "#35;"), ('"', "#quot;"), ("<", "#lt;"), (">", "#gt;"), ("\n", " ")):
         text = text.replace(character, entity)
     return text

@@ -1,4 +1,4 @@
-"""YAML as a tree in which everything knows where it stands."""
+"""YAML as a tree; every node knows its place in the file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Keys = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Scalar:
-    """A single value; `raw` is its text in the file, `keys` the way to it from the top of the file."""
+    """A single value; `raw` is its text in the file, `keys` lead to it from the top of the file."""
 
     value: Plain
     raw: str
@@ -33,7 +33,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Entry:
-    """A key of a mapping, where the key stands, and what it holds."""
+    """A key of a mapping: the place of the key and its value."""
 
     place: Place
     node: Node
@@ -48,7 +48,7 @@ class Section:
     keys: Keys = ()
 
     def get(self, *keys: str) -> Node | None:
-        """Return what stands under a path of keys, if that is there."""
+        """Return the node under a path of keys; None if there is none."""
         node: Node | None = self
         for key in keys:
             entry = node.entries.get(key) if isinstance(node, Section) else None
@@ -60,5 +60,5 @@ Node = Scalar | Items | Section
 
 
 def is_whole(text: str) -> bool:
-    """Tell whether a text can be encoded: no half of a surrogate pair, which is also how undecodable bytes come in."""
+    """Tell whether a text can be encoded: it has no half of a surrogate pair (undecodable bytes become such halves)."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
