@@ -7,15 +7,15 @@
     ├── Locked                  somebody else is deploying       exit 5
     ├── CallFailed              a simulated call or smoke test   exit 6
     ├── Usage                   the command line is wrong        exit 64
-    └── ApiProblem              Twilio (or ASAPP) answered no    exit 1, or 4 for 401 and 403
+    └── ApiProblem              Twilio (or ASAPP) refused it     exit 1, or 4 for 401 and 403
         ├── NotFound            404
-        ├── Conflict            409: the name is taken, or it is so already
+        ├── Conflict            409: the name is taken, or the state is the same
         ├── Throttled           429 after all retries; nothing was processed
         └── Unreachable         no answer: DNS, TLS, refused, timed out, cut off
             └── EmulatorGone    the emulator has ended
 
-A `DeployError` is raised with words for the user and printed in one place (`ui`). Subclasses exist only where
-code has to tell them apart. This module imports nothing of the project.
+A `DeployError` carries the message for the user, and only `ui` prints it. A subclass exists only if code must
+distinguish it. This module imports nothing of the project.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Place:
 
 
 class DeployError(Exception):
-    """An error with what happened, why, and what to do about it.
+    """An error with what failed, why, and the fix.
 
     `what` is one line without a full stop; `fix` is a command or an edit. `request_id` is the platform's own
     id for the request that failed (Twilio `RQ…`, ASAPP `requestId`), for support.
@@ -88,7 +88,7 @@ class DeployError(Exception):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing wrong with what the user wrote. `level` is `error` or `warning`."""
+    """One problem in a file or argument of the user. `level` is `error` or `warning`."""
 
     what: str
     why: str = ""
@@ -111,9 +111,9 @@ class ConfigInvalid(DeployError):
 
 
 class Refused(DeployError):
-    """Some things of a list may not be done, so none was; all findings at once.
+    """Some items of a list are not allowed, so nothing was done; it has all findings.
 
-    `told` goes beside the error in JSON: what became of each thing of the list.
+    `told` has the result of each item. It appears next to the error in JSON.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Refused(DeployError):
 
 
 class Outdated(DeployError):
-    """What was read is too old to write on: nothing was sent, and it has to be read again."""
+    """The data is too old to write on. Nothing was sent; the data must be read again."""
 
 
 class Denied(DeployError):
@@ -149,7 +149,7 @@ class CallFailed(DeployError):
 
 
 class Usage(DeployError):
-    """The command line cannot be understood."""
+    """The command line is wrong."""
 
     exit_code = ExitCode.USAGE
 
@@ -186,13 +186,13 @@ class Throttled(ApiProblem):
 
 
 class Unreachable(ApiProblem):
-    """No usable answer came. `maybe_processed` tells whether the request may have taken effect all the same."""
+    """No usable answer came. `maybe_processed`: the request may have taken effect nevertheless."""
 
     maybe_processed: bool = False
 
 
 class EmulatorGone(Unreachable):
-    """The emulator does not take connections any more. It does not come back by itself, so nothing waits for it."""
+    """The emulator does not take connections any more. It does not restart by itself, so nothing waits for it."""
 
 
 class Terminated(BaseException):

@@ -1,4 +1,4 @@
-"""What the engine reports while it works. Values only: `ui` alone decides how (and whether) each is shown.
+"""The events that the engine reports while it works. They are values; `ui` alone decides how to show them.
 
 Imports nothing of the project. No event ever holds a secret or the value of a variable.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class StepStarted:
-    """Something that takes a moment has begun; `key` ties the events of one step together."""
+    """A step has begun; its events have the same `key`."""
 
     key: str
     label: str
@@ -19,7 +19,7 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class StepProgress:
-    """How far a step is. `total` 0 means that nobody knows; `detail` is a short phrase."""
+    """The progress of a step. `total` 0 means that it is not known; `detail` is a short phrase."""
 
     key: str
     done: int = 0
@@ -29,7 +29,7 @@ class StepProgress:
 
 @dataclass(frozen=True)
 class StepDone:
-    """A step has ended well; `label` says what is now true."""
+    """A step has succeeded; `label` states the result."""
 
     key: str
     label: str
@@ -38,7 +38,7 @@ class StepDone:
 
 @dataclass(frozen=True)
 class Warned:
-    """Something the user should know that does not stop the work."""
+    """A warning that does not stop the work."""
 
     what: str
     why: str = ""
@@ -47,7 +47,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class ApiCall:
-    """One request to a platform as it ended. `path` has no query; `status` 0 means that no answer came."""
+    """A finished request to a platform. `path` has no query; `status` 0 means that no response came."""
 
     method: str
     host: str

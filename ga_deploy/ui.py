@@ -1,9 +1,9 @@
 """The only printer. Results go to standard output, everything else to standard error; all of it passes `redact`.
 
-With a terminal: one live line for what is going on, finished steps above it. Without one: a plain line for each start
-and end, so that a log says more, not less. With `--json`: exactly one object on standard output. In GitHub Actions:
-annotations, outputs and a step summary. rich is imported only where a table or a live line is really drawn.
-Long because everything that reaches a user's eye is in this one file.
+On a terminal, a live line shows the current work, with the finished steps above it. Without a terminal, each start and
+each end of a step is a plain line. With `--json`, standard output gets exactly one object. In GitHub Actions it also
+writes annotations, outputs and a step summary. rich is imported only to draw a table or a live line.
+Long because everything that a user sees is printed in this one file.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 
-# Our own colours are told from those of others by a word that nobody else knows; it is taken out when they are written.
+# Our own colours carry a random word, to distinguish them from those in texts of others. It is removed before writing.
 _OURS = f"ours-{os.urandom(8).hex()}"
 _OUR_COLOUR = re.compile(rf"\[{_OURS};([0-9;]*)m")
-# What says the same, and is as wide, where an output has no such sign.
+# Replacements of the same width for an encoding that lacks these signs.
 _PLAIN = str.maketrans("✓✗…·→▸“”’–×µ", 'vx..>>""\'-xu')
 _LEVEL_COLOUR = {"error": "31", "warning": "33"}
 
 
 class Ui:
-    """Speaks to the user of one command.
+    """Prints the output of one command and asks its questions.
 
     `verbosity`: -1 quiet (errors and results only), 0 normal, 1 each API call, 2 debug. `colour` None decides by the
     terminal, `NO_COLOR` and `TERM`.
@@ -71,7 +71,7 @@ class Ui:
 
     @property
     def is_interactive(self) -> bool:
-        """Whether a question can be asked: somebody sits at a terminal and nothing reads our output as JSON."""
+        """Whether a question can be asked: input and errors are on a terminal, and the output is not JSON."""
         return not self.as_json and sys.stdin.isatty() and self._err.isatty()
 
     @property
@@ -80,14 +80,14 @@ class Ui:
         return self._err.isatty() and self._environ.get("TERM") != "dumb" and self.verbosity == 0
 
     def result(self, payload: Mapping[str, object], human: RenderableType | str = "") -> None:
-        """Give the command's result: `payload` with `--json` (`format_version` is added), else `human`.
+        """Print the result of the command: with `--json` the `payload` (with `format_version`), else `human`.
 
-        With `--json` exactly one object may be given a run.
+        With `--json`, a run may print exactly one object.
         """
         self._settle()
         if self.as_json:
             if self._answered:
-                raise RuntimeError("a command gives one JSON object")
+                raise RuntimeError("a command prints one JSON object")
             self._answered = True
             self._write_json({"format_version": FORMAT_VERSION, **payload})
         elif isinstance(human, str):
@@ -97,7 +97,7 @@ class Ui:
             self._write(self._out, self.render(human, self._out))
 
     def document(self, payload: Mapping[str, object]) -> None:
-        """Write an object as it is, whatever the mode: for results that are a document of their own (`schema`)."""
+        """Print an object as JSON in every mode: for results that are a document (`schema`)."""
         self._answered = True
         self._write_json(payload)
 
@@ -126,13 +126,13 @@ class Ui:
         return "\n".join(line.rstrip() for line in coloured.rstrip("\n").split("\n"))
 
     def note(self, text: str) -> None:
-        """Say something on the way; silent with `--quiet`."""
+        """Print a message about the work; silent with `--quiet`."""
         if self.verbosity >= 0:
             self._settle()
             self._write(self._err, text)
 
     def warn(self, what: str, *, why: str = "", fix: str = "", at: Place | None = None) -> None:
-        """Warn; shown even with `--quiet`."""
+        """Print a warning, even with `--quiet`."""
         self._settle()
         self._write(self._err, self._block("warning", what, why, fix, str(at) if at else ""))
         self._annotate("warning", what, why, at)
@@ -153,9 +153,9 @@ class Ui:
                 self._api_call(event)
 
     def redraw(self, renderable: RenderableType | None) -> None:
-        """On a terminal, show `renderable` in place of what was shown before, while work goes on; None takes it away.
+        """On a terminal, show `renderable` in place of the one before it; None removes it.
 
-        Does nothing without a terminal (`is_live`): give plain lines there. Not to be mixed with step events.
+        Does nothing without a terminal (`is_live`): print plain lines there. Do not mix it with step events.
         """
         if not self.is_live:
             return
@@ -173,32 +173,30 @@ class Ui:
         self._live.update(Harmless(renderable))
 
     def confirm(self, question: str, *, flag: str = "--yes", why: str = "", typed: str | None = None) -> None:
-        """Return once the user has agreed; raise `DeployError` otherwise.
+        """Return if the user confirms; raise `DeployError` otherwise.
 
-        `--yes` agrees beforehand. Without a terminal nothing is asked: the error names `flag`. With `typed` the user
-        has to type that very text.
+        `--yes` confirms in advance. Without a terminal nothing is asked: the error names `flag`. With `typed` the user
+        must type exactly that text.
         """
         if self._agreed and flag == "--yes":
             return
         if not self.is_interactive:
             raise DeployError(
-                f"{question.rstrip('?').strip()} needs your consent",
-                why=why or "nothing is asked without a terminal",
-                fix=f"agree with `{flag}`",
+                f"confirmation needed: {question}",
+                why=why or "there is no terminal to ask on",
+                fix=f"pass `{flag}` to confirm",
             )
         self._settle()
         if why:
             self._write(self._err, why)
-        prompt = f"{question} Type `{typed}` to agree: " if typed else f"{question} [y/N] "
+        prompt = f"{question} Type `{typed}` to confirm: " if typed else f"{question} [y/N] "
         answer = self._ask(prompt).strip()
         agreed = answer == typed if typed else answer.lower() in {"y", "yes"}
         if not agreed:
-            raise DeployError(
-                "stopped: you did not agree", why=question, fix=f"run it again and agree, or pass `{flag}`"
-            )
+            raise DeployError("stopped: not confirmed", why=question, fix=f"run it again and confirm, or pass `{flag}`")
 
     def ask(self, question: str, default: str = "") -> str:
-        """Ask for a line of text on a terminal; without one return `default` unasked."""
+        """Ask for a line of text on a terminal; without a terminal return `default`."""
         if not self.is_interactive or self._agreed:
             return default
         self._settle()
@@ -206,7 +204,7 @@ class Ui:
         return self._ask(f"{question}{shown}: ").strip() or default
 
     def findings(self, findings: Sequence[Finding]) -> None:
-        """Show findings, errors and warnings alike, on standard error; annotate them in GitHub Actions."""
+        """Print findings (errors and warnings) to standard error, and annotate them in GitHub Actions."""
         self._settle()
         for finding in findings:
             place = str(finding.at) if finding.at else ""
@@ -214,7 +212,7 @@ class Ui:
             self._annotate(finding.level, finding.what, finding.why, finding.at)
 
     def error(self, error: DeployError) -> None:
-        """Show an error in the one form that errors have; with `--json` it is the object on standard output too."""
+        """Print an error; with `--json` also as the object on standard output."""
         self._settle()
         if isinstance(error, ConfigInvalid | Refused):
             self.findings(error.findings)
@@ -231,7 +229,7 @@ class Ui:
             self._write_json({"format_version": FORMAT_VERSION, "error": _error_json(error), **told})
 
     def outputs(self, values: Mapping[str, str], summary: str = "") -> None:
-        """Hand results on to later steps of a GitHub Actions job, and write the step's summary (Markdown)."""
+        """Pass results to later steps of a GitHub Actions job, and write the summary of the step (Markdown)."""
         if target := self._environ.get("GITHUB_OUTPUT"):
             lines = [f"{key}={redact(value)}" for key, value in values.items() if "\n" not in value]
             self._append(target, "\n".join(lines))
@@ -239,7 +237,7 @@ class Ui:
             self._append(target, redact(summary))
 
     def close(self) -> None:
-        """End what is shown live, if anything."""
+        """Remove the live line or table, if there is one."""
         self.redraw(None)
         self._settle()
 
@@ -300,7 +298,7 @@ class Ui:
             self._status.update(Text(make_harmless(redact(shown))))
 
     def _console(self) -> Console:
-        """The terminal, for what is redrawn in place; what it can do is said by the same environment as ours."""
+        """Return the terminal for live output; its capabilities come from the environment of this object."""
         from rich.console import Console
 
         return Console(
@@ -326,9 +324,9 @@ class Ui:
         try:
             line = sys.stdin.readline()
         except UnicodeDecodeError:
-            line = "\ufffd"  # an answer, and none that agrees to anything
+            line = "\ufffd"  # an answer that confirms nothing
         if not line:
-            raise DeployError("no answer came", why="standard input ended", fix="answer the question, or pass `--yes`")
+            raise DeployError("no answer", why="standard input ended", fix="answer the question, or pass `--yes`")
         return line
 
     def _block(self, level: str, what: str, why: str, fix: str, at: str) -> str:
@@ -382,7 +380,7 @@ class Ui:
 
 
 def _refuse(value: object) -> object:
-    raise TypeError(f"{type(value).__name__} does not belong into JSON output")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def _hang(label: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""What every command gets: the global options, and the things made from them on first use."""
+"""The context of a command: the global options, and the objects made from them on first use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Context:
-    """One run of one command. Close it when the command is over: it ends the emulator and the connections it opened."""
+    """One run of one command. Close it afterwards: that stops the emulator and closes the connections it opened."""
 
     config_path: Path
     environment: str | None
@@ -29,12 +29,12 @@ class Context:
 
     @property
     def json(self) -> bool:
-        """Whether the result goes out as one JSON object."""
+        """Whether the result is printed as one JSON object."""
         return self.ui.as_json
 
     @property
     def state_dir(self) -> Path:
-        """Where caches, logs and the emulator's state live: `.ga-deploy` beside the config."""
+        """The folder of caches, logs and the emulator's state: `.ga-deploy` next to the config."""
         return self.config_path.resolve().parent / ".ga-deploy"
 
     @cached_property
@@ -47,9 +47,9 @@ class Context:
         return self._opened.enter_context(open_stack(self.state_dir))
 
     def require_node(self) -> None:
-        """With `--local`: raise `DeployError` if there is no Node to run functions in. Makes and starts nothing.
+        """With `--local`, raise `DeployError` if there is no Node. Creates and starts nothing.
 
-        What deploys calls this first: the emulator installs packages, compiles and runs functions with Node.
+        Commands that deploy call this first: the emulator installs packages, compiles and runs functions with Node.
         """
         if self.local:
             from ga_deploy.local import require_node
@@ -57,7 +57,7 @@ class Context:
             require_node(self.state_dir)
 
     def load(self) -> Config:
-        """Load and validate the config of the selected environment; its warnings are shown.
+        """Load and validate the config of the selected environment, and print its warnings.
 
         Raises `ConfigInvalid` with all findings.
         """
@@ -72,9 +72,9 @@ class Context:
         return config
 
     def gateway(self, config: Config, *, concurrency: int = 4) -> Gateway:
-        """Open the door to Twilio (or, with `--local`, to the emulator) for this config's account.
+        """Return the gateway to Twilio (with `--local`, to the emulator) for the account of this config.
 
-        `concurrency` is how many requests may be under way at most; it shrinks while Twilio says 429.
+        `concurrency` is the largest number of requests at the same time; the gateway lowers it after a 429.
         """
         from ga_deploy.gateway import Credentials, Endpoints, Gateway
 
@@ -87,6 +87,6 @@ class Context:
         return gateway
 
     def close(self) -> None:
-        """End what this run opened, last opened first."""
+        """Close everything that this run opened, the last one first."""
         self.ui.close()
         self._opened.close()
