@@ -24,7 +24,7 @@ from ga_deploy.engine.parallel import open_pool
 from ga_deploy.engine.plan.assets import is_served
 from ga_deploy.engine.session import hold
 from ga_deploy.engine.snapshot import Scope, take_snapshot
-from ga_deploy.errors import DeployError
+from ga_deploy.errors import DeployError, NotFound
 from ga_deploy.events import StepDone, StepStarted
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ga_deploy.engine.numbers.settings import NumberTarget
     from ga_deploy.engine.session import Session
     from ga_deploy.engine.snapshot import Snapshot
+    from ga_deploy.model.bundle import Visibility
     from ga_deploy.model.numbers import NumberBinding
 
 
@@ -51,7 +52,7 @@ def bind(
     """
     first = _look(session, [binding.number for binding in bindings])
     target = _require_target(session, first, wants_flow=any(binding.to == "flow" for binding in bindings))
-    _require_answer(session, target)
+    _require_answer(session, first, target)
     decided = _plan_numbers(session, first, bindings, target, force=force)
     _ask(decided, agree)
     if not any(planned.verdict is Verdict.CHANGE for planned in decided):
@@ -61,7 +62,7 @@ def bind(
         fresh = _look(session, [binding.number for binding in bindings])
         moved = _require_target(session, fresh, wants_flow=any(binding.to == "flow" for binding in bindings))
         if moved != target:
-            _require_answer(session, moved)
+            _require_answer(session, fresh, moved)
         decided = _plan_numbers(session, fresh, bindings, moved, force=force)
         _ask([planned for planned in decided if planned.consent not in agreed], agree)
         return bind_numbers(
@@ -134,11 +135,11 @@ def _require_target(session: Session, snapshot: Snapshot, *, wants_flow: bool) -
     return replace(target, fallback_path=live[0]) if live else target
 
 
-def _require_answer(session: Session, target: NumberTarget) -> None:
+def _require_answer(session: Session, snapshot: Snapshot, target: NumberTarget) -> None:
     """Return once it is seen that the function answers: a number never points at nothing."""
     url = f"https://{target.domain_name}{target.engage_path}"
     session.report(StepStarted("answers", f"Checking that {url} answers"))
-    why = ask_patiently(session.platform, url, session.desired.visibility_of(target.engage_path))
+    why = ask_patiently(session.platform, url, _find_visibility(session, snapshot, target.engage_path))
     if why:
         raise DeployError(
             f"{url} does not answer",
@@ -146,6 +147,21 @@ def _require_answer(session: Session, target: NumberTarget) -> None:
             fix="run `ga-deploy up`, which deploys what is missing; `ga-deploy status` shows what is live",
         )
     session.report(StepDone("answers", f"{url} answers"))
+
+
+def _find_visibility(session: Session, snapshot: Snapshot, path: str) -> Visibility:
+    """Return the visibility that a function has in the live build: the config may have changed since.
+
+    `protected`, as for webhooks, if the build has no such function or Twilio does not show it any more.
+    """
+    service, environment = snapshot.observed.service, snapshot.observed.environment
+    if service is None or environment is None or environment.build_sid is None:
+        return "protected"
+    try:
+        build = session.platform.get_build(service.sid, environment.build_sid)
+    except NotFound:
+        return "protected"
+    return next((version.visibility for version in build.function_versions if version.path == path), "protected")
 
 
 def _plan_numbers(

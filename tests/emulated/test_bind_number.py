@@ -261,7 +261,7 @@ def test_wrong_credentials_end_with_4(lab: Lab) -> None:
 
 
 def test_a_thousand_numbers_cost_a_request_each_and_little_more(tmp_path: Path) -> None:
-    """At most 1,050 that are processed, the looks, the lock and the record included, while Twilio throttles."""
+    """At most 1,150 that are processed: the looks, the lock, the record and the second readings are among them."""
     wishes = [NumberBinding(f"+1555{index:07d}") for index in range(1_000)]
     emulator = Emulator(
         accounts=[Account(ACCOUNT_SID, AUTH_TOKEN, numbers=[wish.number for wish in wishes])],
@@ -283,11 +283,11 @@ def test_a_thousand_numbers_cost_a_request_each_and_little_more(tmp_path: Path) 
             results = bind(session, wishes, force=False, agree=lambda in_use: None)
             requests = emulator.journal.report()["requests"]
             assert {result.outcome for result in results} == {NumberOutcome.CHANGED}
-            assert len([r for r in requests if r["status"] != 429]) <= 1_050
-            assert len(requests) <= 1_055
+            assert len([r for r in requests if r["status"] != 429]) <= 1_150
+            assert len(requests) <= 1_155
             emulator.journal.reset()
             restored = unbind(session, None, force=False)
             assert len(restored.results) == 1_000
-            assert len(emulator.journal.report()["requests"]) <= 1_050
+            assert len(emulator.journal.report()["requests"]) <= 1_150
     progress = [event for event in events if isinstance(event, StepProgress)]
     assert 20 <= len(progress) <= 60, "a log has some lines, not a thousand"

@@ -85,3 +85,20 @@ def test_a_public_function_is_known_by_its_own_answer(stage: Deployer) -> None:
     stage.emulator.faults.clear()
     stage.ok("up")
     assert bound(stage).endswith("/engage")
+
+
+def test_bind_number_knows_a_public_function_by_its_own_answer(stage: Deployer) -> None:
+    """What is live decides, whatever the config says by now: a bare 400 may come from a proxy."""
+    stage.configure(functions="{engage: {visibility: public}}")
+    declare_no_number(stage)
+    stage.ok("up")
+    stage.configure()
+    declare_no_number(stage)
+    stage.emulator.faults.add(Fault("status", path="^/site/engage", status=400, body="Bad Request", times=None))
+    failed = stage.run("bind-number", NUMBER)
+    assert failed.code == 1
+    assert "`<Response/>`" in failed.err
+    assert bound(stage) == ""
+    stage.emulator.faults.clear()
+    stage.ok("bind-number", NUMBER)
+    assert bound(stage).endswith("/engage")

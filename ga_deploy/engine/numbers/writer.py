@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from concurrent.futures import as_completed
+from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
 
+from ga_deploy.engine.numbers.list_readings import FRESH_SECONDS, ListReadings
 from ga_deploy.engine.numbers.settings import describe, differing
 from ga_deploy.errors import ApiProblem, Denied, DeployError, Locked, NotFound, Outdated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from ga_deploy.engine.numbers.plan import NumberPlan
     from ga_deploy.engine.parallel import Pool
     from ga_deploy.engine.platform import Platform
     from ga_deploy.model.numbers import IncomingNumber, NumberSettings
 
-# From the answer that shows a number to the sending of its change.
-FRESH_SECONDS = 2.0
-# Up to here each number is read by itself; beyond, the account's list shows all of them in one request a thousand.
-_FEW = 4
-_PAGE = 1000
+# A few more than the gateway lets through at once, so that some always wait there.
+_AT_ONCE = 16
 # How often a number is read again because its change could not be sent in time.
 _TRIES = 5
 
@@ -69,55 +69,62 @@ class NumberWriter:
         `readings` are numbers that were read just now: they count as long as they are fresh. After credentials were
         refused the rest is not tried.
         """
-        pending, by_list = list(planned_numbers), len(planned_numbers) > _FEW
-        while pending:
-            if readings is None and by_list:
-                readings = self._platform.list_numbers(None)
-            late: list[NumberPlan] = []
-            for planned, result in self._write_all(pending, readings):
-                if result is None:
-                    late.append(planned)
-                else:
-                    self._done += 1
-                    self._show(self._done)
-                    yield result
-            # A list of many pages may be old before it has come to its end.
-            pages = -(-len(readings) // _PAGE) if readings else 0
-            by_list = by_list and len(pending) - len(late) > pages
-            pending, readings = late, None
+        queue = deque(planned_numbers)
+        ended: SimpleQueue[Future[Any]] = SimpleQueue()
+        under_way: dict[Future[Any], tuple[NumberPlan, int]] = {}
+        lists = ListReadings(
+            partial(self._start, ended, partial(self._platform.list_numbers, None)), readings, len(queue)
+        )
+        while queue or under_way:
+            lists.refresh(len(queue))
+            while queue and len(under_way) < _AT_ONCE and (lists.numbers is not None or not lists.is_worth_it):
+                planned = queue.popleft()
+                under_way[self._start(ended, self._prepare(planned, lists.numbers))] = (planned, lists.serial)
+            try:
+                future = ended.get(timeout=lists.wait if queue else None)
+            except Empty:
+                continue
+            if lists.take(future):
+                continue
+            planned, serial = under_way.pop(future)
+            try:
+                result: NumberResult | None = future.result()
+            except Outdated:
+                lists.drop_outdated(serial)
+                queue.appendleft(planned)
+                continue
+            lists.count_served(serial)
+            if result is None:
+                continue
+            yield self._count(result)
+            if isinstance(result.problem, Denied):
+                for other in queue:
+                    yield self._count(NumberResult(other.number, NumberOutcome.NOT_TRIED, other.before, other.before))
+                queue.clear()
 
     def take_moved(self) -> list[tuple[NumberPlan, IncomingNumber | None]]:
         """Return the numbers that are not as they were decided on, with what they are now (None: gone)."""
         moved, self._moved = self._moved, []
         return moved
 
-    def _write_all(
-        self, planned_numbers: Sequence[NumberPlan], readings: Mapping[str, IncomingNumber] | None
-    ) -> Iterable[tuple[NumberPlan, NumberResult | None]]:
-        """Yield each number with its result; None where its reading was too old by the time it could be sent."""
-        waiting = {}
-        for planned in planned_numbers:
-            if readings is None:
-                waiting[self._pool.start(partial(self._read_and_write, planned))] = planned
-            else:
-                now = readings.get(planned.number)
-                waiting[self._pool.start(partial(self._write_one, planned, now))] = planned
-        for future in as_completed(waiting):
-            planned = waiting[future]
-            if future.cancelled():
-                yield planned, NumberResult(planned.number, NumberOutcome.NOT_TRIED, planned.before, planned.before)
-                continue
-            try:
-                result = future.result()
-            except Outdated:
-                yield planned, None
-                continue
-            if result is None:
-                continue
-            if isinstance(result.problem, Denied):
-                for other in waiting:
-                    other.cancel()
-            yield planned, result
+    def _start(self, ended: SimpleQueue[Future[Any]], call: Callable[[], Any]) -> Future[Any]:
+        """Start a call in another thread; its future is put into `ended` when it has ended."""
+        future = self._pool.start(call)
+        future.add_done_callback(ended.put)
+        return future
+
+    def _count(self, result: NumberResult) -> NumberResult:
+        self._done += 1
+        self._show(self._done)
+        return result
+
+    def _prepare(
+        self, planned: NumberPlan, numbers: Mapping[str, IncomingNumber] | None
+    ) -> Callable[[], NumberResult | None]:
+        """Return the write of a number, as a list shows it or, without a list, with a reading of its own."""
+        if numbers is None:
+            return partial(self._read_and_write, planned)
+        return partial(self._write_one, planned, numbers.get(planned.number))
 
     def _read_and_write(self, planned: NumberPlan) -> NumberResult | None:
         if planned.owned is None:
