@@ -7,8 +7,9 @@ trip deep is a link in the longest chain of requests of which each began after t
 the build's status are counted apart. "ratio" is the time taken over (round trips × latency).
 
 Then numbers are bound: a thousand, a thousand where Twilio takes five requests at once, and two hundred where the list
-of numbers is too old when it has come. Their ratio is the time over (requests × latency ÷ concurrency). The emulator's
-own work counts as latency there, so on a busy machine only a large LATENCY_MS tells about the command.
+of numbers is too old when it has come. Their ratio is the time over (requests × latency ÷ concurrency). "Places
+in use" is the share of what Twilio takes at once that is under way between the first write and the last: the emulator's
+own work counts there as latency, so it tells about the command on a busy machine, too.
 """
 
 from __future__ import annotations
@@ -144,13 +145,16 @@ def many_numbers(
         title = f"{count} numbers of {account}" + (f", {at_once} at once" if at_once else "")
         argv = ("bind-number", "--from-file", str(folder / "numbers.csv"))
         bound = measure(title, emulator, folder, base_url, *argv)
-        updates = emulator.journal.report(only=r"POST /api/")["requests"]
+        updates = emulator.journal.report(only=r"POST /api/.*IncomingPhoneNumbers/PN")["requests"]
         lists = emulator.journal.report(only=r"GET /api/.*IncomingPhoneNumbers\.json")["count"]
         refused = sum(one["status"] == 429 for one in emulator.journal.report()["requests"])
         most = at_once or concurrency(updates)
+        spent = sum(one["ended"] - one["started"] for one in updates if one["ended"])
+        writing = max(one["ended"] or 0 for one in updates) - min(one["started"] for one in updates)
         ratio = bound.seconds / (bound.requests * latency_ms / 1000 / most)
         limit = round((2.1 if slow_list else 1.15) * count)
-        judged = "" if slow_list else f"{ratio:.2f} of requests × latency ÷ {most} (at most 1.3), "
+        used = f"places in use {spent / writing / most:.0%}"
+        judged = "" if slow_list else f"{ratio:.2f} of requests × latency ÷ {most} (at most 1.3), {used}, "
         return (
             f"{title}{', a slow list' if slow_list else ''}: {bound.requests} requests (at most {limit}; {lists} for "
             f"lists, {refused} refused), {judged}{bound.seconds:.1f} s, {bound.megabytes:.0f} MB"

@@ -77,7 +77,7 @@ def open_session(
     command: str = "up",
     flow: Config | None = None,
 ) -> Session:
-    """Return a session whose every write needs a lease (`engine.locking.hold`). Sends nothing.
+    """Return a session whose every write needs a lease (`hold`). Sends nothing.
 
     Long, because each setting of a session is named with its type and its default.
     """
@@ -85,7 +85,7 @@ def open_session(
     platform.guard_writes(guard.check)
     in_file = open_file_records(desired, folder, guard.check)
     records = open_records(platform, desired, in_file, state=state, report=report)
-    numbers = _open_number_record(platform, desired, in_file, records, state=state, report=report)
+    numbers = _open_number_record(platform, desired, in_file, records, state=state)
     return Session(
         platform=platform,
         desired=desired,
@@ -106,14 +106,14 @@ def open_session(
 
 
 def _open_number_record(
-    platform: Platform, desired: Desired, in_file: FileRecords, records: Records, *, state: str, report: Report
+    platform: Platform, desired: Desired, in_file: FileRecords, records: Records, *, state: str
 ) -> AccountNumberRecord:
     """Return what is remembered of numbers: in the account's map, in earlier versions' places and on this machine."""
     holder = f"{desired.service_name}.{desired.environment}"
     account_file = open_account_file(in_file, ACCOUNT_RECORD)
     earlier = ItemNumberRecord(in_file)
     if state == "local":
-        return AccountNumberRecord(account_file, holder, [earlier], report=report)
+        return AccountNumberRecord(account_file, holder, [earlier])
     # That there is no access to Sync is told of the environment's own record.
     shared = ForgivingRecords(SyncRecords(platform, ACCOUNT_RECORD), account_file, ignore)
 
@@ -123,10 +123,9 @@ def _open_number_record(
     return AccountNumberRecord(
         shared,
         holder,
-        [earlier, ItemNumberRecord(records, report)],
+        [earlier, ItemNumberRecord(records)],
         left_in_file=account_file,
         find_strays=find_strays,
-        report=report,
     )
 
 

@@ -43,6 +43,21 @@ def test_a_local_record_that_cannot_be_read_stops_every_command(stage: Deployer,
     stage.ok("unbind-number", "--all")
 
 
+def test_an_item_of_numbers_that_cannot_be_read_stops_every_command(stage: Deployer) -> None:
+    """Another environment's item, too: it may hold what a number had that both have bound."""
+    stage.ok("up")
+    with stage.open_gateway() as gateway:
+        gateway.put_item("ga-deploy.numbers", "GenerativeAgentService.staging.000", {"groups": "garbled"})
+    stage.emulator.journal.reset()
+    for command in (["up"], ["unbind-number", "--all"], ["destroy", "--yes"]):
+        failed = stage.run(*command)
+        assert failed.code == 1, command
+        assert "cannot read the item `GenerativeAgentService.staging.000`" in failed.err, command
+        assert "ga-deploy.numbers" in failed.err
+    writes = [entry for entry in stage.report(only="/api/")["requests"] if entry["method"] != "GET"]
+    assert writes == []
+
+
 def point(stage: Deployer, number: str, url: str) -> None:
     store = stage.emulator.backend.store
     row = store.one("numbers", phone_number=number)

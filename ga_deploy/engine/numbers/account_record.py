@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from ga_deploy.engine.numbers.record import ItemNumberRecord, RememberedNumber
 from ga_deploy.engine.numbers.settings import reaches
-from ga_deploy.events import Report, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -43,11 +42,10 @@ class AccountNumberRecord:
         older: Sequence[NumberRecord] = (),
         left_in_file: Records | None = None,
         find_strays: Callable[[], Mapping[str, Sequence[RememberedNumber]]] = dict,
-        report: Report = ignore,
     ) -> None:
         self._shared = shared
         self._prefix = f"{holder}."
-        self._own = ItemNumberRecord(shared, report, prefix=self._prefix)
+        self._own = ItemNumberRecord(shared, prefix=self._prefix)
         self._former = older
         self._left_in_file = left_in_file
         self._find_strays = find_strays

@@ -28,6 +28,8 @@ _SPARE_SECONDS = 0.4
 # Up to here numbers are read one by one.
 FEW = 4
 _PAGE = 1000
+# So many readings of one page in a row have to be of no use before the list is given up.
+_MISSES = 3
 
 
 class ListReadings:
@@ -48,6 +50,7 @@ class ListReadings:
         self._takes = FRESH_SECONDS / 4
         self._due = time.monotonic() + FRESH_SECONDS - _SPARE_SECONDS - self._takes
         self._served = 0
+        self._misses = 0
         # Counts the readings, so that a write can say which one it was made from.
         self.serial = 0
         self.is_worth_it = count > FEW
@@ -94,7 +97,8 @@ class ListReadings:
         if self.serial:
             self._judge()
         now = time.monotonic()
-        self._takes = now - self._began
+        # The time varies, so a slow one is remembered for a while.
+        self._takes = max(now - self._began, 0.7 * self._takes)
         self._due = now + max(0.0, FRESH_SECONDS - _SPARE_SECONDS - self._takes)
         self._numbers = numbers
         self._served = 0
@@ -112,6 +116,14 @@ class ListReadings:
             self._numbers = None
 
     def _judge(self) -> None:
-        """Give the list up if the newest reading served no more numbers than it has pages."""
-        if self._numbers is not None and self.serial and self._served <= -(-len(self._numbers) // _PAGE):
+        """Give the list up if the newest reading served no more numbers than it has pages.
+
+        One page that came too late may be an accident, so only a third one in a row counts; more pages always take
+        long.
+        """
+        if self._numbers is None or not self.serial:
+            return
+        pages = -(-len(self._numbers) // _PAGE)
+        self._misses = self._misses + 1 if self._served <= pages else 0
+        if self._misses >= (_MISSES if pages == 1 else 1):
             self.is_worth_it = False

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ga_deploy.engine.record.store import ITEM_BYTES
-from ga_deploy.events import Report, Warned, ignore
+from ga_deploy.errors import DeployError
 from ga_deploy.model.numbers import NumberSettings
 from ga_deploy.model.sids import NumberSid
 
@@ -47,15 +47,17 @@ class NumberRecord(Protocol):
 
 
 class ItemNumberRecord:
-    """The record of numbers among the items of an environment's record."""
+    """The record of numbers among the items of an environment's record.
 
-    def __init__(self, records: Records, report: Report = ignore, *, prefix: str = PREFIX) -> None:
+    All methods raise DeployError for an item that cannot be read: what numbers had is written down nowhere else.
+    """
+
+    def __init__(self, records: Records, *, prefix: str = PREFIX) -> None:
         self._records = records
-        self._report = report
         self._prefix = prefix
 
     def recall(self) -> dict[str, RememberedNumber]:
-        """Return everything remembered; what cannot be read is skipped, aloud."""
+        """Return everything remembered."""
         found: dict[str, RememberedNumber] = {}
         for item in self._read():
             found |= item.entries
@@ -96,14 +98,21 @@ class ItemNumberRecord:
             try:
                 items.append(_Item(stored.key, _unpack(stored.data)))
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                items.append(_Item(stored.key, is_readable=False))
-                self._report(
-                    Warned(
-                        f"the record's item `{stored.key}` cannot be read",
-                        why=f"{type(error).__name__}: {error}; ga-deploy cannot give back the numbers in it",
-                    )
-                )
+                raise self._unreadable(stored.key, error) from error
         return items
+
+    def _unreadable(self, key: str, error: Exception) -> DeployError:
+        place = self._records.where
+        if place == "sync":
+            place = (
+                "the environment's map on Twilio Sync" if self._prefix == PREFIX else "the Sync map `ga-deploy.numbers`"
+            )
+        return DeployError(
+            f"cannot read the item `{key}` of {place}",
+            why=f"{type(error).__name__}: {error}; the item holds what numbers had before ga-deploy bound them",
+            fix="run the newest version of ga-deploy, which may have written it; "
+            "delete the item only if nobody needs to give these numbers back",
+        )
 
     def _write(self, items: Iterable[_Item]) -> None:
         for item in items:
@@ -114,21 +123,18 @@ class ItemNumberRecord:
 class _Item:
     """One item while it is filled. Its size is reckoned, a little too high, instead of encoded for each number."""
 
-    def __init__(
-        self, key: str, entries: Mapping[str, RememberedNumber] | None = None, *, is_readable: bool = True
-    ) -> None:
+    def __init__(self, key: str, entries: Mapping[str, RememberedNumber] | None = None) -> None:
         self.key = key
         self.entries: dict[str, RememberedNumber] = {}
         self._groups: set[str] = set()
         self._room = ITEM_BYTES - 50
-        self._is_readable = is_readable
         for entry in (entries or {}).values():
             self._take(entry)
         self.is_changed = False
 
     def add(self, entry: RememberedNumber) -> bool:
-        """Take an entry if there is room for it. An item that could not be read is left alone."""
-        if not self._is_readable or (self.entries and self._cost(entry) > self._room):
+        """Take an entry if there is room for it."""
+        if self.entries and self._cost(entry) > self._room:
             return False
         self._take(entry)
         self.is_changed = True

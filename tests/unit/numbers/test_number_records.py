@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ga_deploy.engine.numbers.account_record import AccountNumberRecord
 from ga_deploy.engine.numbers.record import ItemNumberRecord, RememberedNumber
 from ga_deploy.engine.record.file_store import FileRecords
-from ga_deploy.events import Event, Warned
+from ga_deploy.errors import DeployError
 from ga_deploy.model.numbers import NumberSettings
 from ga_deploy.model.sids import NumberSid
 from ga_deploy.model.sync import SyncItem
@@ -100,21 +101,24 @@ def test_what_is_forgotten_is_gone_and_its_room_used_again() -> None:
     assert items.writes == writes
 
 
-def test_an_item_that_cannot_be_read_is_left_alone_aloud() -> None:
-    said: list[Event] = []
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"groups": "x"},
+        {},
+        {"groups": [{"before": {"voice_url": 7}, "bound_url": "", "numbers": {}}]},
+        {"groups": [{"before": {"unknown": "x"}, "bound_url": "", "numbers": {}}]},
+    ],
+)
+def test_an_item_that_cannot_be_read_stops_everything_and_stays_as_it_is(broken: dict[str, object]) -> None:
     items = Items()
-    broken: dict[str, dict[str, object]] = {
-        "numbers.000": {"groups": "x"},
-        "numbers.001": {},
-        "numbers.002": {"groups": [{"before": {"voice_url": 7}, "bound_url": "", "numbers": {}}]},
-        "numbers.003": {"groups": [{"before": {"unknown": "x"}, "bound_url": "", "numbers": {}}]},
-    }
-    items.items.update(broken)
-    record = ItemNumberRecord(items, said.append)
-    record.remember([entry(1)])
-    assert list(record.recall()) == [entry(1).number]
-    assert {key: items.items[key] for key in broken} == broken
-    assert len([event for event in said if isinstance(event, Warned)]) == 8
+    items.items["numbers.000"] = broken
+    record = ItemNumberRecord(items)
+    for use in (record.recall, lambda: record.remember([entry(1)]), lambda: record.forget([entry(1).number])):
+        with pytest.raises(DeployError, match=r"numbers\.000") as told:
+            use()
+        assert "delete the item only if" in told.value.fix
+    assert items.items == {"numbers.000": broken}
 
 
 def test_a_local_file_keeps_them_as_well(tmp_path: Path) -> None:
