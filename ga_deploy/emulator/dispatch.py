@@ -81,7 +81,10 @@ class Dispatcher:
 
     async def take(self, request: web.Request, address: RequestAddress) -> web.StreamResponse:
         """Answer a request, at the time and with the mishaps that are asked for."""
-        body = await request.read()
+        try:
+            body = await request.read()
+        except ConnectionResetError:  # The client is gone; aiohttp would print a traceback.
+            return web.Response(status=400)
         entry = self._journal.begin(request.method, address.product, address.host, address.target, new_sid("RQ"))
         sender = self._enter(request, address)
         try:

@@ -98,7 +98,7 @@ class ListReadings:
             self._judge()
         now = time.monotonic()
         # The time varies, so a slow one is remembered for a while.
-        self._takes = max(now - self._began, 0.7 * self._takes)
+        self._takes = max(now - self._began, 0.9 * self._takes)
         self._due = now + max(0.0, FRESH_SECONDS - _SPARE_SECONDS - self._takes)
         self._numbers = numbers
         self._served = 0

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ga_deploy.engine.platform import Platform
     from ga_deploy.model.numbers import IncomingNumber, NumberSettings
 
-# A few more than the gateway lets through at once, so that some always wait there.
-_AT_ONCE = 16
+# A few more than the gateway lets through at once: some always wait there, and the list does not wait long behind them.
+_AT_ONCE = 10
 # How often a number is read again because its change could not be sent in time.
 _TRIES = 5
 
