@@ -1,7 +1,6 @@
 """What happens to one request: journal, faults, latency, credentials, the rule it is for, the answer's headers.
 
-Once a request has arrived it is processed, even if its client is killed meanwhile, as at Twilio; only a fault changes
-that.
+Once a request has arrived it is processed, even if its client is killed meanwhile, unless a fault changes that.
 """
 
 from __future__ import annotations
