@@ -273,8 +273,6 @@ LONG_ALREADY = frozenset(
         "ga_deploy/emulator/functions/worker.py::launch",
         "ga_deploy/gateway/builds.py::create_build",
         "ga_deploy/gateway/failures.py::classify",
-        "ga_deploy/simulate/scenario/stream_opener.py::make_opener",
-        "ga_deploy/simulate/report/html.py::write_report",
         "tests/contract/openapi.py",
         "tests/contract/test_sdk.py",
         "tests/emulated/emulator/test_histories.py",

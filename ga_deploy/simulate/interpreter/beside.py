@@ -1,4 +1,4 @@
-"""What goes on beside a call: the streams, recordings and transcriptions that Start begins and Stop ends.
+"""What runs beside a call: the streams, recordings and transcriptions that Start begins and Stop ends.
 
 None of them is opened here: nobody but the config's own functions and its ASAPP is asked in a simulation. What Twilio
 would refuse about them is said. Source: Twilio docs, `<Start>`, `<Stop>`, `<Stream>`, `<Siprec>`, `<Transcription>`,

@@ -1,7 +1,7 @@
-"""Time as a simulated call sees it: real, or with the platform's own waiting left out.
+"""The time of a simulated call: real, or with the platform's own waiting skipped.
 
-Speech, ringing and pauses take as long as Twilio would take; nobody has to sit through them. Answers of
-functions and media streams always take their real time.
+Speech, ringing and pauses count as long as they would take at Twilio; nobody has to wait for them. Functions and media
+streams always take their real time.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class Clock(Protocol):
         """Return the present moment of the call, in seconds."""
 
     async def spend(self, seconds: float) -> None:
-        """Let `seconds` of the call go by."""
+        """Let `seconds` of the call pass."""
 
     @property
     def ahead(self) -> float:
-        """By how many seconds the call is further on than the machine's own clock."""
+        """By how many seconds the call is ahead of the machine's clock."""
 
 
 class RealClock:
@@ -38,18 +38,18 @@ class RealClock:
 
     @property
     def ahead(self) -> float:
-        """Never."""
+        """Return 0: this clock is never ahead."""
         return 0.0
 
 
 class FastClock:
-    """What the platform itself would take goes by at once and still counts, one clock a call."""
+    """Skips the time that the platform itself would take, and counts it. Each call has its own clock."""
 
     def __init__(self) -> None:
         self._skipped = 0.0
 
     def now(self) -> float:
-        """Return the monotonic time of the machine plus all that was left out."""
+        """Return the monotonic time of the machine plus all that was skipped."""
         return time.monotonic() + self._skipped
 
     async def spend(self, seconds: float) -> None:
@@ -59,5 +59,5 @@ class FastClock:
 
     @property
     def ahead(self) -> float:
-        """Return all that was left out: functions that wait by the clock have to see that it went by."""
+        """Return the seconds skipped so far. Functions that measure time by the clock must see them."""
         return self._skipped

@@ -1,6 +1,6 @@
-"""One call as it is to be made: who rings whom, what the caller does, and how those answer who are called.
+"""The plan of one call: who calls whom, what the caller does, and how the destinations answer.
 
-Plain values, made by `scenarios` (or by hand) and carried out by `call`.
+Plain values, made from scenarios (or by hand) and carried out by `interpreter`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from ga_deploy.simulate.interpreter.record import DialResult
 
-# When a caller hangs up: before anybody answered, before the agent is on the line, while talking to it,
-# while the result is awaited, or while being connected to somebody else.
+# When a caller hangs up: before Twilio answers, before the agent is on the line, while talking to the agent, while
+# waiting for the result, or while being connected to somebody else.
 Phase = Literal["ringing", "greeting", "stream", "result", "transfer"]
 
 
@@ -28,7 +28,7 @@ class HangUp:
 
 @dataclass(frozen=True)
 class CallTarget:
-    """Somebody to hand the caller to, as the TwiML names them.
+    """A target that the TwiML hands the caller to.
 
     `kind`: number, sip, client, conference, queue, enqueue, refer, redirect or voicemail. `address` is without SIP
     headers, which are in `headers`; for `enqueue` it is the workflow or the queue, for `voicemail` the query of the

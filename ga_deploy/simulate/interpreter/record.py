@@ -1,4 +1,4 @@
-"""What happened in a simulated call, as data: events on one time axis, routes, streams, and how it ended.
+"""The record of a simulated call: events on one time axis, routes, streams, and how it ended.
 
 Frozen and JSON-able (`as_json`), without I/O. Times are seconds since the caller dialled.
 """
@@ -84,7 +84,7 @@ class Span:
 
 @dataclass(frozen=True)
 class StreamLeg:
-    """One media stream as the caller's end saw it; times count from the moment Twilio began to connect.
+    """One media stream as the caller experienced it; times count from the moment Twilio began to connect.
 
     `error` is Twilio's code (31901, 31920, 31924 …), None after a normal end. `ended_by`: `agent` closed
     the socket, `caller` hung up, `error` broke it. `agent` and `caller` are the stretches in which each

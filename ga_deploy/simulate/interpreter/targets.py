@@ -1,6 +1,6 @@
-"""Who a Dial, Enqueue, Refer or Redirect hands the caller to, and what Twilio refuses about it.
+"""The targets of a Dial, Enqueue or Refer, and what Twilio refuses about them.
 
-What is refused is in the rule book, `twilio_rules`; here is what is done with the rest.
+The rules are in `twilio_rules`. This module returns the targets that remain.
 """
 
 from __future__ import annotations

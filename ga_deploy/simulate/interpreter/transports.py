@@ -1,6 +1,6 @@
-"""What a simulated call needs from outside: somebody who answers HTTP, and somebody who runs a media stream.
+"""What a simulated call needs from outside: one function that sends HTTP requests, and one that runs media streams.
 
-These are the only seams between the call and everything else; whoever starts a simulation hands them in.
+They are the only links between the call and everything else; the caller of `place_call` passes them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class WebRequest:
     """A request as Twilio sends it.
 
     `form` is the body of a POST and empty for GET, whose parameters are in the URL. `ahead`: seconds by which the call
-    is further on than the machine's clock, since waiting was left out; for who answers by the clock.
+    is ahead of the machine's clock, because waiting was skipped; for functions that measure time by the clock.
     """
 
     method: str
@@ -43,7 +43,7 @@ class WebRequest:
 class WebReply:
     """An HTTP answer; header names in lower case.
 
-    `logs` are the function's log lines, where they can be had.
+    `logs` are the function's log lines, if they are available.
     """
 
     status: int
@@ -72,14 +72,14 @@ class StreamOrder:
 
 
 class OpenStream(Protocol):
-    """Runs a media stream to its end. Never raises for what the far side does: that is in the `StreamLeg`."""
+    """Runs a media stream to its end. Raises nothing for what the agent's side does: the `StreamLeg` has it."""
 
     def __call__(self, order: StreamOrder) -> Awaitable[StreamLeg]:
         """Return how the stream went."""
 
 
 class Fetch(Protocol):
-    """Sends one request, following nothing. Raises WebError when no answer comes."""
+    """Sends one request and follows no redirect. Raises WebError when no answer comes."""
 
     def __call__(self, request: WebRequest) -> Awaitable[WebReply]:
         """Return the answer."""

@@ -26,7 +26,7 @@ XML_TYPES = frozenset({"text/xml", "application/xml", "text/html"})
 
 @dataclass(frozen=True)
 class Remark:
-    """What Twilio's debugger would say about an answer: the error code (0: none is known), in words, and where."""
+    """What Twilio's debugger would log about an answer: the error code (0: none is known), a text and the line."""
 
     code: int
     text: str
@@ -149,7 +149,7 @@ def _quoted(text: str, most: int = 60) -> str:
 
 
 class _Schema:
-    """Leaves out what Twilio's schema does not know, as Twilio does, with a warning for each."""
+    """Leaves out what is not in Twilio's schema, as Twilio does, with a warning for each."""
 
     def __init__(self) -> None:
         self.warnings: list[Remark] = []
@@ -200,7 +200,7 @@ def _unreachable(verbs: tuple[Element, ...]) -> tuple[Element, ...]:
 
 
 def _is_safety_net(verb: Element, behind: tuple[Element, ...]) -> bool:
-    """Tell whether what stands behind leads where the action does: whether Connect's is asked nobody documents."""
+    """Tell whether what follows leads to the same action: Twilio does not document when it requests Connect's."""
     return (
         verb.name == "Connect"
         and [one.name for one in behind] == ["Redirect"]

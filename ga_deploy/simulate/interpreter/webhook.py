@@ -46,7 +46,7 @@ def sign(token: Secret, url: str, form: Sequence[tuple[str, str]]) -> str:
 
 @dataclass(frozen=True)
 class Overrides:
-    """Connection overrides: the fragment of a webhook URL, which Twilio keeps to itself. Times in seconds."""
+    """Connection overrides: the fragment of a webhook URL, which Twilio does not send. Times in seconds."""
 
     read: float = 15.0
     total: float = TOTAL_SECONDS

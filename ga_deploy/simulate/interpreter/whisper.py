@@ -20,7 +20,7 @@ _MOST_DOCUMENTS = 10
 
 
 class CalledLine(Protocol):
-    """The called party's end of the line, as far as a whisper needs it."""
+    """The called party's end of the line."""
 
     async def ask(self, url: str, method: str, parameters: Mapping[str, str]) -> TwimlDocument:
         """Fetch a document for the called party's leg."""
@@ -34,7 +34,7 @@ class CalledLine(Protocol):
 
 @dataclass(frozen=True)
 class _Next:
-    """The document to go on with."""
+    """The next document of the whisper."""
 
     url: str
     method: str
@@ -42,10 +42,10 @@ class _Next:
 
 
 async def whisper(line: CalledLine, url: str, method: str, keys: str) -> bool:
-    """Play the document at `url` to the called party; True when the two are to be connected then.
+    """Play the document at `url` to the called party; True if caller and called party are then connected.
 
-    `keys` are what the called party presses when asked for any. They are connected when the document comes to its end;
-    a Hangup, a Reject and an answer that is no TwiML end the called party's leg.
+    `keys` are the keys that the called party presses at a Gather. The two are connected at the end of the document. A
+    Hangup, a Reject or an answer that is not TwiML ends the called party's leg.
     """
     goto: _Next | bool = _Next(url, method, {})
     for _ in range(_MOST_DOCUMENTS):

@@ -36,7 +36,7 @@ def judge(
     all_closed: bool = False,
     title: str = "",
 ) -> Verdict:
-    """Return the verdict on a call. `facts` as for `course.compare`; `flow.branch` among them, if a flow was taken."""
+    """Return the verdict on a call. `facts` as for `steps.compare`; `flow.branch` among them, if a flow was taken."""
     measures = measure(record)
     if expected.may_stay and record.ending == "caller-hung-up":
         # The caller had nothing left to say, waited and left: nobody was kept waiting by that.

@@ -1,7 +1,7 @@
-"""One self-contained page about simulated calls: timelines, audio drawn and playable, TwiML and logs folded.
+"""One self-contained page about simulated calls: timelines, audio to see and play, TwiML and logs folded.
 
-Nothing on the page comes from elsewhere and nothing leaves it: style, script and audio are inside, and a Content
-Security Policy forbids everything else. Whatever a function or an agent said is escaped.
+The page loads nothing and sends nothing: style, script and audio are inside, and a Content Security Policy forbids
+everything else. All texts of functions and agents are escaped.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from ga_deploy.simulate.judge.verdict import Verdict
 
 _HERE = Path(__file__).parent
-_MOST_AUDIO = 24 * 1024 * 1024  # bytes of µ-law in one page; what is over is left out, failed calls last
-_OPEN = 3  # so few calls are shown unfolded
-_FAILED_OPEN = 10  # of those that failed, so many are
-# Drawn, since not every font has the signs, and named for those who cannot see them.
+_MOST_AUDIO = 24 * 1024 * 1024  # bytes of µ-law in one page; the rest is left out, that of failed calls last
+_OPEN = 3  # up to this many calls are unfolded
+_FAILED_OPEN = 10  # of the failed calls, this many are unfolded
+# SVG because not every font has these signs, with a name for screen readers.
 _MARK = '<svg class="mark" viewBox="0 0 16 16" role="img" aria-label="{}"><path d="{}"/></svg>'
 _MARKS = {
     True: _MARK.format("passed", "M2.5 8.5l3.5 4 7.5-9"),
@@ -37,8 +37,35 @@ _CHECKS = {"dead_air": "longest silence", "first_twiml": "slowest to answer", "f
 
 
 def write_report(verdicts: Sequence[Verdict], *, seconds: float = 0.0, title: str = "Simulated calls") -> str:
-    """Return the page as HTML, the calls that failed first. Holds no secret: what is known as one is masked."""
+    """Return the page as HTML, the failed calls first. Known secrets are masked."""
     verdicts = sorted(verdicts, key=lambda verdict: verdict.passed)
+    failed = sum(not verdict.passed for verdict in verdicts)
+    took = f", placed in {seconds:.0f} s" if seconds else ""
+    count = len(verdicts)
+    heading = (
+        f'<span class="bad">{failed} of {count} calls failed</span>'
+        if failed
+        else f'<span class="good">{_calls(count)} passed</span>'
+    )
+    body = f"""<h1>{heading}</h1>
+<p class="sub">{escape(title)}{took}. Twilio’s side of every call was played through the real functions.</p>
+{_write_figures(verdicts)}
+{_LEGEND}
+{_write_calls(verdicts, failed)}
+<footer>Written by ga-deploy. Times are those that the caller would have experienced.</footer>"""
+    return _write_page(f"{escape(title)}: {failed or 'none'} of {count} failed", body)
+
+
+def _write_calls(verdicts: Sequence[Verdict], failed: int) -> str:
+    audio = _choose_audio(verdicts)
+    unfolded = max(min(failed, _FAILED_OPEN), len(verdicts) if len(verdicts) <= _OPEN else 0)
+    return "\n".join(
+        _write_call(verdict, index in audio, unfolded=index < unfolded) for index, verdict in enumerate(verdicts)
+    )
+
+
+def _write_page(title: str, body: str) -> str:
+    """Return the page with style and script inside, and a policy that allows nothing else."""
     style = (_HERE / "report.css").read_text(encoding="utf-8")
     script = (_HERE / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -46,36 +73,18 @@ def write_report(verdicts: Sequence[Verdict], *, seconds: float = 0.0, title: st
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; media-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    failed = sum(not verdict.passed for verdict in verdicts)
-    audio = _choose_audio(verdicts)
-    unfolded = max(min(failed, _FAILED_OPEN), len(verdicts) if len(verdicts) <= _OPEN else 0)
-    calls = "\n".join(
-        _write_call(verdict, index in audio, unfolded=index < unfolded) for index, verdict in enumerate(verdicts)
-    )
-    took = f", placed in {seconds:.0f} s" if seconds else ""
-    count = len(verdicts)
-    head = (
-        f'<span class="bad">{failed} of {count} calls failed</span>'
-        if failed
-        else f'<span class="good">{_calls(count)} passed</span>'
-    )
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}: {failed or "none"} of {count} failed</title>
+<title>{title}</title>
 <style>{style}</style>
 </head>
 <body>
 <main>
-<h1>{head}</h1>
-<p class="sub">{escape(title)}{took}. Twilio’s side of every call was played through the real functions.</p>
-{_write_figures(verdicts)}
-{_LEGEND}
-{calls}
-<footer>Written by ga-deploy. Times are of the call, as its caller would have lived through it.</footer>
+{body}
 </main>
 <script>{script}</script>
 </body>

@@ -1,4 +1,4 @@
-"""Scenarios into calls, calls into verdicts: what the command line, the demo and the tests all run.
+"""Runs scenarios: expands them to calls, places the calls and returns verdicts. Commands, demo and tests use it.
 
 Where the calls go (an emulator, functions in a process of their own, a live deployment) is the `Harness`'s
 business.

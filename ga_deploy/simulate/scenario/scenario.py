@@ -1,6 +1,6 @@
 """A scenario: one kind of call, what everybody in it does, and what the caller must go through. Plain values.
 
-The language of scenario files is read by `scenario_file`; docs/simulate.md describes it.
+`file` reads scenario files; docs/simulate.md describes their language.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From what a scenario's caller does to a media stream, and from what came of the stream to a leg of the call."""
+"""Opens the media streams of a scenario's call, with its caller, and turns each outcome into a leg of the call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ga_deploy.redact import Secret
     from ga_deploy.simulate.interpreter.transports import OpenStream, StreamOrder
     from ga_deploy.simulate.media.stream import Person, StreamOutcome
-    from ga_deploy.simulate.scenario.scenario import Scenario
+    from ga_deploy.simulate.scenario.scenario import CallerScript, Scenario
 
 _ENDED_BY = {Ending.SERVER_CLOSED: "agent", Ending.CALLER_HUNG_UP: "caller", Ending.TIME_UP: "caller"}
 
@@ -35,13 +35,29 @@ def make_opener(
     person: Person | None = None,
     patience: float | None = None,
 ) -> OpenStream:
-    """Return what opens the streams of a scenario's call.
+    """Return the function that opens the streams of a scenario's call.
 
-    `speed` 1 is real time. `read_voice` turns `caller.says` into µ-law. `record_to` names the WAV of each leg.
-    With a `person` (a `Microphone`) it is they who speak and hear; `speed` has to be 1 then. With `patience` a caller
+    `speed` 1 is real time. `read_voice` turns `caller.says` into µ-law. `record_to` returns the WAV file of each leg.
+    With a `person` (a `Microphone`), that person speaks and hears; `speed` has to be 1 then. With `patience` a caller
     who has said everything hangs up when the agent has been silent for so many seconds after it last spoke.
     """
     script = scenario.caller
+    turns = _list_turns(script, read_voice)
+    at_last = [Turn(When.AGENT_DONE, patience, hang_up=True)] if patience is not None and person is None else []
+
+    async def open_stream(order: StreamOrder) -> StreamLeg:
+        record = record_to(order.number) if record_to else None
+        request = StreamRequest(order.url, order.call_sid, order.account_sid, order.stream_sid, order.parameters, token)
+        voice = Voice((*(turns if order.number == 1 else ()), *at_last))
+        clock = RunningClock() if speed == 1 else SteppedClock(speed)
+        outcome = await run_stream(request, voice, _make_options(script, order), clock, order.on_start, person)
+        # In a thread: to measure a minute of audio takes as long as a frame, and other calls have frames to send.
+        return await asyncio.to_thread(record_leg, outcome, record, real_time=speed == 1)
+
+    return open_stream
+
+
+def _list_turns(script: CallerScript, read_voice: Callable[[str], bytes]) -> list[Turn]:
     turns: list[Turn] = []
     if script.says:
         audio = read_voice(script.says)
@@ -51,28 +67,18 @@ def make_opener(
             turns.append(Turn(When.AGENT_SPEAKS, script.barge_in_after, audio=audio, text=script.says))
     if script.keys:
         turns.append(Turn(When.AGENT_DONE, 0.3, digits=script.keys))
+    return turns
 
-    at_last = [Turn(When.AGENT_DONE, patience, hang_up=True)] if patience is not None and person is None else []
 
-    async def open_stream(order: StreamOrder) -> StreamLeg:
-        record = record_to(order.number) if record_to else None
-        usual = StreamOptions()
-        left = order.hang_up_after
-        options = StreamOptions(
-            seed=script.seed + order.number,
-            loss=script.loss,
-            jitter_ms=script.jitter_ms,
-            noise_dbfs=script.noise_dbfs,
-            max_seconds=usual.max_seconds if left is None else left,
-        )
-        request = StreamRequest(order.url, order.call_sid, order.account_sid, order.stream_sid, order.parameters, token)
-        voice = Voice((*(turns if order.number == 1 else ()), *at_last))
-        clock = RunningClock() if speed == 1 else SteppedClock(speed)
-        outcome = await run_stream(request, voice, options, clock, order.on_start, person)
-        # Beside the loop: measuring a minute of audio takes as long as a frame, and other calls have frames to send.
-        return await asyncio.to_thread(record_leg, outcome, record, real_time=speed == 1)
-
-    return open_stream
+def _make_options(script: CallerScript, order: StreamOrder) -> StreamOptions:
+    left = order.hang_up_after
+    return StreamOptions(
+        seed=script.seed + order.number,
+        loss=script.loss,
+        jitter_ms=script.jitter_ms,
+        noise_dbfs=script.noise_dbfs,
+        max_seconds=StreamOptions().max_seconds if left is None else left,
+    )
 
 
 def record_leg(outcome: StreamOutcome, recording: Path | None, *, real_time: bool) -> StreamLeg:
