@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 def render_fallback(config: Config, folder: str) -> tuple[AssetFile, ...]:
     """Return the document; empty if the config has no fallback.
 
-    `folder` is the directory of engage's path, ending in `/`. The path depends on the content: `fallback-` and the first eight
-    digits of its SHA-256. The document cannot look up values, so a dialled call shows the caller id of the destination
-    if that is a number, else a number of the account.
+    `folder` is the directory of engage's path, ending in `/`. The path depends on the content: `fallback-` and the
+    first eight digits of its SHA-256. The document cannot look up values, so a dialled call shows the caller id of
+    the destination if that is a number, else a number of the account.
     """
     if not config.fallback:
         return ()

@@ -72,9 +72,9 @@ def write_attributes(name: str, attributes: Mapping[str, object]) -> str | None:
 def engage_query(config: Config) -> str:
     """Return the query with which a flow calls /flow/engage.
 
-    With `FlowSid` the function returns to the flow. `transfer` is set only to continue a conversation whose stream broke.
-    A `query.X` of the config is the flow variable X, so a flow that we are attached to can pass values to the agent;
-    `profile` is a flow variable too.
+    With `FlowSid` the function returns to the flow. `transfer` is set only to continue a conversation after a broken
+    stream. A `query.X` of the config is the flow variable X, so a flow that we are attached to can pass values to the
+    agent; `profile` is a flow variable too.
     """
     parts = [
         "FlowSid={{flow.flow_sid}}",
@@ -101,7 +101,7 @@ def query_names(config: Config) -> list[str]:
 
 
 def transfer_fields(config: Config) -> list[str]:
-    """Return the fields of the call that call-transfer needs: the usual ones, and those in task attributes."""
+    """Return the fields of the call that call-transfer needs: the usual ones and those in task attributes."""
     queues = [one for one in config.destinations.values() if isinstance(one, EnqueueDestination)]
     values = [value for queue in queues for value in lookups_in(queue.enqueue.attributes)]
     named = {value.key for value in values if value.root == "call" and _NAME.fullmatch(value.key)}

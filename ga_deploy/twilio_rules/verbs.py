@@ -28,13 +28,13 @@ def _row(
 def _recorded(element: str, source: str) -> tuple[Row, ...]:
     """Return the attributes that everything that records has in common."""
     return (
-        _row(element, "recordingStatusCallback", _RELATIVE, "nobody is told of the recording", source),
+        _row(element, "recordingStatusCallback", _RELATIVE, "no event of the recording is reported", source),
         _row(element, "recordingStatusCallbackMethod", METHOD, _POST, source),
         _row(
             element,
             "recordingStatusCallbackEvent",
             _EVENTS,
-            "only `completed` is told",
+            "only `completed` is reported",
             f"{source}; error 13621",
             13621,
         ),
@@ -71,10 +71,12 @@ _GATHER = (
     _row("Gather", "action", _RELATIVE, "the result goes nowhere", "Gather"),
     _row("Gather", "method", METHOD, _POST, "Gather"),
     _row("Gather", "input", OneOf(("dtmf", "speech"), several=True), "keys only are taken", "Gather; npm"),
-    _row("Gather", "timeout", Pattern(r"[0-9]+|auto", "whole seconds, or `auto`"), "five seconds are waited", "Gather"),
-    _row("Gather", "numDigits", Whole(1), "as many keys as come are taken", "Gather"),
+    _row(
+        "Gather", "timeout", Pattern(r"[0-9]+|auto", "whole seconds, or `auto`"), "Twilio waits five seconds", "Gather"
+    ),
+    _row("Gather", "numDigits", Whole(1), "the number of keys is not limited", "Gather"),
     _row("Gather", "finishOnKey", Pattern(r"[0-9*#]?", "one key, or empty"), "`#` ends the input", "Gather"),
-    _row("Gather", "actionOnEmptyResult", YES_NO, "the action is not asked without input", "Gather"),
+    _row("Gather", "actionOnEmptyResult", YES_NO, "without input the action is not requested", "Gather"),
 )
 
 _CONNECT = (
@@ -105,7 +107,7 @@ _CONNECT = (
     Row(
         "Stream",
         "",
-        "parameters beyond are lost",
+        "the parameters above the limit are lost",
         "REST resource Stream (Parameter1 to Parameter99)",
         find_fault=faults.find_parameters_fault,
         words=f"at most {faults.PARAMETERS} Parameters",
@@ -118,7 +120,7 @@ _CONNECT = (
         "Stream/Parameter",
         "",
         "the parameter is refused or cut",
-        "none: handed down among developers",
+        "none: reported by developers",
         find_fault=faults.find_parameter_fault,
         words=f"name and value have fewer than {faults.PARAMETER_LENGTH} characters together",
         sure=Sure.ASSUMED,
@@ -251,7 +253,7 @@ _DIAL = (
         21609,
         refused=True,
     ),
-    _row("Dial/Number", "url", _RELATIVE, "who picks up hears nothing beforehand", "Number"),
+    _row("Dial/Number", "url", _RELATIVE, "the callee hears nothing before the connection", "Number"),
     Row(
         "Sip",
         "",
@@ -359,14 +361,14 @@ _ENQUEUE = (
 )
 
 _RECORD = (
-    _row("Record", "action", _RELATIVE, "the document itself is asked again", "Record"),
+    _row("Record", "action", _RELATIVE, "the same document is requested again", "Record"),
     _row("Record", "method", METHOD, _POST, "Record"),
     _row("Record", "timeout", Whole(0), "five seconds of silence end it", "Record; error 13611", 13611),
     _row("Record", "maxLength", Whole(2, 86400), "an hour is recorded at most", "Record; error 13612", 13612),
     _row("Record", "finishOnKey", Pattern(r"[0-9*#]*", "keys"), "any key ends it", "Record"),
     _row("Record", "playBeep", YES_NO, "there is a beep", "Record"),
     _row("Record", "transcribe", YES_NO, "nothing is transcribed", "Record"),
-    _row("Record", "transcribeCallback", _RELATIVE, "nobody is told of the transcription", "Record"),
+    _row("Record", "transcribeCallback", _RELATIVE, "the transcription is not reported", "Record"),
     Row(
         "Record",
         "",
@@ -384,7 +386,7 @@ _OTHERS = (
     _row("Sms", "from", _NUMBER, "nothing is sent; the next verb runs", "Sms", refused=True),
     _row("Sms", "action", _RELATIVE, "the next verb runs", "Sms"),
     _row("Sms", "method", METHOD, _POST, "Sms"),
-    _row("Sms", "statusCallback", _RELATIVE, "nobody is told whether it arrived", "Sms"),
+    _row("Sms", "statusCallback", _RELATIVE, "the delivery is not reported", "Sms"),
     Row(
         "Sms",
         "",
@@ -397,7 +399,7 @@ _OTHERS = (
         check="send 1,600 characters from a TwiML Bin, then 1,601",
         refused=True,
     ),
-    Row("Redirect", "", "the document itself is asked again", "Redirect", _RELATIVE),
+    Row("Redirect", "", "the same document is requested again", "Redirect", _RELATIVE),
     _row("Redirect", "method", METHOD, _POST, "Redirect"),
     Row(
         "Refer",
