@@ -73,6 +73,8 @@ def play(is_adopted: bool, fault: Fault | None) -> tuple[dict[str, Any], int]:
             service["functions"] = {
                 path: n for path, n in service["functions"].items() if path in {"/hello", "/logo.svg"}
             }
+        # The account's record of numbers stays for other environments; nothing of this one is left in it.
+        assert all(item == {"groups": []} for item in state["maps"].pop("ga-deploy.numbers", {}).values())
         assert state == before
         return state, count
 
