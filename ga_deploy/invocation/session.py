@@ -1,4 +1,4 @@
-"""From the command's context to what the engine works on; shared by the commands that deploy or look."""
+"""Make the engine's session from the context of a command; the commands that deploy or read share it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def make_session(ctx: Context, config: Config, *, lock_timeout: float = 90.0, command: str = "up") -> Session:
     """Render the config and return the session of this command. Sends nothing.
 
-    Raises `ConfigInvalid` when templates cannot be rendered. `GA_DEPLOY_BUILD_TIMEOUT` and `GA_DEPLOY_CHECK_TIMEOUT`
-    (seconds) say how long a build may take and how long deployed paths may stay silent.
+    Raises `ConfigInvalid` if a template cannot be rendered. `GA_DEPLOY_BUILD_TIMEOUT` and `GA_DEPLOY_CHECK_TIMEOUT` are
+    the seconds that a build may take and that `up` waits for the deployed paths to answer.
     """
     from ga_deploy.engine.plan.desired import make_desired
     from ga_deploy.engine.session import open_session
@@ -54,14 +54,14 @@ def make_session(ctx: Context, config: Config, *, lock_timeout: float = 90.0, co
 
 
 def read_lease_seconds() -> int:
-    """Return how long a lease lasts: `GA_DEPLOY_LEASE_SECONDS`, at least six, or the usual minute."""
+    """Return the length of a lease in seconds: `GA_DEPLOY_LEASE_SECONDS`, at least six, or the default of a minute."""
     from ga_deploy.engine.lock.lease import LEASE_SECONDS
 
     return max(6, round(_read_seconds("GA_DEPLOY_LEASE_SECONDS", LEASE_SECONDS)))
 
 
 def _check_own_code(bundle: Bundle) -> None:
-    """Raise `ConfigInvalid` for JavaScript of the user's that cannot run: Twilio's builds fail without a reason."""
+    """Raise `ConfigInvalid` for JavaScript of the user that cannot run: Twilio's builds fail without a reason."""
     from ga_deploy.lint import find_node, lint
 
     errors = tuple(finding for finding in lint(bundle, find_node()) if finding.level == "error")
@@ -70,7 +70,7 @@ def _check_own_code(bundle: Bundle) -> None:
 
 
 def _name_region(endpoints: Endpoints) -> str | None:
-    """Return region and edge for a plan's header, the edge that goes with the region included; None for the usual."""
+    """Return the region and its edge for the header of a plan; None for the default region."""
     return f"{endpoints.region} via {endpoints.edge}" if endpoints.region else None
 
 
@@ -86,6 +86,6 @@ def _read_seconds(name: str, default: float) -> float:
         raise Usage(
             f"{name} is not a number of seconds",
             why=f"it is set to `{text}`",
-            fix=f"set it to for instance {default:.0f}, or unset it",
+            fix=f"set it to {default:.0f}, for example, or unset it",
         )
     return seconds

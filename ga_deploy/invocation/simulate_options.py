@@ -1,4 +1,4 @@
-"""What `simulate` is asked for on the command line, and what of it cannot be: found before any call is placed."""
+"""The options of `simulate`, and the checks of them before any call is placed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-# What `--audio` is called with for somebody at this machine instead of a file.
+# The value of `--audio` that means the person at this machine, instead of a file.
 MICROPHONE = "microphone"
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of `simulate` as they were given; without `calls` it is one call a scenario."""
+    """The options of `simulate` on the command line. Without `calls`, each scenario is one call."""
 
     scenarios: tuple[str, ...] = ()
     every: bool = False
@@ -38,32 +38,34 @@ def check_options(options: Options, *, local: bool) -> None:
     """Raise Usage for options that contradict each other."""
     if options.every and options.scenarios:
         raise Usage(
-            "`--all` and scenarios are named together", why="`--all` runs every shipped one", fix="drop one of them"
+            "`--all` and scenarios exclude each other",
+            why="`--all` runs every shipped scenario",
+            fix="pass only one of them",
         )
     if options.listed and options.scenarios:
         why = "`--list` lists the shipped scenarios and runs none"
-        raise Usage("`--list` and scenarios are named together", why=why, fix="drop one of them")
+        raise Usage("`--list` and scenarios exclude each other", why=why, fix="pass only one of them")
     if local and options.asapp == "live":
-        why = "`--local` stands for the mock ASAPP"
-        raise Usage("`--local` and `--asapp live` exclude each other", why=why, fix="drop one of them")
+        why = "`--local` uses the mock ASAPP"
+        raise Usage("`--local` and `--asapp live` exclude each other", why=why, fix="pass only one of them")
     if options.calls and options.concurrency and options.concurrency > options.calls:
         raise Usage(
             f"`--concurrency {options.concurrency}` is more than `--calls {options.calls}`",
-            why="there would never be so many calls at a time",
-            fix=f"give `--calls {options.concurrency}` or more, or a lower `--concurrency`",
+            why="there are never more calls at the same time than calls in total",
+            fix=f"pass `--calls {options.concurrency}` or more, or a lower `--concurrency`",
         )
     if options.calls and str(options.audio) == MICROPHONE:
         raise Usage(
-            "`--audio microphone` and `--calls` are given together",
+            "`--audio microphone` and `--calls` exclude each other",
             why="one person cannot make many calls",
-            fix="give a WAV, or drop `--calls`",
+            fix="pass a WAV, or leave out `--calls`",
         )
 
 
 def check_outputs(options: Options, *, keep: Iterable[Path]) -> None:
-    """Raise Usage or DeployError for a file or folder that could not be written when the calls are over.
+    """Raise Usage or DeployError if an output file or folder is not writable, before the calls instead of after them.
 
-    `keep` are files that no output may take the place of. The folder for recordings is made.
+    No output may replace the files of `keep`. The folder for recordings is created.
     """
     kept = {os.path.realpath(path) for path in (*keep, *([options.audio] if options.audio else ()))}
     files = [path for path in (options.junit, options.report) if path is not None]
@@ -71,7 +73,7 @@ def check_outputs(options: Options, *, keep: Iterable[Path]) -> None:
         if os.path.realpath(path) in kept:
             raise Usage(
                 f"{path} would be overwritten",
-                why="it is read by this very command",
+                why="this command reads it",
                 fix="name another file for the result",
             )
         _try_file(path)
@@ -84,7 +86,7 @@ def check_outputs(options: Options, *, keep: Iterable[Path]) -> None:
 
 
 def _try_file(path: Path) -> None:
-    """Open the file as it will be written, and leave nothing behind. A device or a pipe is believed."""
+    """Open the file for writing, and leave nothing behind. A device or a pipe is not tried."""
     try:
         if path.is_dir():
             raise Usage(f"{path} cannot be written", why="it is a folder", fix="name a file")
