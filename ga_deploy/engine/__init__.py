@@ -1,13 +1,13 @@
-"""Look, compare, carry out: how what the config asks for becomes what is live. Prints nothing; reports events.
+"""Read, compare, apply: how the config becomes what is live. Prints nothing; reports events.
 
-Where things are, from the top down. Nothing imports upwards.
+The layers, from the top down. Nothing imports upwards.
 
     a file a command     up · status · destroy · number_commands · flow_commands
-    carry out            apply/   the steps of a deployment, builds, the check, the deployments of others
-    one look             session (whose environment, on which platform), snapshot (what is there)
+    apply                apply/   the steps of a deployment, builds, the check, concurrent deployments
+    one snapshot         session (which environment, on which platform), snapshot (its current state)
     decide               plan/    desired against observed, ownership, drift, limits
                          numbers/ what happens to each number; flow/ what happens to the Studio flow
     remember             record/  releases and what numbers had
     one writer           lock/    leases, lock files, the guard of every write
-    beneath              platform (what is asked of Twilio) · timing · parallel
+    base                 platform (the requests to Twilio) · timing · parallel
 """

@@ -37,7 +37,7 @@ def preview_removal(session: Session) -> Removal:
 
 
 def remove(session: Session) -> Removal:
-    """Remove what is ours; the environment's lock is held. Looks again first, so what others did meanwhile counts."""
+    """Remove what is ours, under the environment's lock. A new snapshot is taken first, for changes of others."""
     platform, report = session.platform, session.report
     with open_pool() as pool:
         removal = _look(session, pool)
@@ -59,7 +59,7 @@ def remove(session: Session) -> Removal:
             report(StepDone("service", f"Deleted service {service.unique_name}"))
         elif service:
             _delete_spares(session, pool, removal)
-        # What another environment of ours has taken over keeps its original there: this one lets go.
+        # If another ga-deploy environment took over a number, that one records its original: this one forgets it.
         taken = [b.number for b in removal.left_numbers if _reaches_another(b, removal.others)]
         session.numbers.forget(taken)
         if removal.clears_record and len(taken) == len(removal.left_numbers):
@@ -73,10 +73,10 @@ def _reaches_another(planned: NumberPlan, others: Mapping[str, Sequence[Remember
 
 
 def refuse_stranded(removal: Removal) -> None:
-    """Raise `DeployError` if numbers would be left pointing at nothing."""
+    """Raise `DeployError` if numbers would point at nothing afterwards."""
     if removal.stranded:
         raise DeployError(
-            "some numbers reach what would be removed, and nobody knows what they had before",
+            "some numbers point at what would be removed, and their earlier settings are not recorded",
             why=", ".join(removal.stranded),
             fix="point them somewhere else in the Twilio Console, then run `ga-deploy destroy` again",
         )
@@ -107,16 +107,16 @@ def _give_back_numbers(session: Session, removal: Removal) -> None:
     )
     failed = [result for result in results if result.outcome in {NumberOutcome.FAILED, NumberOutcome.NOT_TRIED}]
     if failed:
-        told = "\n".join(f"{result.number}: {result.problem.what if result.problem else ''}" for result in failed)
+        reasons = "\n".join(f"{result.number}: {result.problem.what if result.problem else ''}" for result in failed)
         raise DeployError(
             f"{len(failed)} numbers could not be given back, so nothing was removed",
-            why=told,
-            fix="mend what is said there, then run `ga-deploy destroy` again",
+            why=reasons,
+            fix="fix these reasons, then run `ga-deploy destroy` again",
         )
 
 
 def _find_flows(session: Session, snapshot: Snapshot) -> tuple[OurFlow, ...]:
-    """Return the flows that hold something of ours: the config's, and those that earlier configs left."""
+    """Return the flows with something of ours: the config's flow, and those of earlier configs."""
     reconciler = open_reconciler(session, snapshot)
     named = reconciler.claim(snapshot.flow) if reconciler else None
     if reconciler and named and named.is_attached:
@@ -144,7 +144,7 @@ def _redeploy(session: Session, removal: Removal, place: ServiceEnvironment) -> 
         )
     if built:
         platform.create_deployment(place.service_sid, place.environment_sid, built.sid)
-        report(StepDone("deployment", "What others made is live without us", built.sid))
+        report(StepDone("deployment", "Activated a build without our functions", built.sid))
     else:
         platform.take_offline(place.service_sid, place.environment_sid)
         report(StepDone("deployment", f"Took {place.domain_name} offline"))
@@ -159,7 +159,7 @@ def _delete_variables(session: Session, pool: Pool, removal: Removal, place: Ser
 
 
 def _delete_spares(session: Session, pool: Pool, removal: Removal) -> None:
-    """Delete what is left of ours in a service that stays. What a build still holds, stays."""
+    """Delete our resources in a service that stays. Twilio keeps what a build still holds."""
     if removal.observed.service is None:
         return
     service = removal.observed.service.sid

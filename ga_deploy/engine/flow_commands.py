@@ -1,7 +1,7 @@
-"""The flow by itself, without a deployment around it: what the `flow` commands do.
+"""The `flow` commands: the flow by itself, without a deployment.
 
-The functions must be live already, since the flow calls them by their SIDs and their domain. Writing is done under the
-environment's lock, on a look that was taken under it.
+The functions must be live already, since the flow calls them by their SIDs and their domain. Writes happen under the
+environment's lock, from a snapshot that was taken under it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FlowLook:
-    """The flow as it is (`live`, None: there is none), and what would be done to it."""
+    """The flow as it is (`live`, None if there is none), and what would change."""
 
     reconciler: FlowReconciler
     decision: FlowDecision
@@ -41,14 +41,14 @@ def look_at_flow(session: Session) -> FlowLook:
     """Return the flow and what `push` would do. Writes nothing. The config has a flow (`require_enabled`)."""
     with open_pool() as pool:
         snapshot = take_snapshot(session, pool, Scope(numbers=()))
-    reconciler = _require_keeper(session, snapshot)
+    reconciler = _require_reconciler(session, snapshot)
     return FlowLook(reconciler, reconciler.decide_for(snapshot.observed), snapshot, snapshot.flow)
 
 
 def push_flow(session: Session, config: Config, agree: Callable[[FlowLook], None]) -> FlowLook:
     """Publish the flow (or attach to it) if it differs; `agree` is called before anything is written.
 
-    Raises DeployError when the functions are not live, or somebody changed the flow meanwhile.
+    Raises DeployError if the functions are not live or somebody changed the flow in the meantime.
     """
     require_enabled(config)
     first = look_at_flow(session)
@@ -68,11 +68,11 @@ def push_flow(session: Session, config: Config, agree: Callable[[FlowLook], None
 
 
 def detach_flow(session: Session, config: Config, agree: Callable[[Flow, FlowDiff], None]) -> tuple[Flow, FlowDiff]:
-    """Take our widgets out of the flow that they are attached to; its exits lead where they did before."""
+    """Take our widgets out of the flow that they are attached to; its exits lead to their earlier widgets again."""
     require_attached(config)
     with open_pool() as pool:
         snapshot = take_snapshot(session, pool, Scope(numbers=(), contents=False))
-    reconciler = _require_keeper(session, snapshot)
+    reconciler = _require_reconciler(session, snapshot)
     _, diff = reconciler.detached()
     if snapshot.flow is None:
         raise AssertionError("there is a flow to attach to")
@@ -112,7 +112,7 @@ def require_attached(config: Config) -> None:
         )
 
 
-def _require_keeper(session: Session, snapshot: Snapshot) -> FlowReconciler:
+def _require_reconciler(session: Session, snapshot: Snapshot) -> FlowReconciler:
     reconciler = open_reconciler(session, snapshot)
     if reconciler is None:
         raise AssertionError("the config has a flow")

@@ -1,6 +1,6 @@
-"""Binding numbers and giving them back, from the first look to the last write: what `bind-number` and friends do.
+"""`bind-number` and `unbind-number`: bind numbers, and give back the settings that they had before.
 
-Nothing is written before everything is known to be allowed; what matters is read again under the environment's lock.
+Nothing is written unless every number may be changed. Under the environment's lock everything is read again.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def bind(
     force: bool,
     agree: Callable[[Sequence[NumberPlan]], None],
 ) -> tuple[NumberResult, ...]:
-    """Point numbers at what is live. One result a wish, in order.
+    """Point numbers at what is live. Returns one result for each binding, in order.
 
-    `agree` is given the bindings of numbers that are in use elsewhere and raises to stop. Raises DeployError, nothing
-    changed, if nothing is live, if it does not answer, or if a number may not be bound.
+    `agree` is called with the plans of numbers that are in use elsewhere and raises to stop. Raises DeployError, and
+    changes nothing, if nothing is live, if it does not answer, or if a number may not be bound.
     """
     first = _look(session, [binding.number for binding in bindings])
     target = _require_target(session, first, wants_flow=any(binding.to == "flow" for binding in bindings))
@@ -79,17 +79,17 @@ def bind(
 
 @dataclass(frozen=True)
 class Restored:
-    """What became of giving numbers back: a result for each that was tried, and those that were left as they are."""
+    """The result of giving numbers back: one for each number that was tried, and the numbers that were left alone."""
 
     results: tuple[NumberResult, ...]
     left: tuple[NumberPlan, ...]
 
 
 def unbind(session: Session, numbers: Sequence[str] | None, *, force: bool) -> Restored:
-    """Give numbers (None: all that are recorded) back exactly what they had.
+    """Give numbers (None: all recorded ones) back exactly the settings that they had.
 
-    Left as they are: numbers that were pointed elsewhere since (unless `force`), and those that the account no longer
-    owns. Raises DeployError, nothing changed, if one of `numbers` is not recorded.
+    Numbers that somebody changed since are left alone (unless `force`), and so are those that the account no longer
+    owns. Raises DeployError, and changes nothing, if one of `numbers` is not recorded.
     """
     decided, _ = _decide_restorations(session, numbers, force=force)
     if not any(planned.verdict is not Verdict.REFUSED for planned in decided):
@@ -113,7 +113,7 @@ def _look(session: Session, numbers: Sequence[str] | None) -> Snapshot:
 
 
 def _require_target(session: Session, snapshot: Snapshot, *, wants_flow: bool) -> NumberTarget:
-    """Return what numbers may be pointed at."""
+    """Return where numbers may point; raises `DeployError` if nothing is live."""
     desired, environment = session.desired, snapshot.observed.environment
     target = snapshot.find_number_target(desired.engage_path)
     name = f"environment `{desired.environment}` of service `{desired.service_name}`"
@@ -136,7 +136,7 @@ def _require_target(session: Session, snapshot: Snapshot, *, wants_flow: bool) -
 
 
 def _require_answer(session: Session, snapshot: Snapshot, target: NumberTarget) -> None:
-    """Return once it is seen that the function answers: a number never points at nothing."""
+    """Return if the function answers, else raise `DeployError`: no number may point at a dead function."""
     url = f"https://{target.domain_name}{target.engage_path}"
     session.report(StepStarted("answers", f"Checking that {url} answers"))
     why = ask_patiently(session.platform, url, _find_visibility(session, snapshot, target.engage_path))
@@ -170,7 +170,7 @@ def _plan_numbers(
     owned, recorded = snapshot.numbers, snapshot.recorded
     decided = plan_numbers(bindings, owned, target, recorded, force=force, others=snapshot.others)
     if any(planned.owned is None for planned in decided):
-        # For the hint alone: which numbers there are that look like the one that is not.
+        # Only for the hint: which numbers of the account look like the missing one.
         known = list(session.platform.list_numbers(None))
         decided = plan_numbers(bindings, owned, target, recorded, force=force, known=known, others=snapshot.others)
     refuse(decided)

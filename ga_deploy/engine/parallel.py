@@ -1,4 +1,4 @@
-"""Several requests at a time. The gateway limits how many truly run; here only the waiting is shared out."""
+"""Several requests at a time. The gateway limits how many really run; here threads only wait for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PATIENCE = 3.0
 
 
 class Pool:
-    """Runs calls in threads. The first error wins; calls that have not begun by then never do."""
+    """Runs calls in threads. The first error is raised; calls that have not started by then are dropped."""
 
     def __init__(self, executor: ThreadPoolExecutor) -> None:
         self._executor = executor
@@ -30,9 +30,9 @@ class Pool:
         return future
 
     def gather(self, calls: Iterable[Callable[[], Result]]) -> list[Result]:
-        """Run all calls and return their results in order; raises the first error once all that began have ended.
+        """Run all calls and return their results in order; raises the first error after all started calls have ended.
 
-        Waiting for them matters: what they create must be known, or at least not be under way, when the error is told.
+        The wait matters: no call may still create something when the error is reported.
         """
         futures = [self.start(call) for call in calls]
         try:
@@ -44,17 +44,17 @@ class Pool:
             raise
 
     def drain(self, seconds: float) -> None:
-        """Drop what has not begun and give what runs so many seconds to end."""
+        """Drop calls that have not started, and wait up to `seconds` for those that run."""
         self._executor.shutdown(wait=False, cancel_futures=True)
         wait(set(self._started), timeout=seconds)
 
 
 @contextmanager
 def open_pool() -> Iterator[Pool]:
-    """Give a pool; at the end, however it comes, what has not begun is dropped and what runs is awaited.
+    """Open a pool. At its end, calls that have not started are dropped, and running calls are awaited.
 
-    After Ctrl-C or SIGTERM it is awaited for a moment only: a request that is repeated for minutes must not keep the
-    lock, which is given back next.
+    After Ctrl-C or SIGTERM they are awaited for a few seconds only: the lock is released next, and a request that is
+    repeated for minutes must not delay that.
     """
     executor = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="request")
     pool = Pool(executor)

@@ -1,8 +1,8 @@
-"""What the engine asks of Twilio, as one typed list. `ga_deploy.gateway.Gateway` is it; tests have one in memory.
+"""The requests that the engine sends to Twilio, as one protocol. `ga_deploy.gateway.Gateway` implements it.
 
-Every method raises the errors of `ga_deploy.errors` and retries by itself what is safe to repeat; a `create_…` that
-lost its answer looks before it creates again. `guard_writes` names what is called before every attempt to write, but to
-a document (only locks are such), and raises to stop it.
+Every method raises the errors of `ga_deploy.errors` and repeats what is safe to repeat. If the answer to a `create_…`
+was lost, it looks for the resource before it creates it again. `guard_writes` sets a function that is called before every
+write, except to documents (only locks are documents), and raises to stop it.
 """
 # ruff: noqa: D102 - the gateway's methods say what they promise; here only their shapes matter
 

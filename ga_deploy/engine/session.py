@@ -1,4 +1,4 @@
-"""What one command works on: an environment of one account, with its record and its lease."""
+"""The session of one command: an environment of one account, with its record and its lease."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """Whose environment, on which platform, with which records. Made by `open_session`, never changed.
+    """Which environment, on which platform, with which records. `open_session` makes it; it never changes.
 
-    `desired` names the environment and says what it shall be; for commands that only change numbers it has no
-    functions. `records` are the environment's releases, `numbers` what each number had before it was bound: Sync's
-    record, with the one of this machine below it. `state` is `sync` or `local`, `folder` the `.ga-deploy` beside the
-    config, `flow` the config if it has a flow. `guard` knows the lease while one is held.
+    `desired` is the environment as the config describes it; commands that only change numbers leave out the functions.
+    `records` holds the environment's releases. `numbers` holds the earlier settings of each bound number: the record on
+    Sync, then the one on this machine. `state` is `sync` or `local`, `folder` is `.ga-deploy` beside the config, `flow`
+    is the config if it has a flow. `guard` holds the current lease.
     """
 
     platform: Platform
@@ -108,13 +108,13 @@ def open_session(
 def _open_number_record(
     platform: Platform, desired: Desired, in_file: FileRecords, records: Records, *, state: str
 ) -> AccountNumberRecord:
-    """Return what is remembered of numbers: in the account's map, in earlier versions' places and on this machine."""
+    """Return the record of numbers: the account's map, the places of earlier versions, and the file on this machine."""
     holder = f"{desired.service_name}.{desired.environment}"
     account_file = open_account_file(in_file, ACCOUNT_RECORD)
     earlier = ItemNumberRecord(in_file)
     if state == "local":
         return AccountNumberRecord(account_file, holder, [earlier])
-    # That there is no access to Sync is told of the environment's own record.
+    # The environment's own record reports that there is no access to Sync.
     shared = ForgivingRecords(SyncRecords(platform, ACCOUNT_RECORD), account_file, ignore)
 
     def find_strays() -> Mapping[str, Sequence[RememberedNumber]]:
@@ -130,7 +130,7 @@ def _open_number_record(
 
 
 def _find_strays(platform: Platform, desired: Desired) -> Mapping[str, Sequence[RememberedNumber]]:
-    """Return what earlier versions noted in the records of the service's other environments, by number."""
+    """Return the entries of earlier versions in the records of the service's other environments, by number."""
     found: dict[str, list[RememberedNumber]] = {}
     service = platform.find_service(desired.service_name)
     for environment in platform.list_environments(service.sid) if service else ():
@@ -144,12 +144,12 @@ def _find_strays(platform: Platform, desired: Desired) -> Mapping[str, Sequence[
 
 @contextmanager
 def hold(session: Session, *, with_service: bool = False) -> Iterator[HeldLocks]:
-    """Hold the environment's lock, and the service's `with_service`; raises `Locked` (exit code 5) naming the holder.
+    """Hold the environment's lock, and with `with_service` the service's; raises `Locked` (exit code 5).
 
-    A command whose lease is over when it ends, well or with an error, ends with `Locked`, too.
+    Inside the block the session may write while the lease is valid. If the lease is lost when the block ends, with or
+    without an error, `Locked` is raised.
 
-    Within it the session may write, as long as the lease is good. Before it, somebody has to have read the record:
-    that tells whether Sync lets us in, which a lock there needs as well.
+    Read the record before: that shows whether Sync is accessible, which a lock on Sync needs.
     """
     scope = LockScope(
         platform=session.platform,
@@ -169,12 +169,12 @@ def hold(session: Session, *, with_service: bool = False) -> Iterator[HeldLocks]
             held.take_environment()
         with session.guard.holding(held):
             yield held
-            # Also for a run that had nothing left to write: what it tells of may not be live any more.
+            # Checked also if nothing was left to write: what this run reports may not be live any more.
             held.check()
     except DeployError as problem:
-        told = held.explain(problem)
-        if told is problem:
+        explained = held.explain(problem)
+        if explained is problem:
             raise
-        raise told from problem
+        raise explained from problem
     finally:
         held.give_back()

@@ -1,9 +1,9 @@
-"""The one look at an environment. Every command takes it here, before it decides and again under the lock.
+"""The snapshot of an environment. Every command takes it here, before it decides and again under the lock.
 
     1  service ∥ record ∥ numbers ∥ flow      2  environments      3  live build ∥ variables ∥ what a `Scope` adds
     4  sources, function names, numbers and flows that only the record knows
 
-What was bound without access to Sync is known on this machine alone: `recorded` has both, Sync's first.
+Numbers bound without access to Sync are recorded on this machine only: `recorded` has both, those of Sync first.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from ga_deploy.model.numbers import IncomingNumber
     from ga_deploy.model.observed import Observed
 
-# Stands in a plan for a domain that Twilio has yet to make up.
+# The placeholder in a plan for a domain that Twilio has not assigned yet.
 DOMAIN_TO_COME = "<new domain>"
 
 
 @dataclass(frozen=True)
 class Scope:
-    """How much a look takes in; by default what a deployment is compared with.
+    """What a snapshot reads; by default what a deployment compares.
 
-    `numbers`: those of the config (`wanted`), these and all that the record knows (`known`), the account's (`all`), or
-    the ones that are listed. `contents`: the live build, variables and releases, not only which environment there is.
+    `numbers`: those of the config (`wanted`), these and all in the record (`known`), all of the account (`all`), or a
+    tuple of numbers. `contents`: the live build, variables and releases, not only the environment itself.
     `inventory`: also every function and asset of the service. `sources`: also the code of our functions.
     """
 
@@ -51,27 +51,27 @@ class Scope:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One look: what the environment is, the flow that the config names, numbers, and what is remembered of numbers.
+    """The state of an environment at one moment, the config's flow, the numbers and their recorded settings.
 
-    `recorded` is empty where no number was looked at.
+    `recorded` is empty if no number was read.
     """
 
     observed: Observed
     flow: Flow | None = None
     numbers: Mapping[str, IncomingNumber] = field(default_factory=dict)
     recorded: Mapping[str, RememberedNumber] = field(default_factory=dict)
-    # What other environments of ours hold, by number.
+    # The entries of other ga-deploy environments, by number.
     others: Mapping[str, Sequence[RememberedNumber]] = field(default_factory=dict)
 
     def find_number_target(self, engage_path: str) -> NumberTarget | None:
-        """Return where numbers may point now; None while there is no environment."""
+        """Return where numbers may point now; None if there is no environment."""
         environment = self.observed.environment
         if environment is None:
             return None
         return NumberTarget(environment.domain_name, engage_path, self.flow.webhook_url if self.flow else None)
 
     def plan_number_target(self, desired: Desired, *, with_flow: bool) -> NumberTarget:
-        """Return where numbers will point after a deployment; what Twilio has yet to make up is a placeholder."""
+        """Return where numbers will point after a deployment, with placeholders for what Twilio has not assigned yet."""
         environment = self.observed.environment
         domain = environment.domain_name if environment else DOMAIN_TO_COME
         flow_url = (self.flow.webhook_url if self.flow else FLOW_TO_COME) if with_flow else None
@@ -82,30 +82,30 @@ class Snapshot:
 def take_snapshot(
     session: Session, pool: Pool, scope: Scope | None = None, *, earlier: Snapshot | None = None
 ) -> Snapshot:
-    """Return what there is now. Writes nothing. `earlier` saves reading the same sources again.
+    """Return the current state. Writes nothing. `earlier` saves reading the same sources again.
 
-    Raises `DeployError` when the environment cannot be what the config says (its domain suffix is taken) or its flow
-    is not there to attach to, and what the platform raises.
+    Raises `DeployError` if another environment has the config's domain suffix or the flow to attach to does not exist,
+    and what the platform raises.
     """
     scope = scope or Scope()
     platform, desired, config = session.platform, session.desired, session.flow
     flow_read = pool.start(lambda: find_flow(platform, config)) if config else None
     others_read = pool.start(session.numbers.recall_others) if _needs_numbers(session, scope) else None
-    memory_read = pool.start(lambda: _remember(session, scope, others_read))
+    recalling = pool.start(lambda: _remember(session, scope, others_read))
     numbers_read = _start_numbers(session, pool, scope)
     observed = observe(
         platform,
         desired,
         pool,
         announce=session.records.announce,
-        record_read=lambda: memory_read.result()[0],
+        record_read=lambda: recalling.result()[0],
         contents=scope.contents,
         variables=scope.contents or config is not None,
         inventory=scope.inventory,
         sources=scope.sources,
         earlier=earlier.observed if earlier else None,
     )
-    recorded = memory_read.result()[1]
+    recorded = recalling.result()[1]
     numbers = numbers_read.result() if numbers_read else {}
     if scope.numbers == "known":
         latest = observed.record.latest
@@ -122,7 +122,7 @@ def take_snapshot(
 
 
 def open_reconciler(session: Session, snapshot: Snapshot) -> FlowReconciler | None:
-    """Return what keeps the config's flow, starting from the flow that was seen; None if the config has none."""
+    """Return the reconciler of the config's flow, starting from the snapshot; None if the config has no flow."""
     return FlowReconciler(session.platform, session.flow, snapshot.flow, session.report) if session.flow else None
 
 
@@ -133,7 +133,7 @@ def _needs_numbers(session: Session, scope: Scope) -> bool:
 def _remember(
     session: Session, scope: Scope, others_read: Future[dict[str, tuple[RememberedNumber, ...]]] | None
 ) -> tuple[Record, Mapping[str, RememberedNumber]]:
-    """Return what the record says: one reading of each place serves all that is asked of it."""
+    """Return the record and the recorded numbers. Each place is read once."""
     records, desired = session.records, session.desired
     record = read_record(records, desired.function_set, session.report) if scope.contents else Record(records.where)
     if others_read is None:
@@ -143,7 +143,7 @@ def _remember(
 
 
 def _start_numbers(session: Session, pool: Pool, scope: Scope) -> Future[dict[str, IncomingNumber]] | None:
-    """Begin to read the numbers that are known by name already."""
+    """Start reading the numbers that are known before the record was read."""
     platform = session.platform
     if scope.numbers == "all":
         return pool.start(lambda: platform.list_numbers(None))

@@ -1,4 +1,4 @@
-"""What is live, for `status`: one look that also takes in every number that the record knows."""
+"""`status`: one snapshot that also has every number in the record."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EnvironmentStatus:
-    """The environment as it stands. `pending` is None where the config asks for what cannot be (its numbers, say)."""
+    """The state of an environment. `pending` is None if the config cannot be applied (a number is refused, say)."""
 
     observed: Observed
     numbers: Mapping[str, IncomingNumber]
@@ -37,7 +37,7 @@ class EnvironmentStatus:
 
 
 def read_status(session: Session) -> EnvironmentStatus:
-    """Return what is live and what drifted. Writes nothing."""
+    """Return what is live, what drifted, and what `up` would change. Writes nothing."""
     desired = session.desired
     with open_pool() as pool:
         snapshot = take_snapshot(session, pool, Scope(numbers="known"))
@@ -50,7 +50,7 @@ def read_status(session: Session) -> EnvironmentStatus:
         numbers = make_number_deployment(session, snapshot).changes(target)
         pending = diff(desired, observed, numbers=numbers, flow=decision, region=session.region)
     except DeployError:
-        # A number of the config that may not be bound is `plan`'s to refuse; what is live can be told all the same.
+        # `plan` reports a number that may not be bound; `status` shows what is live all the same.
         pass
     drift = find_drift(desired, observed, snapshot.numbers, snapshot.recorded)
     if reconciler and decision:

@@ -1,7 +1,7 @@
-"""One deployment from the first look to the last word: look, compare, agree, lock, look again, carry out.
+"""One deployment: read, compare, confirm, lock, read again, apply.
 
-Nothing is written, and no lock is taken, before there is something to write; what was decided on is read again under
-the lock, for the first look may be minutes old by the time somebody has agreed.
+Nothing is written, and no lock is taken, before there is something to write. Under the lock everything is read again,
+since the first snapshot may be minutes old when the user has confirmed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What became of a deployment; `outcome` is None when there was nothing to do."""
+    """The result of a deployment; `outcome` is None if there was nothing to do."""
 
     plan: Plan
     observed: Observed
@@ -49,21 +49,21 @@ class Deployed:
 
 
 def look(session: Session, *, with_sources: bool = False) -> tuple[Observed, Plan]:
-    """Return what is there and what `up` would do about it. Writes nothing."""
+    """Return the current state and the plan of `up`. Writes nothing."""
     with open_pool() as pool:
         compared = _compare(session, pool, Scope(sources=with_sources))
     return compared.observed, compared.plan
 
 
 def deploy(session: Session, *, agree: Callable[[Plan], None], saved: Mapping[str, object] | None = None) -> Deployed:
-    """Make it so. `agree` is called with every plan that is about to be carried out and raises to stop it.
+    """Deploy. `agree` is called with every plan before it is carried out and raises to stop it.
 
-    `saved` is a plan saved earlier: anything else than exactly that is refused with `DeployError`.
+    `saved` is a plan that was saved earlier: if the plan differs from it now, this raises `DeployError`.
     """
     with open_pool() as pool:
-        session.report(StepStarted("look", f"Looking at {session.desired.service_name}"))
+        session.report(StepStarted("look", f"Reading {session.desired.service_name}"))
         first = _compare(session, pool)
-        session.report(StepDone("look", f"Looked at {session.desired.service_name}"))
+        session.report(StepDone("look", f"Read {session.desired.service_name}"))
         if saved is not None:
             refuse_stale(first.plan, saved)
         if first.plan.is_empty:
@@ -87,7 +87,7 @@ def deploy(session: Session, *, agree: Callable[[Plan], None], saved: Mapping[st
         if second.plan.to_json() != first.plan.to_json():
             agree(second.plan)
         plan = second.plan
-        # Numbers that somebody changes during the build are asked for as a plan of their own.
+        # Numbers that somebody changes during the build are confirmed as a plan of their own.
         number_deployment = replace(
             second.number_deployment, agree=lambda moved: agree(replace(plan, changes=to_changes(moved)))
         )
@@ -96,13 +96,13 @@ def deploy(session: Session, *, agree: Callable[[Plan], None], saved: Mapping[st
 
 
 def as_saved(payload: Mapping[str, object]) -> dict[str, object]:
-    """Return a plan as it is saved: without what is secret, such as the password in a URL that a number had before."""
+    """Return a plan as it is saved: without secrets, such as a password in the earlier URL of a number."""
     saved: dict[str, object] = json.loads(json.dumps(redact_tree(payload)))
     return saved
 
 
 def refuse_stale(plan: Plan, saved: Mapping[str, object]) -> None:
-    """Raise `DeployError` unless `saved` is what `plan` says now, told apart by who moved: the config or the world."""
+    """Raise `DeployError` unless `saved` equals `plan`. The error names what changed: the config or the account."""
     fresh = as_saved(plan.to_json())
     if saved.get("format_version") != fresh["format_version"]:
         raise DeployError(
@@ -130,14 +130,14 @@ def refuse_stale(plan: Plan, saved: Mapping[str, object]) -> None:
         moved = sorted(key.removesuffix("_sid") for key in now if was.get(key) != now[key])
         raise DeployError(
             "the account has changed since the plan was saved",
-            why=f"moved: {', '.join(moved) or 'what would be changed'}",
+            why=f"changed: {', '.join(moved) or 'what the plan would change'}",
             fix="look at `ga-deploy plan` again and save a new one",
         )
 
 
 @dataclass(frozen=True)
 class _Compared:
-    """One look, the plan made from it, and what carries out its numbers and its flow."""
+    """One snapshot, the plan made from it, and what applies its numbers and its flow."""
 
     snapshot: Snapshot
     plan: Plan
@@ -163,7 +163,7 @@ def _compare(session: Session, pool: Pool, scope: Scope | None = None, *, earlie
 
 
 def _makes_shared(seen: _Compared) -> bool:
-    """Whether something has to be created that the environments of the service share, or the environment itself."""
+    """Whether the plan creates the environment, or something that all environments of the service share."""
     observed, recipe = seen.observed, seen.plan.recipe
     if observed.place is None:
         return True

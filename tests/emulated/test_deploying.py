@@ -457,7 +457,7 @@ def test_others_who_deploy_right_before_ours_and_right_after_lose_nothing(stage:
         fault = Fault("foreign", "POST", r"/Deployments$", processed=processed, foreign=change)
         stage.emulator.faults.add(fault)
     told = stage.ok("up")
-    assert told.err.count("theirs is merged in") == 1
+    assert told.err.count("their build is merged into ours") == 1
     assert {"/hello", "/before", "/after", "/engage", "/call-complete"} <= stage.live()["paths"].keys()
     assert {"OFBEFORE", "OFAFTER", "THEIR_KEY"} <= stage.live()["variables"].keys()
     assert not stage.ok("up", "--json").json["changed"]

@@ -130,7 +130,7 @@ def sleep_at(folder: Path, fault: Fault, *, fresh: bool) -> str:
             return "" if sleeper.returncode in (0, 5) else f"exit {sleeper.returncode}: {told}"
         if sleeper.returncode != 5:
             return f"exit {sleeper.returncode} instead of 5: {told}"
-        if "is over" not in told or "nobody has it now" not in told:
+        if "has expired" not in told or "nobody has it now" not in told:
             return f"it does not tell whose the lock is: {told}"
         return "" if _without_lock(before) == _without_lock(after) else "it wrote on"
 

@@ -173,9 +173,9 @@ class Activation:
         self._report(StepStarted("deployment", f"Activating on {place.domain_name}"))
         deployment = self._platform.create_deployment(place.service_sid, place.environment_sid, built.build.sid)
         self._report(StepDone("deployment", f"Activated on {place.domain_name}"))
-        return self._look_after(deployment, built)
+        return self._compare_after(deployment, built)
 
-    def _look_after(self, deployment: Deployment, built: _Built) -> ConcurrentDeployments:
+    def _compare_after(self, deployment: Deployment, built: _Built) -> ConcurrentDeployments:
         """Find deployments of others and, meanwhile, check that ours answers; return those that must be merged."""
         listing = self._pool.start(self._list_deployments)
 
@@ -224,9 +224,9 @@ class Activation:
         )
         self._report(
             Warned(
-                "somebody else deployed to this environment meanwhile; theirs is merged in",
+                "somebody else deployed to this environment at the same time; their build is merged into ours",
                 why=concurrent.describe(),
-                fix="nothing to do; to avoid it, deploy one after the other",
+                fix="nothing; to avoid it, deploy one after the other",
             )
         )
         expected = built.live_before.build_sid

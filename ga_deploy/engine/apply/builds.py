@@ -124,7 +124,7 @@ def make_build(
 ) -> tuple[Build, Mapping[str, str]]:
     """Create a build and wait until it is completed; returns it and the dependencies it was given.
 
-    Raises `DeployError` when it fails or takes longer than `timing.limit`, with what can be known about why.
+    Raises `DeployError` if it fails or takes longer than `timing.limit`, with the known possible causes.
     """
     report(StepStarted("build", "Building"))
     began = time.monotonic()
@@ -178,11 +178,11 @@ def _create(
             )
 
 
-# A build that others made lists these like dependencies of theirs, whether they asked for them or the platform put its
-# defaults in. Should Twilio not take a version back, leaving it out brings the default.
+# A build of others lists these among its dependencies, whether they requested them or the platform added its defaults.
+# If Twilio refuses such a version later, a build without it gets the platform's default.
 _CHOOSE = {
     "twilio": "set `service.dependencies.twilio` to a published version to choose one",
-    RUNTIME_HANDLER: "test what others have in this service: it runs with another handler now",
+    RUNTIME_HANDLER: "test what others deployed in this service: it now runs with another handler",
 }
 
 
@@ -194,7 +194,7 @@ def _find_refused(problem: ApiProblem, given: Mapping[str, str]) -> str | None:
 
 
 def _failed(recipe: BuildRecipe) -> DeployError:
-    """Return the error for a failed build. Twilio gives no reason in any field, so this says what can be known."""
+    """Return the error for a failed build. No field of Twilio gives a reason, so this lists what is known."""
     known = []
     if recipe.dependencies:
         listed = ", ".join(f"{name} {version}" for name, version in sorted(recipe.dependencies.items()))
@@ -208,7 +208,7 @@ def _failed(recipe: BuildRecipe) -> DeployError:
     known.append(f"new in it: {changed}" if changed else "no function of ours is new in it")
     return DeployError(
         "the build failed",
-        why=f"Twilio tells no reason; {', '.join(known)}. What is live stays live",
+        why=f"Twilio reports no reason; {', '.join(known)}. The live build stays live",
         fix="check that each dependency is published and needs no compiler, then run `ga-deploy validate` and `up`",
     )
 
@@ -216,6 +216,6 @@ def _failed(recipe: BuildRecipe) -> DeployError:
 def _endless(build: Build, limit: float) -> DeployError:
     return DeployError(
         f"the build did not end within {limit:.0f} s",
-        why=f"Twilio still works on {build.sid}; over some 100 builds an hour it may hang. What is live stays live",
+        why=f"Twilio still works on {build.sid}; above about 100 builds an hour it may hang. The live build stays live",
         fix="wait some minutes, then run `ga-deploy up`: it continues from what is there",
     )

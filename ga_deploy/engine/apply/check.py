@@ -1,4 +1,4 @@
-"""Whether deployed paths answer. Nothing is pointed at them before they do."""
+"""Checks that deployed paths answer. No number points at them before they do."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def check_paths(
 ) -> bool:
     """Return True once every path answers; raise `DeployError` if one still does not after `within` seconds.
 
-    `is_pointless` is asked after a round in which a path did not answer; if it says so, False is returned at once.
-    `paths` name the visibility of each function. What counts as an answer is `why_not_live`'s to say; each of
-    `documents` has to be served as it is.
+    `is_pointless` is called after each round in which a path did not answer; if it returns True, this returns False at
+    once. `paths` gives the visibility of each function; `why_not_live` decides what counts as an answer. Each of
+    `documents` must be served unchanged.
     """
     questions: dict[str, Callable[[], str]] = {
         **{path: partial(_ask, platform, f"https://{domain}{path}", visibility) for path, visibility in paths.items()},
@@ -78,7 +78,7 @@ def _silent(failing: Mapping[str, str], within: float) -> DeployError:
 def ask_patiently(platform: Platform, url: str, visibility: Visibility, *, tries: int = 3) -> str:
     """Return why a deployed function does not answer, or nothing if it does.
 
-    A 429, a 5xx or silence may be over in a moment, so it is asked up to `tries` times; other answers count at once.
+    A 429, a 5xx or no answer may be temporary, so up to `tries` requests are sent; other answers count at once.
     """
     for pause in [1.0] * (tries - 1):
         try:
@@ -92,11 +92,11 @@ def ask_patiently(platform: Platform, url: str, visibility: Visibility, *, tries
 
 
 def why_not_live(answer: SiteAnswer, visibility: Visibility) -> str:
-    """Return why an answer to an unsigned request that names no call does not come from a function of ours.
+    """Return why an answer to an unsigned request without a CallSid does not come from our function.
 
-    Twilio refuses such a request to a protected function: with 403 by one page of its docs, with 400 by another; 401 is
-    taken too. A public one of ours answers 400 and an empty `<Response/>` (templates/functions/lib/answer). Whatever
-    else comes is not from us: a proxy's page, a redirect, a limit that was reached.
+    Twilio refuses such a request to a protected function: one page of its docs says with 403, another with 400; 401 is
+    accepted too. Our public functions answer 400 and an empty `<Response/>` (templates/functions/lib/answer). Any
+    other answer is not ours: a proxy's page, a redirect, or a limit that was reached.
     """
     if visibility == "public":
         if answer.status == 400 and _EMPTY_TWIML.fullmatch(answer.body):
@@ -127,7 +127,7 @@ def _ask_for_document(platform: Platform, domain: str, file: AssetFile) -> str:
 
 
 def check_flow(platform: Platform, flow: Flow) -> None:
-    """Raise DeployError when a flow would not answer: callers get its newest published revision, never a draft."""
+    """Raise DeployError if a flow has no published revision: callers never get a draft."""
     if flow.status == "published" or platform.get_flow_revision(flow.sid, "LatestPublished") is not None:
         return
     raise DeployError(

@@ -1,7 +1,8 @@
-"""What to do when somebody else deploys at the same time.
+"""Finding and merging deployments of others that happen at the same time.
 
-Twilio has no lock and no compare-and-set: the last deployment wins and silently drops what it did not know, so the
-look before and the look after are ours to take. Long because joining builds belongs beside what finds them.
+Twilio has no lock and no compare-and-set: the last deployment wins and silently drops what it did not know. So
+ga-deploy reads what is live before and after its own deployment. Long because joining builds belongs beside what finds
+them.
 """
 
 from __future__ import annotations
@@ -31,20 +32,20 @@ _AGAIN = "run `ga-deploy up` again: it starts from what is live then"
 
 @dataclass(frozen=True)
 class ConcurrentDeployment:
-    """A deployment of somebody else that came in between; `build_sid` is None where it took everything offline."""
+    """A deployment of somebody else during ours; `build_sid` is None if it took the environment offline."""
 
     build_sid: BuildSid | None
     when: str
 
     def describe(self) -> str:
-        """Return what is known about it: Twilio does not say who deployed."""
+        """Return a description for a message. Twilio does not report who deployed."""
         build = f"build {self.build_sid}" if self.build_sid else "an empty deployment"
         return f"{build}, deployed {self.when}" if self.when else build
 
 
 @dataclass(frozen=True)
 class ConcurrentDeployments:
-    """What others deployed around ours, oldest first: `before` was replaced by ours unseen, `after` replaced ours."""
+    """Deployments of others, oldest first: ours replaced those of `before`; those of `after` replaced ours."""
 
     before: tuple[ConcurrentDeployment, ...] = ()
     after: tuple[ConcurrentDeployment, ...] = ()
@@ -54,17 +55,17 @@ class ConcurrentDeployments:
 
     @property
     def live(self) -> ConcurrentDeployment | None:
-        """The one that is live now; None if ours is."""
+        """The deployment of others that is live now; None if ours is live."""
         return self.after[-1] if self.after else None
 
     def describe(self) -> str:
-        """Return what is known about them, in one line."""
+        """Return a description of all of them, in one line."""
         return "; then ".join(one.describe() for one in (*self.before, *self.after))
 
 
 @dataclass(frozen=True)
 class ConcurrentBuilds:
-    """The builds of intruders, each side oldest first."""
+    """The builds of concurrent deployments, each side oldest first."""
 
     before: tuple[Build, ...]
     after: tuple[Build, ...]
@@ -77,7 +78,7 @@ class ConcurrentBuilds:
 
 @dataclass(frozen=True)
 class LiveBefore:
-    """What was live right before activation: the build, and the newest deployment if it is the one that made it so."""
+    """What was live right before activation: the build, and the newest deployment if that one made the build live."""
 
     build_sid: BuildSid | None
     newest: DeploymentSid | None
@@ -86,9 +87,9 @@ class LiveBefore:
 
 
 def find_live_before(build_sid: BuildSid | None, deployments: Sequence[Deployment]) -> LiveBefore:
-    """Return the last look from the environment's build and its deployments (newest first), read at the same time."""
+    """Return what was live, from the environment's build and its deployments (newest first), read at the same time."""
     newest = deployments[0] if deployments else None
-    # Read side by side, the two may tell of different moments; then only the build counts.
+    # The two reads run in parallel and may differ by a moment; then only the build counts.
     agrees = newest is not None and newest.build_sid == build_sid
     if newest is None or not agrees:
         return LiveBefore(build_sid, None, is_first=newest is None)
@@ -98,7 +99,7 @@ def find_live_before(build_sid: BuildSid | None, deployments: Sequence[Deploymen
 def find_concurrent(
     deployments: Sequence[Deployment], ours: Deployment, last: LiveBefore, our_build: BuildSid
 ) -> ConcurrentDeployments:
-    """Return the deployments that slipped in around `ours`; `deployments` is newest first."""
+    """Return the deployments of others around `ours`; `deployments` is newest first."""
     places = [place for place, deployment in enumerate(deployments) if deployment.sid == ours.sid]
     if not places:
         newest = deployments[:1]
@@ -110,7 +111,7 @@ def find_concurrent(
             break
         before.append(deployment)
         if last.newest is None and not last.is_first:
-            # Nothing to recognise: what stood right before ours is all that can be judged.
+            # The last known deployment is unknown: only the one right before ours can be judged.
             break
     return ConcurrentDeployments(_foreign(before, {our_build, last.build_sid}), after)
 
@@ -125,7 +126,7 @@ def find_deployments_since(
             break
         newer.append(deployment)
     else:
-        # As far back as the list goes there is none of `since`: where it began is known only if nothing was live then.
+        # No listed deployment has the build `since`: the start is known only if nothing was live then.
         newer = newer if since is None else []
     if not newer or newer[0].build_sid != now_live:
         return ConcurrentDeployments(before=(ConcurrentDeployment(now_live, when),))
@@ -133,7 +134,7 @@ def find_deployments_since(
 
 
 def _foreign(deployments: Sequence[Deployment], known: Collection[BuildSid | None]) -> tuple[ConcurrentDeployment, ...]:
-    """Return all but those of known builds, oldest first."""
+    """Return the deployments of builds that are not `known`, oldest first."""
     return tuple(
         ConcurrentDeployment(deployment.build_sid, deployment.date_created or "")
         for deployment in reversed(deployments)
@@ -144,7 +145,7 @@ def _foreign(deployments: Sequence[Deployment], known: Collection[BuildSid | Non
 def read_others(
     platform: Platform, pool: Pool, service: ServiceSid, concurrent: ConcurrentDeployments
 ) -> ConcurrentBuilds:
-    """Return the builds that others deployed; raises `DeployError` when somebody took everything offline last."""
+    """Return the builds that others deployed; raises `DeployError` if the last of them took the environment offline."""
     for side in (concurrent.before, concurrent.after):
         if side and side[-1].build_sid is None:
             raise DeployError(
@@ -171,10 +172,10 @@ def merge(
     versions: Mapping[str, VersionSid],
     ours: Build | None = None,
 ) -> tuple[Observed, BuildRecipe]:
-    """Return look and recipe that start from what others deployed instead of from `base`.
+    """Return a state and a recipe that start from what others deployed instead of from `base`.
 
-    `versions` are ours, by path, that `recipe` deploys; `ours` is our build if it was live. Raises `DeployError` unless
-    only foreign parts moved, and only in ways that go together.
+    `versions` are our versions by path, which `recipe` deploys; `ours` is our build if it was live. Raises
+    `DeployError` if others changed what this config deploys, or the same thing in two ways.
     """
     for build in (*others.before, *others.after):
         _refuse_conflicts(desired, base, build, versions)
@@ -188,11 +189,11 @@ def merge(
 
 
 def join_builds(desired: Desired, base: Build | None, others: ConcurrentBuilds, ours: Build | None) -> Build:
-    """Return the newest of others' builds with everything that any of them brought in since `base`. Pure.
+    """Return the newest build of others with everything that any of them added since `base`. Pure.
 
-    On each side of ours a later change wins over an earlier one, and what its last build left out is gone. What was
-    changed on both sides, in two ways, cannot be joined: whoever came after us did not see what came before.
-    Raises `DeployError` then.
+    Before our deployment, and after it, a later change wins over an earlier one, and what the last build left out is
+    removed. A part that was changed differently before and after cannot be joined, since the later deployment did not
+    know the earlier one: then this raises `DeployError`.
     """
     was, mine = _list_parts(desired, base), _list_parts(desired, ours)
     sides = [[_list_parts(desired, build) for build in side] for side in (others.before, others.after)]
@@ -252,28 +253,28 @@ def _documents(desired: Desired) -> frozenset[str]:
 def _changes(
     parts: Mapping[tuple[str, str], Any], was: Mapping[tuple[str, str], Any], mine: Mapping[tuple[str, str], Any]
 ) -> list[tuple[tuple[str, str], Any]]:
-    """Return the parts that somebody changed: neither as they were, nor as ours has them, which others build upon."""
+    """Return the parts that others changed: they differ from the parts before and from those of our build."""
     return [(key, part) for key, part in parts.items() if part not in (was.get(key), mine.get(key))]
 
 
 def is_complete(desired: Desired, live: Build, joined: Build, versions: Mapping[str, VersionSid]) -> bool:
-    """Whether a live build holds ours and everything of others that a joined one would hold."""
+    """Whether a live build holds our versions and everything of others that a joined build would hold."""
     there, wanted = _list_parts(desired, live), _list_parts(desired, joined)
     return has_ours(live, versions) and all(there.get(key) == part for key, part in wanted.items())
 
 
 def has_ours(build: Build, versions: Mapping[str, VersionSid]) -> bool:
-    """Whether a build holds every one of our versions, of functions and of assets."""
+    """Whether a build holds all our versions of functions and assets."""
     there = {version.path: version.sid for version in build.function_versions}
     there |= {version.path: version.sid for version in build.asset_versions}
     return all(there.get(path) == sid for path, sid in versions.items())
 
 
 def refuse_repeated_change(who: str) -> DeployError:
-    """Return the error for an environment that moved a second time."""
+    """Return the error for an environment that others changed a second time."""
     return DeployError(
         "somebody else keeps deploying to this environment",
-        why=f"it moved twice while this deployment ran; last to {who}",
+        why=f"it changed twice while this deployment ran; last to {who}",
         fix=f"agree on who deploys, then {_AGAIN}",
     )
 

@@ -61,7 +61,7 @@ class DeployResult:
 
 @dataclass
 class Deployer:
-    """Carries out one plan. `snapshot` is the look that the plan was made from, taken under the session's lease."""
+    """Carries out one plan. `snapshot` is what the plan was made from, read under the session's lease."""
 
     session: Session
     pool: Pool
@@ -78,12 +78,12 @@ class Deployer:
         self.variables = VariableWriter(self.session, self.pool, self.observed, self.plan)
 
     def run(self) -> DeployResult:
-        """Make it so; raises what went wrong, with everything made so far left for the next run to use."""
-        # Before anything that it speaks of is made, and beside the service, so that it costs no round trip.
-        noted = self.pool.start(self._note_intent)
-        service = self._have_service()
-        noted.result()
-        place, resources = self._have_environment(service)
+        """Carry out the plan. After an error, everything created so far stays, and the next run uses it."""
+        # The intent is written before anything it names is created, and beside the service: it costs no round trip.
+        intent_written = self.pool.start(self._write_intent)
+        service = self._ensure_service()
+        intent_written.result()
+        place, resources = self._ensure_environment(service)
         if self.plan.recipe is None:
             self.session.guard.lease.give_back_service()
             live = self._change_variables_only(place)
@@ -111,13 +111,13 @@ class Deployer:
             command=self.session.command,
         )
 
-    def _note_intent(self) -> None:
-        """Note what is about to be made, so that a run that continues this one knows it for ours."""
+    def _write_intent(self) -> None:
+        """Record what is about to be created, so that the next run recognizes it as ours."""
         intent = compose_intent(self.desired, self.observed, self.plan, self.now())
         if intent:
             write_intent(self.session.records, intent)
 
-    def _have_service(self) -> Service:
+    def _ensure_service(self) -> Service:
         change = self.plan.of("service")[0]
         desired, seen = self.desired, self.observed.service
         if seen is None:
@@ -136,8 +136,8 @@ class Deployer:
             )
         return seen
 
-    def _have_environment(self, service: Service) -> tuple[ServiceEnvironment, dict[str, FunctionSid]]:
-        """Create what is missing, all at once: the environment and function resources."""
+    def _ensure_environment(self, service: Service) -> tuple[ServiceEnvironment, dict[str, FunctionSid]]:
+        """Create the environment and the function resources that are missing, in parallel."""
         files = self.plan.recipe.upload if self.plan.recipe else ()
         observed = await_unlisted(
             self.platform, service.sid, self.observed, files, self.session.timing, self.now(), self.report
@@ -150,7 +150,7 @@ class Deployer:
         resources.update(self.pool.gather(partial(create, path) for path in missing))
         environment = made.result() if made else seen
         if environment is None:
-            raise AssertionError("an environment is either seen or made")
+            raise AssertionError("the environment exists or was created")
         return ServiceEnvironment(service, environment), resources
 
     def _create_environment(self, service: Service) -> Environment:
@@ -184,7 +184,7 @@ class Deployer:
 
     def _check(self, place: ServiceEnvironment, is_pointless: Callable[[], bool] = lambda: False) -> bool:
         if self._binds:
-            # Beside the check; if that takes longer than a reading is fresh, they are read again.
+            # Beside the check. If the check outlasts the time that a read stays fresh, the numbers are read again.
             self._readings = self.pool.start(self.number_deployment.read)
         return check_paths(
             self.platform,

@@ -1,4 +1,4 @@
-"""The numbers of the config as a part of a deployment: decided with the plan, recorded early, pointed last."""
+"""The config's numbers as a part of a deployment: planned with it, recorded early, bound last."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NumberDeployment:
-    """Decides about the numbers of one look and carries that out; `owned` and `recorded` are from that look."""
+    """Plans and binds the config's numbers; `owned` and `recorded` come from one snapshot."""
 
     platform: Platform
     desired: Desired
@@ -41,10 +41,10 @@ class NumberDeployment:
     others: Mapping[str, Sequence[RememberedNumber]] = field(default_factory=dict)
 
     def decide(self, target: NumberTarget) -> tuple[NumberPlan, ...]:
-        """Return what is to happen to each number; raises `DeployError` if one may not be bound."""
+        """Return the plan of each number; raises `DeployError` if one may not be bound."""
         decided = plan_numbers(self.desired.numbers, self.owned, target, self.recorded, others=self.others)
         if any(planned.owned is None for planned in decided):
-            # For the hint alone: which numbers there are that look like the one that is not.
+            # Only for the hint: which numbers of the account look like the missing one.
             known = list(self.platform.list_numbers(None))
             decided = plan_numbers(
                 self.desired.numbers, self.owned, target, self.recorded, known=known, others=self.others
@@ -53,11 +53,11 @@ class NumberDeployment:
         return decided
 
     def changes(self, target: NumberTarget) -> tuple[Change, ...]:
-        """Return the decisions as changes of a plan."""
+        """Return the number plans as changes of a plan."""
         return to_changes(self.decide(target))
 
     def record(self, target: NumberTarget) -> None:
-        """Put into the record what the numbers have now, before any of them changes."""
+        """Record the current settings of the numbers, before any of them changes."""
         self.memory.remember(
             RememberedNumber(planned.owned.sid, planned.number, planned.owned.settings, planned.wanted.voice_url)
             for planned in self.decide(target)
@@ -65,7 +65,7 @@ class NumberDeployment:
         )
 
     def read(self) -> dict[str, IncomingNumber] | None:
-        """Read the numbers again; None if that fails, and nobody has to know: they are read once more then."""
+        """Read the numbers again; None if that fails: `bind` then reads them itself."""
         try:
             return self.platform.list_numbers([binding.number for binding in self.desired.numbers])
         except ApiProblem:
@@ -74,7 +74,7 @@ class NumberDeployment:
     def bind(
         self, target: NumberTarget, readings: Mapping[str, IncomingNumber] | None = None
     ) -> tuple[NumberResult, ...]:
-        """Point the numbers; one that fails does not stop the others. `readings` is what `read` gave just now."""
+        """Bind the numbers; a failed one does not stop the others. `readings` is a recent result of `read`."""
         return bind_numbers(
             self.platform,
             self.decide(target),
@@ -87,13 +87,13 @@ class NumberDeployment:
 
 
 def _refuse_all(planned_numbers: Sequence[NumberPlan]) -> None:
-    raise DeployError("nobody was asked", why="the look was not made to bind anything", fix="run `ga-deploy up`")
+    raise DeployError("not confirmed", why="this command does not bind numbers", fix="run `ga-deploy up`")
 
 
 def make_number_deployment(session: Session, snapshot: Snapshot, agree: Agree = _refuse_all) -> NumberDeployment:
-    """Return what decides about the config's numbers, from one look.
+    """Return what plans and binds the config's numbers, from one snapshot.
 
-    `agree` is asked for numbers that somebody has changed between the look and the write, and are in use now.
+    `agree` is called with numbers that somebody changed between the snapshot and the write, and that are in use now.
     """
     return NumberDeployment(
         platform=session.platform,
@@ -116,13 +116,13 @@ def refuse_failures(results: Iterable[NumberResult]) -> None:
     ]
     if not failed:
         return
-    told = [
+    reasons = [
         f"{result.number}: {result.problem.what if result.problem else 'not tried'}"
         + (f" ({result.problem.why})" if result.problem and result.problem.why else "")
         for result in failed[:20]
     ]
     raise DeployError(
         f"the functions are live, but {len(failed)} of the numbers could not be bound",
-        why="\n".join(told),
-        fix="mend what is said there, then run `ga-deploy up` again: only these are left to do",
+        why="\n".join(reasons),
+        fix="fix these reasons, then run `ga-deploy up` again: it changes only the numbers that are left",
     )

@@ -1,6 +1,6 @@
-"""What a deployment tells the record: before, what it is about to make; afterwards, what is live. Sends nothing.
+"""What a deployment writes into the record: an intent before, a release afterwards. Sends nothing.
 
-The record is how a later run, on any machine, knows ours from foreign: so everything made is noted before it is made.
+By the record a later run, on any machine, knows what is ours. So everything is recorded before it is created.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LiveBuild:
-    """What a deployment has made live: the build, our functions in it, and what the build was given."""
+    """What is live after a deployment: the build, our functions in it, and the dependencies sent with the build."""
 
     build_sid: BuildSid
     functions: Mapping[str, ReleasedFunction]
@@ -42,7 +42,7 @@ class LiveBuild:
 
 
 def read_live_now(desired: Desired, observed: Observed) -> LiveBuild:
-    """Return what is live at a look that found a build."""
+    """Return what is live, from a snapshot that has a build."""
     build = observed.build
     if build is None:
         raise AssertionError("a plan without a build needs a live one")
@@ -62,7 +62,7 @@ def read_live_now(desired: Desired, observed: Observed) -> LiveBuild:
 
 
 def compose_intent(desired: Desired, observed: Observed, plan: Plan, when: datetime) -> Intent | None:
-    """Return what a plan is about to make, and what an earlier run that did not end was; None if that is nothing."""
+    """Return what a plan, or an earlier unfinished run, is about to create; None if that is nothing."""
     owner = Ownership(desired, observed)
     was_live = owner.live_dependencies
     variables = {change.name for change in plan.of("variable", Action.CREATE)}
@@ -99,7 +99,7 @@ def compose_release(
     command: str,
     domain_refused: bool = False,
 ) -> Release:
-    """Return what is live after a plan was carried out; `observed` is the look that it was made from.
+    """Return the release after a plan was carried out; `observed` is the state that the plan was made from.
 
     `flow` is the config's flow; flows that the config no longer names stay in the record as well. `domain_refused`:
     Twilio refused `DOMAIN_NAME` as a variable. Long because each field of a release is set here.

@@ -1,4 +1,4 @@
-"""Time that goes on while the machine or the process sleeps, for whoever must not be mistaken about how long ago."""
+"""Clocks that also count the time while the machine or the process sleeps: a lease must not outlive it unnoticed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def read_clocks() -> tuple[float, float]:
-    """Return two clocks in seconds, of which each may be wrong by itself: since boot, sleep included; and wall clock.
+    """Return two clocks in seconds: time since boot (sleep included) and wall clock. Each alone may be wrong.
 
     Linux: CLOCK_BOOTTIME counts suspended time, the monotonic clock does not (clock_gettime(2)). macOS: CLOCK_MONOTONIC
     counts it, while Python's own monotonic clock stands still (clock_gettime(3)). The wall clock may be set back.
@@ -39,5 +39,5 @@ class Moment:
 
     @property
     def seconds_ago(self) -> float:
-        """How long ago it was, by the clock that says the most."""
+        """How long ago it was, by the clock that shows the longest time."""
         return max(now - then for now, then in zip(self.read(), self.readings, strict=True))

@@ -1,4 +1,4 @@
-"""The lock as a file, where there is no access to Twilio Sync, and what every lock has in common."""
+"""The lock file, used without access to Twilio Sync, and what all locks have in common."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Lease(Protocol):
 
 
 def locked_by(other: Holder, whose: str) -> Locked:
-    """Return the error for a lock that `other` has; `whose` says what it locks."""
+    """Return the error for a lock that `other` holds; `whose` names what it locks."""
     return Locked(
         f"somebody else is deploying to {whose}",
         why=other.describe(),
-        fix="wait for it to end, or give `--lock-timeout` more time",
+        fix="wait until it has ended, or raise `--lock-timeout`",
     )
 
 
@@ -41,7 +41,7 @@ class _FileLease:
 
 @contextmanager
 def hold_file_lock(path: Path, holder: Holder, *, timeout: float, report: Report, whose: str) -> Iterator[Lease]:
-    """Hold a lock file: guards against other runs on this machine only. The system frees it when the process ends.
+    """Hold a lock file. It keeps out other runs on this machine only. The system frees it when the process ends.
 
     Raises `Locked` naming the holder.
     """
@@ -82,4 +82,4 @@ def _wait_for_file(file: IO[str], timeout: float, report: Report, whose: str) ->
             waiting = True
         time.sleep(min(left, 0.5))
     if waiting:
-        report(StepDone("lock", "The other deployment is over"))
+        report(StepDone("lock", "The other deployment has ended"))

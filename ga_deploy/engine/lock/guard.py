@@ -1,7 +1,7 @@
-"""The one place that every write passes: nothing is written without a lease, or after it is over.
+"""The guard that every write passes: nothing is written without a lease, or after the lease expired.
 
 The gateway calls `WriteGuard.check` before each attempt of a POST or DELETE, and a local record before each write. The
-lock itself is excepted: its document is how a lease comes about.
+lock itself is the exception: writing its document takes the lease.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Unleased(StrEnum):
-    """The writes that need no lease, all of them. Whoever adds one says here why two at once do no harm."""
+    """All writes that need no lease. Whoever adds one explains here why two at the same time do no harm."""
 
     # A copy of what is live, kept in a file of this machine: the next look corrects it.
     LOCAL_RECORD = "refresh the local record"
@@ -32,7 +32,7 @@ class WriteGuard:
 
     @property
     def lease(self) -> HeldLocks:
-        """The lease that is held; reading it while there is none is a mistake in the code, an AssertionError."""
+        """The lease that is held. Without one this raises AssertionError: a mistake in the code."""
         if self._lease is None:
             raise AssertionError("no lease is held")
         return self._lease
@@ -40,7 +40,7 @@ class WriteGuard:
     def check(self) -> None:
         """Return if something may be written now.
 
-        Raises `Locked` when the lease is over, AssertionError when none was ever taken: that is a mistake in the code.
+        Raises `Locked` if the lease expired, AssertionError if none was taken: a mistake in the code.
         """
         if self._lease is not None:
             self._lease.check()
@@ -58,7 +58,7 @@ class WriteGuard:
 
     @contextmanager
     def without_lease(self, write: Unleased) -> Iterator[None]:
-        """Let one write of the list through that needs no lease."""
+        """Allow one write that needs no lease."""
         self._unleased = write
         try:
             yield

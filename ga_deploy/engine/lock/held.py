@@ -1,10 +1,11 @@
-"""Which locks a command holds: its environment's as long as it writes, and the service's while it must.
+"""The locks of a command: the environment's as long as it writes, and the service's while it creates shared things.
 
-A service's environments share the service itself and its function resources, whose names Twilio does not keep apart.
-So whoever makes or removes those holds the service's lock as well: two first deployments to different environments
-would else each make them. It is given back early, for a build takes a minute and concerns one environment.
+The environments of a service share the service itself and its function resources, and Twilio allows two resources of
+the same name. So a command that creates or removes these also holds the service's lock: otherwise two first deployments
+to different environments would both create them. This lock is released early, since a build takes a minute and
+concerns one environment only.
 
-Whoever waits for the service's lock has the environment's already, never the other way round: nobody waits in a circle.
+A command takes the environment's lock first and the service's second, never in reverse order: so there is no deadlock.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def service_lock(desired: Desired) -> str:
 
 @dataclass(frozen=True)
 class LockScope:
-    """Whose locks, where they are kept, and how long is waited: `lock_timeout` and `lease_seconds` are seconds."""
+    """Which locks, where they are kept, and how long to wait: `lock_timeout` and `lease_seconds` are seconds."""
 
     platform: Platform
     desired: Desired
@@ -77,17 +78,17 @@ class HeldLocks:
             lease.check()
 
     def explain(self, problem: DeployError) -> DeployError:
-        """Return what to tell when the command ends with `problem`: if its lease is over, that, and who has it now."""
+        """Return the error to show for `problem`: if the lease was lost, that fact and the new holder."""
         try:
             self.check()
         except Locked as over:
-            told = over
+            lost = over
         else:
             return problem
-        why = [told.why, self._name_successor()]
+        why = [lost.why, self._name_successor()]
         if not isinstance(problem, Locked):
             why.append(f"it stopped at: {problem.what}")
-        return Locked(told.what, why="; ".join(why), fix=told.fix)
+        return Locked(lost.what, why="; ".join(why), fix=lost.fix)
 
     def _name_successor(self) -> str:
         name = environment_lock(self._scope.desired)
@@ -106,15 +107,15 @@ class HeldLocks:
 
     def take_service(self, timeout: float | None = None) -> None:
         """Take the service's lock as well; raises `Locked` after `timeout` seconds (by default the command's)."""
-        whose = "another environment of this service, and creates what they share"
+        whose = "another environment of this service, and creates what the environments share"
         self._take(service_lock(self._scope.desired), timeout, whose)
 
     def give_back_service(self) -> None:
-        """Give the service's lock back, if it is held: nothing is made any more that environments share."""
+        """Release the service's lock, if it is held: the command creates nothing shared any more."""
         self._give_back(service_lock(self._scope.desired))
 
     def give_back(self) -> None:
-        """Give everything back, also what another thread is still asking for."""
+        """Release all locks, also one that another thread is still requesting."""
         with self._guard:
             self._is_over = True
             unanswered = list(self._trying)
@@ -153,7 +154,7 @@ class HeldLocks:
         own.close()
 
     def _report(self, event: Event) -> None:
-        """Report, but what holds for both locks (there is no access to Sync) only once."""
+        """Report an event; a warning that concerns both locks (no access to Sync) is reported only once."""
         with self._guard:
             is_news = event not in self._warned
             if isinstance(event, Warned):
@@ -168,7 +169,7 @@ class HeldLocks:
 
 
 def take_both(held: HeldLocks) -> None:
-    """Take both locks, at once if both are free: that is one round trip less before the first deployment begins."""
+    """Take both locks, in parallel if both are free: that saves a round trip before a first deployment."""
     with open_pool() as pool:
         trying = pool.start(lambda: _is_free(held.take_service))
         has_environment = _is_free(held.take_environment)

@@ -1,7 +1,8 @@
-"""Who deploys: this process in words for the record, and in numbers that tell whether a holder of a lock still lives.
+"""Who deploys: a description for the record, and evidence that shows whether the holder of a lock still runs.
 
-A process is the same one only if host, running kernel, process-id space, process id and start time all are; a host
-name alone says little (CI runners and containers share names).
+With this evidence, the lock of a killed run is taken over at once on the same machine: nobody waits for it to expire.
+Two holders are the same process only if host, boot, process-id namespace, process id and start time are equal. A host
+name alone proves nothing, since CI runners and containers share names.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _CI_RUN = (
 
 @dataclass(frozen=True)
 class Holder:
-    """The holder of a lock, as it stands in the lock itself. Nothing secret; `since` is ISO 8601 in UTC."""
+    """The holder of a lock, as written in the lock. Nothing in it is secret; `since` is ISO 8601 in UTC."""
 
     id: str
     host: str
@@ -60,7 +61,7 @@ class Holder:
 
     @property
     def is_dead(self) -> bool:
-        """Whether the process is provably gone: it ran on this very system, and no longer does."""
+        """Whether the process has provably ended: it ran on this system since its last boot, and does not run now."""
         if not self.kernel or self.kernel != _name_kernel() or self.host != socket.gethostname() or self.pid <= 0:
             return False
         return _start_of(self.pid) != self.started
@@ -82,7 +83,7 @@ def this_process(command: str = "up") -> Holder:
 
 
 def read_holder(stored: Mapping[str, object]) -> Holder:
-    """Return the holder in a lock; what is missing or of the wrong type is empty, so that any lock can be described."""
+    """Return the holder in a lock. Missing or mistyped fields are empty, so that any lock can be described."""
 
     def text(name: str) -> str:
         value = stored.get(name, "")
@@ -132,7 +133,7 @@ def name_deployer(environ: Mapping[str, str] = os.environ) -> str:
 
 @cache
 def _name_kernel() -> str:
-    """Return what is unique to this boot of this system and this process-id space; empty where it cannot be known."""
+    """Return an id of this boot and this process-id namespace; empty if the system does not provide one."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         # Containers on one machine share the kernel and may share a name, but not the process ids.
@@ -140,23 +141,23 @@ def _name_kernel() -> str:
     except OSError:
         pass
     if sys.platform == "darwin":
-        return _ask("sysctl", "-n", "kern.boottime")
+        return _run("sysctl", "-n", "kern.boottime")
     return ""
 
 
 def _start_of(pid: int) -> str:
-    """Return when a process began, in whatever form the system tells; empty when there is no such process."""
+    """Return the start time of a process in the format of the system; empty if there is no such process."""
     try:
         # Linux: field 22 of stat, after the command name, which may hold spaces and brackets itself.
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         pass
     if sys.platform == "darwin":
-        return _ask("ps", "-o", "lstart=", "-p", str(pid))
+        return _run("ps", "-o", "lstart=", "-p", str(pid))
     return ""
 
 
-def _ask(*command: str) -> str:
+def _run(*command: str) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
     except (OSError, subprocess.SubprocessError):

@@ -1,9 +1,9 @@
 """One writer at a time: a lease on Twilio Sync, or a lock file where there is no access to Sync.
 
-The lease is a document with a fixed name: exactly one creator gets it. It lives 60 s and is renewed by a thread, so
-that a killed CI run blocks nobody for long; a holder that provably died on this very system is replaced at once. Taking
-over goes by the document's revision, so of two who try, one does. Renewing and giving back go by its SID: a lock that
-is made anew under the same name counts its revisions from the start, and must not be mistaken for the old one.
+The lease is a document with a fixed name: exactly one creator gets it. It expires after 60 s and a thread renews it, so
+a killed CI run blocks nobody for long; the lock of a process that provably ended on this system is taken over at once.
+A takeover names the document's revision, so that only one of two attempts succeeds. Renewal and release name its SID:
+a new lock of the same name counts its revisions from zero, and must not be taken for the old one.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _PATIENCE = 3.0
 
 
 class _SyncLease:
-    """A lease that renews itself in a thread until it is released or over.
+    """A lease that renews itself in a thread until it is released or expires.
 
-    It is over, and stays so whatever comes later, once its time has gone by since the last renewal that succeeded was
-    sent, by the clock that says the most; a sixth of it is kept back for writes that are on their way.
+    It expires when its time has passed since the last successful renewal was sent, by the clock that shows the longest
+    time; an expired lease stays expired. A sixth of the time is reserved for writes that are under way.
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class _SyncLease:
         self._thread.start()
 
     def check(self) -> None:
-        """Return if the lock is still ours; raise `Locked` if it is over."""
+        """Return if the lock is still ours; raise `Locked` if it expired or was lost."""
         if not self._lost and self._has_run_out():
-            self._what = "the lease of this deployment is over"
+            self._what = "the lease of this deployment has expired"
             self._lost = (
                 f"it was last renewed {self._sent.seconds_ago:.0f} s ago and lasts {self._seconds} s; "
                 "this process or its machine was asleep, or had no network"
@@ -73,7 +73,7 @@ class _SyncLease:
             raise Locked(self._what, why=self._lost, fix=_AGAIN)
 
     def release(self) -> None:
-        """Give the lock back. Says so if that fails: it then lapses by itself."""
+        """Release the lock. If that fails, report a warning: the lock then expires by itself."""
         self._over.set()
         self._thread.join(timeout=5)
         if self._lost or self._has_run_out():
@@ -86,8 +86,8 @@ class _SyncLease:
         except DeployError as error:
             self._report(
                 Warned(
-                    "the lock of this deployment could not be given back",
-                    why=f"{error.what}; it lapses by itself within {self._seconds} s",
+                    f"could not release the deployment lock (it expires within {self._seconds} s)",
+                    why=error.what,
                 )
             )
 
@@ -105,13 +105,13 @@ class _SyncLease:
                     self._key, content, ttl=self._seconds, if_match=self._revision
                 )
             except (Conflict, NotFound) as problem:
-                self._lost = f"{problem.what}: its time was over, or somebody took it"
+                self._lost = f"{problem.what}: it expired, or somebody else took it"
                 return
             except DeployError:
                 pause = min(self._renew_every, 3.0)
             else:
                 with suppress(Locked):
-                    # Before it counts: one that came too late changes nothing.
+                    # Checked before the renewal counts: a late renewal does not revive an expired lease.
                     self.check()
                 self._revision, self._sent = document.revision, sent
                 pause = self._renew_every
@@ -122,14 +122,14 @@ class _SyncLease:
 
 @dataclass(frozen=True)
 class _Taken:
-    """The lock as it is ours now, and when the request was sent that made it so."""
+    """Our lock, and when the request was sent that took it."""
 
     lock: SyncDocument
     sent: Moment
 
 
 class _Attempt:
-    """Tries to get the lock `name` for `holder`, once a call."""
+    """Tries once per call to take the lock `name` for `holder`."""
 
     def __init__(
         self, platform: Platform, name: str, holder: Holder, seconds: int, clocks: Callable[[], tuple[float, ...]]
@@ -141,7 +141,7 @@ class _Attempt:
         self._clocks = clocks
 
     def __call__(self) -> tuple[_Taken | None, Holder]:
-        """Return the lock now ours, or None and whoever has it."""
+        """Return our lock, or None and its holder."""
         platform, name, holder = self._platform, self._name, self._holder
         sent = Moment.now(self._clocks)
         try:
@@ -157,7 +157,7 @@ class _Attempt:
             return None, holder
         other = read_holder(found.data)
         if other.id == holder.id:
-            # Our own creation, whose answer was lost (Twilio: 54301 may mean that a request was sent more than once).
+            # We created it, and the answer was lost (Twilio: 54301 may mean that a request was sent more than once).
             return _Taken(found, sent), holder
         if found.expired or other.is_dead:
             with suppress(Conflict, NotFound):
@@ -167,11 +167,11 @@ class _Attempt:
         return None, other
 
     def withdraw(self) -> bool:
-        """Remove a lock of ours whose creation was not answered well: nobody would renew it, nor give it back."""
+        """Remove a lock of ours after its creation failed or got no answer: nobody would renew or release it."""
         return _withdraw(self._platform, self._name, self._holder)
 
     def withdraw_soon(self) -> None:
-        """Remove it as far as a moment allows."""
+        """Try to remove it within a few seconds."""
         withdraw_soon(self._platform, self._name, self._holder)
 
 
@@ -194,7 +194,7 @@ def _wait_for(attempt: _Attempt, timeout: float, report: Report, whose: str) -> 
         taken, other = attempt()
         if taken is not None:
             if waiting:
-                report(StepDone("lock", "The other deployment is over"))
+                report(StepDone("lock", "The other deployment has ended"))
             return taken
         left = deadline - time.monotonic()
         if left <= 0:
@@ -217,9 +217,9 @@ def _withdraw(platform: Platform, name: str, holder: Holder) -> bool:
 
 
 def withdraw_soon(platform: Platform, name: str, holder: Holder, seconds: float = _PATIENCE) -> None:
-    """Remove a lock of ours that nobody will give back, as far as that can be done within `seconds`; never raises.
+    """Try for up to `seconds` to remove a lock of ours that nobody will release; never raises.
 
-    For somebody who wants to leave now: if the network is what hangs, the lock lapses by itself.
+    For a user who pressed Ctrl-C: if the network hangs, the lock expires by itself.
     """
 
     def withdraw() -> None:
@@ -235,8 +235,8 @@ def withdraw_soon(platform: Platform, name: str, holder: Holder, seconds: float 
 
 def _without_lease(problem: ApiProblem) -> Warned:
     return Warned(
-        "the lock only guards against other deployments from this machine, and there is no lease",
-        why=f"there is no access to Twilio Sync: {problem.what}; a run that wakes from sleep writes on",
+        "the lock keeps out only other deployments from this machine, and there is no lease",
+        why=f"there is no access to Twilio Sync: {problem.what}; a run that wakes from sleep continues to write",
         fix="give the credentials and the network access to Sync",
     )
 
@@ -256,10 +256,10 @@ def hold_lock(
     renew_every: float | None = None,
     clocks: Callable[[], tuple[float, ...]] = read_clocks,
 ) -> Iterator[Lease]:
-    """Hold a lock: on Sync if `on_sync` and Sync lets us, else as a file, which is said aloud.
+    """Hold a lock: on Sync if `on_sync` and Sync is accessible, else in a file, with a warning.
 
-    On Sync it is a lease of so many `seconds`, judged by `clocks`, and renewed three times in them. Raises `Locked`
-    (exit code 5) naming the holder once `timeout` seconds are over; `whose` says what is locked.
+    On Sync it is a lease of `seconds`, measured by `clocks` and renewed three times in that period. Raises `Locked`
+    (exit code 5) with the holder after `timeout` seconds; `whose` names what is locked.
     """
     if on_sync:
         try:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RemovalInput:
-    """What else has to be known for a removal: all numbers, the record of them, our flows, every release."""
+    """What a removal needs besides the state: all numbers, their record, our flows, and every release."""
 
     numbers: Mapping[str, IncomingNumber]
     recorded: Mapping[str, RememberedNumber]
@@ -43,9 +43,9 @@ class RemovalInput:
 
 @dataclass(frozen=True)
 class Removal:
-    """What `destroy` does. `recipe` is the build without ours; `stays` says in words what is kept, and why.
+    """What `destroy` does. `recipe` is the build without our functions; `stays` lists in words what is kept.
 
-    `stranded` are numbers that reach us and whose earlier settings nobody knows: they forbid the removal.
+    `stranded` are numbers that point at us and have no recorded settings: with them, nothing may be removed.
     """
 
     observed: Observed
@@ -206,7 +206,7 @@ def _made_by_us(observed: Observed) -> bool:
 
 
 def _our_containers(desired: Desired, inputs: RemovalInput, owner: Ownership) -> set[str]:
-    """Return the paths whose function resource is ours: in a service of ours all that we ever used."""
+    """Return the paths whose function resource is ours. In a service of ours these are all that we ever used."""
     containers = set(owner.made_containers)
     for release in inputs.releases:
         if release.function_set == desired.function_set:
@@ -222,7 +222,7 @@ def _our_containers(desired: Desired, inputs: RemovalInput, owner: Ownership) ->
 def _our_documents(
     desired: Desired, observed: Observed, inputs: RemovalInput, foreign: set[FunctionSid]
 ) -> tuple[FunctionResource, ...]:
-    """Return the asset resources that only ever held documents of ours."""
+    """Return the asset resources that held only our documents."""
     named = {*our_live_assets(observed), *(file.path for file in desired.assets)} if _made_by_us(observed) else set()
     for release in inputs.releases:
         named |= set(release.assets) if release.function_set == desired.function_set else set()
@@ -242,7 +242,7 @@ def _decide_numbers(
 def _find_stranded(inputs: RemovalInput, target: NumberTarget | None) -> tuple[str, ...]:
     if target is None:
         return ()
-    # A flow of others, out of which only our widgets go, answers on.
+    # A flow of others loses only our widgets and continues to answer.
     deleted = [ours.flow.webhook_url for ours in inputs.flows if not ours.is_attached]
     gone = [replace(target, flow_url=None), *(replace(target, flow_url=url) for url in deleted)]
     return tuple(

@@ -215,7 +215,7 @@ class ForgivingRecords:
             self._unsaid = Warned(
                 "the record of releases is kept in a local file, and deployments from elsewhere are not locked out",
                 why=f"Twilio Sync cannot be used: {problem.what}{code}; the file is {self._in_file.where}. "
-                "There is no lease either: a run that wakes from sleep writes on",
+                "There is no lease either: a run that wakes from sleep continues to write",
                 fix="give the credentials and the network access to Sync, or set `state: local` to agree",
             )
 

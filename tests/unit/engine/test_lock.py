@@ -278,7 +278,7 @@ def test_a_lease_is_over_by_the_clock_that_says_the_most(
         if not is_over:
             lease.check()
             return
-        with pytest.raises(Locked, match="is over") as told:
+        with pytest.raises(Locked, match="has expired") as told:
             lease.check()
         assert "last renewed 51 s ago and lasts 60 s" in told.value.why
         clocks.leap(-seconds, which)
@@ -288,7 +288,7 @@ def test_a_lease_is_over_by_the_clock_that_says_the_most(
 
 
 def test_a_renewal_that_succeeds_too_late_changes_nothing(tmp_path: Path) -> None:
-    """Asleep between sending a renewal and reading its answer: the lock is ours again by then, the lease is over."""
+    """Asleep between sending a renewal and reading its answer: the lock is ours again by then, the lease has expired."""
     clocks, renewed = Clocks(), threading.Event()
 
     class Late(Documents):
@@ -301,6 +301,6 @@ def test_a_renewal_that_succeeds_too_late_changes_nothing(tmp_path: Path) -> Non
     with hold(Late(), tmp_path, this_process(), renew_every=0.01, clocks=clocks.read) as lease:
         assert renewed.wait(10)
         for _ in range(3):
-            with pytest.raises(Locked, match="is over"):
+            with pytest.raises(Locked, match="has expired"):
                 lease.check()
             time.sleep(0.02)
