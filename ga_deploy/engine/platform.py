@@ -1,7 +1,7 @@
 """The requests that the engine sends to Twilio, as one protocol. `ga_deploy.gateway.Gateway` implements it.
 
-Every method raises the errors of `ga_deploy.errors` and repeats what is safe to repeat. If the answer to a `create_…`
-was lost, it looks for the resource before it creates it again. `guard_writes` sets a function that is called before every
+Every method raises the errors of `ga_deploy.errors` and repeats what is safe to repeat. A `create_…` whose answer was
+lost looks for the resource before it creates it again. `guard_writes` sets a function that is called before every
 write, except to documents (only locks are documents), and raises to stop it.
 """
 # ruff: noqa: D102 - the gateway's methods say what they promise; here only their shapes matter

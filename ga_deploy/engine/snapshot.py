@@ -51,7 +51,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of an environment at one moment, the config's flow, the numbers and their recorded settings.
+    """One environment at one moment, the config's flow, the numbers and their recorded settings.
 
     `recorded` is empty if no number was read.
     """

@@ -1,8 +1,9 @@
-"""What numbers had before any environment of ours bound them, in one place of the account: the map `ga-deploy.numbers`.
+"""The settings of numbers before any of our environments bound them, in one map per account: `ga-deploy.numbers`.
 
-Each environment has items of its own there, which only it writes, under its own lock. One that binds over the URL of
-another takes that one's original along, so it is there as long as anybody holds the number, in whatever order they let
-go. Earlier versions kept one set of items in each environment's record: these are read, and moved with the next write.
+Each environment has its own items there; only it writes them, under its own lock. An environment that binds a number of
+another one copies the original settings from it. So the original stays recorded as long as any environment has the
+number, in whatever order they give it back. Earlier versions kept items in each environment's record: these are read,
+and moved with the next write.
 """
 
 from __future__ import annotations
@@ -21,18 +22,17 @@ if TYPE_CHECKING:
     from ga_deploy.engine.record.store import Records
     from ga_deploy.model.numbers import NumberSettings
 
-# The map's name, and that of the file where there is no access to Sync.
+# The name of the map, and of the file that replaces it without access to Sync.
 ACCOUNT_RECORD = "ga-deploy.numbers"
-# Where functions and flows of ours answer.
+# The hosts of our functions and flows.
 _OUR_HOSTS = (".twil.io", "webhooks.twilio.com")
 
 
 class AccountNumberRecord:
-    """The numbers that one environment holds, and what is known of those that others hold.
+    """The recorded numbers of one environment, and the entries of others.
 
-    `older` are the places of earlier versions, the most important last; `left_in_file` is what a run without Sync has
-    left on this machine. `find_strays` looks for entries of other environments that are still where an earlier version
-    left them.
+    `older` are the places of earlier versions, the most important last; `left_in_file` is the file of an earlier run
+    without Sync on this machine. `find_strays` returns entries of other environments in the places of earlier versions.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class AccountNumberRecord:
         return (ItemNumberRecord(self._left_in_file, prefix=self._prefix), *self._former)
 
     def recall(self) -> dict[str, RememberedNumber]:
-        """Return everything that this environment holds, by E.164 number."""
+        """Return all entries of this environment, by E.164 number."""
         own = self._own.recall()
         found: dict[str, RememberedNumber] = {}
         for record in self._older:
@@ -68,7 +68,7 @@ class AccountNumberRecord:
         return found | own
 
     def recall_others(self) -> dict[str, tuple[RememberedNumber, ...]]:
-        """Return what other environments hold, by number. Read anew: they write without our lock."""
+        """Return the entries of other environments, by number. Always read again: they write without our lock."""
         self._shared.newest(1)
         found: dict[str, tuple[RememberedNumber, ...]] = {}
         keys = {item.key.rpartition(".")[0] + "." for item in self._shared.starting_with("")}
@@ -78,7 +78,7 @@ class AccountNumberRecord:
         return found
 
     def remember(self, entries: Iterable[RememberedNumber]) -> None:
-        """Write down numbers; one that reaches another environment of ours gets that one's original."""
+        """Record numbers. A number that points at another environment of ours gets the original recorded there."""
         others = self.recall_others()
         fresh = {entry.number: entry for entry in entries}
         moved: dict[str, RememberedNumber] = {}
@@ -95,11 +95,11 @@ class AccountNumberRecord:
     def _resolve(
         self, entries: Collection[RememberedNumber], others: Mapping[str, tuple[RememberedNumber, ...]]
     ) -> list[RememberedNumber]:
-        """Return entries with what the number had before any environment of ours."""
+        """Return entries with the settings that the number had before any environment of ours bound it."""
         if any(_may_be_ours(e.before) and not find_original(e.before, others.get(e.number, ())) for e in entries):
             strays = self._find_strays()
             others = {n: (*others.get(n, ()), *strays.get(n, ())) for n in {*others, *strays}}
-        # What this environment had itself may stand between.
+        # An entry of this environment may be a link in the chain.
         mine: dict[str, RememberedNumber] = {}
         for record in (*self._older, self._own):
             mine |= record.recall()
@@ -110,24 +110,24 @@ class AccountNumberRecord:
         return resolved
 
     def forget(self, numbers: Collection[str]) -> None:
-        """Let numbers go; unknown ones are nothing to do."""
+        """Remove numbers; unknown ones are ignored."""
         for record in (self._own, *self._older):
             record.forget(numbers)
 
 
 def find_original(now: NumberSettings, others: Sequence[RememberedNumber]) -> NumberSettings | None:
-    """Return what a number had before our first binding, if it reaches another environment of ours now; else None."""
+    """Return the settings before our first binding, if the number points at another environment of ours; else None."""
     left = list(others)
     original: NumberSettings | None = None
     while found := next((entry for entry in left if reaches(original or now, None, entry)), None):
-        # An earlier version noted the URL of the environment before as the original.
+        # An earlier version recorded the URL of the previous environment as the original.
         original = found.before
         left.remove(found)
     return original
 
 
 def _may_be_ours(settings: NumberSettings) -> bool:
-    """Tell whether a number with these settings may reach an environment of ours."""
+    """Return whether a number with these settings may point at an environment of ours."""
     try:
         host = (urlsplit(settings.voice_url).hostname or "").lower()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Carrying out what `bindings` decided: remember, read again, change, and say how each number ended."""
+"""Applying number plans: record the settings, read again, change, and return a result for each number."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from ga_deploy.model.numbers import IncomingNumber
 
 _KEY = "numbers"
-# A log without a terminal gets a line each time, so a thousand numbers make about twenty.
+# A log without a terminal gets one line per report: about twenty for a thousand numbers.
 _REPORTS = 20
-# How often a number may change under our hands before it is left alone.
+# How often a number may change in the meantime before it is left alone.
 _ROUNDS = 3
 
 
-# What to do with a number that is not as it was at the decision any more; None: the account has it no longer.
+# Plans a number again that changed since its plan; None: the account no longer owns it.
 Redecide = Callable[[NumberPlan, "IncomingNumber | None"], NumberPlan]
-# Is given numbers that are in use by now and raises DeployError to leave them as they are.
+# Is called with numbers that are in use now; raises DeployError to leave them unchanged.
 Agree = Callable[["Sequence[NumberPlan]"], None]
 
 
-def _take_for_granted(_: Sequence[NumberPlan]) -> None:
-    """Ask nobody: giving back asks nothing."""
+def _agree_always(_: Sequence[NumberPlan]) -> None:
+    """Agree: giving settings back needs no confirmation."""
 
 
 def bind_numbers(
@@ -48,13 +48,12 @@ def bind_numbers(
     report: Report = ignore,
     readings: Mapping[str, IncomingNumber] | None = None,
 ) -> tuple[NumberResult, ...]:
-    """Point numbers at us; what each had is recorded before the first is changed. One result a binding, in order.
+    """Point numbers at us. All settings are recorded before the first change. One result per plan, in order.
 
-    A number that was changed since it was decided on is decided on anew with `redecide`, and asked for with `agree` if
-    it is in use; without consent it is left as it is. A number that fails does not stop the others, but for
-    credentials that are refused: then the rest is not tried.
-    `readings` are numbers that were read a moment ago, which saves reading them while they are fresh. Raises if the
-    record cannot be written; nothing is changed then.
+    A number that changed since its plan is planned again with `redecide`. If it is in use now, `agree` is called;
+    without confirmation it stays as it is. A failed number does not stop the others, unless the credentials are
+    refused: then the rest is not tried. `readings` are numbers that were read just now; they are used while they are
+    fresh. If the record cannot be written, this raises and changes nothing.
     """
     _require_decided(planned_numbers)
     remember_numbers(planned_numbers, record)
@@ -71,10 +70,10 @@ def bind_numbers(
 
 
 def remember_numbers(planned_numbers: Sequence[NumberPlan], record: NumberRecord) -> None:
-    """Write down what numbers have, and what they are about to be given.
+    """Record the current settings of the numbers and their new URLs.
 
-    Of a number that reaches us already only the new URL is noted: what it had before us stays as it is recorded, and
-    without a record there is nothing that could be given back.
+    For a number that points at us already, only the new URL is recorded: its original settings stay in the record. If
+    it has no record, nothing is written, since its original settings are unknown.
     """
     recorded = record.recall() if any(b.is_ours for b in planned_numbers) else {}
     entries = []
@@ -98,9 +97,9 @@ def restore_numbers(
     redecide: Redecide,
     report: Report = ignore,
 ) -> tuple[NumberResult, ...]:
-    """Give numbers back what they had; those that have it again are forgotten. One result a binding, in order.
+    """Give numbers back their recorded settings, then forget them. One result per plan, in order.
 
-    A number that was changed since it was decided on is decided on anew with `redecide`.
+    A number that changed since its plan is planned again with `redecide`.
     """
     _require_decided(planned_numbers)
     results = _change(platform, planned_numbers, redecide, report, ("Giving back", "given back"))
@@ -117,13 +116,13 @@ def _change(
     report: Report,
     words: tuple[str, str],
     *,
-    agree: Agree = _take_for_granted,
+    agree: Agree = _agree_always,
     readings: Mapping[str, IncomingNumber] | None = None,
     remember: Callable[[Sequence[NumberPlan]], None] = lambda planned_numbers: None,
 ) -> tuple[NumberResult, ...]:
-    """Change what was decided, each number only while it is as it was at the decision.
+    """Change each number as planned, but only if it has not changed since.
 
-    What has changed since is decided on anew, asked for if need be, remembered, and read once more.
+    A number that changed is planned again, confirmed if necessary, recorded, and read once more.
     """
     results = {b.number: NumberResult(b.number, NumberOutcome.UNCHANGED, b.before, b.before) for b in planned_numbers}
     todo = [planned for planned in planned_numbers if planned.verdict is Verdict.CHANGE]
@@ -160,7 +159,7 @@ def _show_progress(report: Report, total: int, count: int) -> None:
 
 
 def _settle(decided: Sequence[NumberPlan], agree: Agree) -> tuple[list[NumberResult], list[NumberPlan]]:
-    """Return results for numbers that stay as somebody has made them, and those that are still to be changed."""
+    """Return results for numbers that stay as somebody changed them, and the numbers that still have to change."""
     todo = [planned for planned in decided if planned.verdict is Verdict.CHANGE]
     results = [_leave(b) if b.refusal else _found(b) for b in decided if b not in todo]
     in_use = [planned for planned in todo if planned.consent]
@@ -178,7 +177,7 @@ def _found(planned: NumberPlan) -> NumberResult:
 
 
 def _leave(planned: NumberPlan, unasked: DeployError | None = None) -> NumberResult:
-    """Return that a number is left as somebody has made it meanwhile, and why."""
+    """Return the result of a number that stays as somebody changed it, with the reason."""
     now = describe(planned.before) if planned.before else "nothing"
     why = f"it has {now} now"
     if planned.refusal:
@@ -186,9 +185,9 @@ def _leave(planned: NumberPlan, unasked: DeployError | None = None) -> NumberRes
     elif unasked:
         why = f"{why}; {unasked.what}"
     problem = DeployError(
-        f"{planned.number} was changed by somebody else meanwhile and is left as it is",
+        f"{planned.number} was changed by somebody else in the meantime and stays as it is",
         why=why,
-        fix="run the command again; `--yes` agrees to take over a number that is in use",
+        fix="run the command again; `--yes` confirms to take over a number that is in use",
     )
     return NumberResult(planned.number, NumberOutcome.LEFT, planned.before, planned.before, problem)
 
@@ -196,4 +195,4 @@ def _leave(planned: NumberPlan, unasked: DeployError | None = None) -> NumberRes
 def _require_decided(planned_numbers: Sequence[NumberPlan]) -> None:
     refused = [planned.number for planned in planned_numbers if planned.verdict is Verdict.REFUSED]
     if refused:
-        raise ValueError(f"refused numbers must not be carried out: {', '.join(refused)}")
+        raise ValueError(f"refused numbers must not be changed: {', '.join(refused)}")

@@ -1,8 +1,7 @@
-"""Phone numbers: what one points at, what it shall, whether that may be changed, and giving back what it had.
+"""Plans of phone numbers: what one points at, what it will point at, whether it may be changed, and restoring it.
 
-Deciding (`plan_bindings`, `plan_restorations`) is pure; `apply_bindings` writes down what every number had before it
-changes the first of them. Facts: Twilio docs, IncomingPhoneNumber resource: a trunk wins over an application, and an
-application over the voice URL.
+Planning (`plan_numbers`, `plan_restorations`) is pure; `apply` writes. Source: Twilio docs, IncomingPhoneNumber
+resource: a trunk wins over an application, and an application wins over the voice URL.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
     from ga_deploy.engine.numbers.record import RememberedNumber
     from ga_deploy.model.numbers import IncomingNumber, NumberBinding, NumberSettings, SettingName
 
-# Refused numbers in the last line; before it each is named with its reason.
+# How many refused numbers the summary names; each one is listed before it with its reason.
 _SHOWN = 20
 
 
 class Verdict(StrEnum):
-    """What is to happen to a number."""
+    """What happens to a number."""
 
     CHANGE = "change"
     UNCHANGED = "unchanged"
@@ -37,10 +36,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class NumberPlan:
-    """The decision about one number. `fields` are those settings of `wanted` that differ from what it has now.
+    """The plan of one number. `fields` are the settings of `wanted` that differ from the current ones.
 
-    `consent` is the question that has to be agreed to first; `refusal` says why nothing may be done. `is_ours`: it
-    reaches us already, so what it has now is not what it had before us.
+    `consent` is the question that the user must confirm first; `refusal` says why the number may not be changed.
+    `is_ours`: the number points at us already, so its current settings are not its original ones.
     """
 
     number: str
@@ -55,7 +54,7 @@ class NumberPlan:
 
     @property
     def before(self) -> NumberSettings | None:
-        """What the number has now, if the account owns it."""
+        """The current settings of the number, if the account owns it."""
         return self.owned.settings if self.owned else None
 
 
@@ -69,10 +68,10 @@ def plan_numbers(
     known: Collection[str] = (),
     others: Mapping[str, Sequence[RememberedNumber]] | None = None,
 ) -> tuple[NumberPlan, ...]:
-    """Decide about each wish. `owned`: the account's numbers among them; `recorded`: what is remembered of them.
+    """Plan each binding. `owned`: the account's numbers among them; `recorded`: their recorded settings.
 
     `force` takes a number off its trunk or application. `known` are further numbers of the account, for hints;
-    `others` is what other environments of ours hold.
+    `others` are the entries of other ga-deploy environments.
     """
     held = others or {}
     return tuple(
@@ -102,7 +101,7 @@ def _plan_number(
     now = number.settings
     is_ours = reaches(now, target, recorded)
     remembered = recorded.before if recorded is not None and is_ours else None
-    # Over the URL of another environment of ours the number's own fallback is what it had before that one.
+    # If the number points at another environment of ours, its original settings are those before that one.
     foreign = None if is_ours else find_original(now, others) or now
     wanted = _choose_fallback(binding, now, foreign, remembered, target)
     wanted = replace(wanted, voice_url=url, voice_method="POST", voice_application_sid="", trunk_sid="")
@@ -128,9 +127,9 @@ def plan_restorations(
     *,
     force: bool = False,
 ) -> tuple[NumberPlan, ...]:
-    """Decide how each number gets back exactly what it had. `target` None: nothing of ours is live any more.
+    """Plan how each number gets back exactly its recorded settings. `target` None: nothing of ours is live any more.
 
-    Refused without a record, and for a number that was pointed elsewhere since, unless `force`.
+    A number is refused if it has no record, or if somebody changed it since, unless `force`.
     """
     return tuple(_plan_restoration(number, owned, target, recorded.get(number), force) for number in numbers)
 
@@ -146,7 +145,7 @@ def _plan_restoration(
     if recorded is None:
         refusal = Finding(
             f"nothing is recorded for {number}",
-            why="what it had before can only be given back if ga-deploy bound it and wrote that down",
+            why="ga-deploy can only give back settings that it recorded when it bound the number",
             fix="point the number where you want it in the Twilio Console",
         )
         return NumberPlan(number, Verdict.REFUSED, owned=found, refusal=refusal)
@@ -155,9 +154,9 @@ def _plan_restoration(
     fields = differing(found.settings, recorded.before)
     if fields and not force and not reaches(found.settings, target, recorded):
         refusal = Finding(
-            f"{number} was pointed elsewhere since",
-            why=f"it now has {describe(found.settings)}; giving back what it had before would undo that",
-            fix="leave it as it is, or agree with `--force`",
+            f"{number} was changed after ga-deploy bound it",
+            why=f"it now has {describe(found.settings)}; giving back its earlier settings would undo that",
+            fix="leave it as it is, or pass `--force`",
         )
         return NumberPlan(number, Verdict.REFUSED, owned=found, refusal=refusal)
     return NumberPlan(
@@ -171,7 +170,7 @@ def _plan_restoration(
 
 
 def refuse(planned_numbers: Sequence[NumberPlan]) -> None:
-    """Raise Refused if one of the bindings is refused, with all the refusals and what became of each number."""
+    """Raise Refused if one of the numbers is refused, with all refusals and the result of each number."""
     refusals = [planned.refusal for planned in planned_numbers if planned.refusal is not None]
     if not refusals:
         return
@@ -185,7 +184,7 @@ def refuse(planned_numbers: Sequence[NumberPlan]) -> None:
         f"{len(refusals)} of {len(planned_numbers)} numbers are refused, so none was changed",
         tuple(refusals),
         why=f"{', '.join(refused[:_SHOWN])}{more}: each with its reason",
-        fix="mend what is said of them, or leave them out, then run it again",
+        fix="fix these reasons or leave those numbers out, then run the command again",
         told=told,
     )
 
@@ -204,7 +203,7 @@ def _tell(planned: NumberPlan) -> dict[str, object]:
 
 
 def to_changes(planned_numbers: Iterable[NumberPlan]) -> tuple[Change, ...]:
-    """Return decisions as changes of a plan, one a number; a refused one must have been raised before."""
+    """Return the number plans as changes of a plan, one per number. None of them may be refused."""
     return tuple(
         Change(
             address=f"number:{planned.number}",
@@ -226,11 +225,11 @@ def _choose_fallback(
     remembered: NumberSettings | None,
     target: NumberTarget,
 ) -> NumberSettings:
-    """Return `now` with its fallback, the first that there is of four.
+    """Return `now` with a fallback: the first of these four that exists.
 
-    The one that the config names for the number; the URL that the number had before us; the fallback that it had; the
-    static document of the config. What it had before us is what it has now (`foreign`) or, once it is ours, what is
-    remembered.
+    The fallback in the config; the URL that the number had before us; the fallback that it had before us; the config's
+    static document. The settings before us are the current ones (`foreign`) or, if the number is ours, the recorded
+    ones.
     """
     if binding.fallback_url:
         return replace(now, voice_fallback_url=binding.fallback_url, voice_fallback_method=binding.fallback_method)
@@ -246,7 +245,7 @@ def _choose_fallback(
     in_effect = not earlier.trunk_sid and not earlier.voice_application_sid
     if in_effect and is_real(earlier.voice_url):
         return replace(now, voice_fallback_url=earlier.voice_url, voice_fallback_method=earlier.voice_method)
-    is_dead = target.is_our_fallback(earlier.voice_fallback_url)  # an earlier document of ours, which may be gone
+    is_dead = target.is_our_fallback(earlier.voice_fallback_url)  # our earlier document, which may not exist any more
     if target.fallback_url and (is_dead or not is_real(earlier.voice_fallback_url)):
         return ours
     if is_dead:
@@ -262,7 +261,7 @@ def _refuse(number: IncomingNumber, *, force: bool) -> Finding | None:
     if not number.can_voice:
         return Finding(
             f"{number.number} cannot take calls",
-            why="Twilio says that it has no voice capability",
+            why="Twilio lists no voice capability for it",
             fix="choose a number with the capability `voice`",
         )
     if number.receives == "fax":

@@ -1,7 +1,7 @@
-"""What numbers had before ga-deploy bound them: remembered before the first change, forgotten once given back.
+"""The settings of numbers before ga-deploy bound them: recorded before the first change, forgotten once given back.
 
-Kept as items `PREFIX000`, `PREFIX001`, …, as many numbers to an item as fit: Sync counts writes, and a thousand numbers
-share a few settings. `account_numbers` says where.
+They are stored as items `PREFIX000`, `PREFIX001`, …, with as many numbers per item as fit: Sync bills writes, and a
+thousand numbers share a few settings. `account_record` decides where.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PREFIX = "numbers."
 
 @dataclass(frozen=True)
 class RememberedNumber:
-    """A bound number: what it had before, and the URL it was given."""
+    """A bound number: its settings before, and the URL that ga-deploy set."""
 
     sid: NumberSid
     number: str
@@ -34,16 +34,16 @@ class RememberedNumber:
 
 
 class NumberRecord(Protocol):
-    """Remembers numbers. Whoever writes holds the environment's lock."""
+    """The record of numbers. Writing needs the environment's lock."""
 
     def recall(self) -> dict[str, RememberedNumber]:
-        """Return everything remembered, by E.164 number."""
+        """Return all recorded numbers, by E.164 number."""
 
     def remember(self, entries: Iterable[RememberedNumber]) -> None:
-        """Write down numbers, over what was remembered of them."""
+        """Record numbers, over their earlier entries."""
 
     def forget(self, numbers: Collection[str]) -> None:
-        """Remove numbers; unknown ones are nothing to do."""
+        """Remove numbers; unknown ones are ignored."""
 
 
 class ItemNumberRecord:
@@ -64,7 +64,7 @@ class ItemNumberRecord:
         return found
 
     def remember(self, entries: Iterable[RememberedNumber]) -> None:
-        """Write down numbers: one write for each item that changes."""
+        """Record numbers, with one write for each item that changes."""
         items = self._read()
         holders = {number: item for item in items for number in item.entries}
         for entry in entries:
@@ -85,7 +85,7 @@ class ItemNumberRecord:
         self._write(items)
 
     def forget(self, numbers: Collection[str]) -> None:
-        """Remove numbers; an item that gets empty stays, ready for the next."""
+        """Remove numbers. An empty item stays and is filled again later."""
         items = self._read()
         for item in items:
             for number in item.entries.keys() & set(numbers):
@@ -121,7 +121,7 @@ class ItemNumberRecord:
 
 
 class _Item:
-    """One item while it is filled. Its size is reckoned, a little too high, instead of encoded for each number."""
+    """One item while it is filled. Its size is estimated, a little too high, to avoid encoding it for each number."""
 
     def __init__(self, key: str, entries: Mapping[str, RememberedNumber] | None = None) -> None:
         self.key = key
@@ -141,12 +141,12 @@ class _Item:
         return True
 
     def remove(self, number: str) -> None:
-        """Drop a number. Its room is found again when the item is next read."""
+        """Remove a number. Its space counts as free when the item is read again."""
         del self.entries[number]
         self.is_changed = True
 
     def _take(self, entry: RememberedNumber) -> None:
-        self._room -= self._cost(entry)
+        self._bytes_left -= self._cost(entry)
         self._groups.add(_group_key(entry))
         self.entries[entry.number] = entry
 
@@ -165,7 +165,7 @@ def _group_key(entry: RememberedNumber) -> str:
 
 
 def _pack(entries: Iterable[RememberedNumber]) -> dict[str, object]:
-    """Group numbers that had, and were given, the same."""
+    """Group numbers with equal earlier settings and equal new URLs."""
     groups: dict[str, dict[str, str]] = {}
     for entry in sorted(entries, key=lambda entry: entry.number):
         groups.setdefault(_group_key(entry), {})[entry.number] = entry.sid

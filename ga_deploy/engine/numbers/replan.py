@@ -25,20 +25,20 @@ def plan_anew(
     force: bool = False,
     others: Mapping[str, Sequence[RememberedNumber]] | None = None,
 ) -> NumberPlan:
-    """Decide again about a number that was changed since `binding`.
+    """Plan a number again that changed since `planned`.
 
-    If it is in use it needs consent, unless calls to it go where they went then. `now` is what the number is (None: the
-    account has it no longer).
+    If it is in use it needs consent, unless its calls still go to the same place. `now` is the number as it is (None:
+    the account no longer owns it).
     """
     if planned.binding is None:
         raise ValueError(f"no binding: {planned.number}")
     owned = {} if now is None else {planned.number: now}
     [anew] = plan_numbers([planned.binding], owned, target, recorded, force=force, others=others)
     if now is not None and planned.owned is not None and reached(now.settings) == reached(planned.owned.settings):
-        # Consent was given already, or not needed.
+        # The user has confirmed it already, or it needed no confirmation.
         return replace(anew, consent="")
     if now is not None and anew.refusal is None and (now.settings.trunk_sid or now.settings.voice_application_sid):
-        # `--force` was for the trunk or application that was there, not for one that somebody has put there since.
+        # `--force` was for the earlier trunk or application, not for one that somebody set since.
         return replace(anew, consent=f"{planned.number} is in use: it is on {describe(now.settings)}")
     return anew
 
@@ -50,9 +50,9 @@ def restore_anew(
     target: NumberTarget | None,
     recorded: Mapping[str, RememberedNumber],
 ) -> NumberPlan:
-    """Decide about giving a number back again that was changed since `binding`; what is somebody's by now is left.
+    """Plan again how to give back a number that changed since `planned`; it stays if somebody else uses it now.
 
-    `force`, if it was given, was for what the number had then.
+    An earlier `force` does not apply: it was for the earlier settings.
     """
     [anew] = plan_restorations([planned.number], {} if now is None else {planned.number: now}, target, recorded)
     return anew

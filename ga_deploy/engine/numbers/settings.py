@@ -1,4 +1,4 @@
-"""The voice settings of a number: what they make a call reach, and whether that is us."""
+"""The voice settings of a number: where a call goes with them, and whether it goes to us."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from ga_deploy.engine.numbers.record import RememberedNumber
     from ga_deploy.model.numbers import NumberBinding, NumberSettings, SettingName
 
-# A new number points at Twilio's demo; nobody misses that.
+# A new number points at Twilio's demo, which nobody needs.
 DEMO_HOST = "demo.twilio.com"
 
-# In the order in which they are shown.
+# In display order.
 SETTING_NAMES: tuple[SettingName, ...] = (
     "voice_url",
     "voice_method",
@@ -42,16 +42,16 @@ class NumberTarget:
 
     @property
     def fallback_url(self) -> str | None:
-        """The URL of the static document that callers get when the functions are dead; None if there is none."""
+        """The URL of the static document that callers get if the functions fail; None if there is none."""
         return f"https://{self.domain_name}{self.fallback_path}" if self.fallback_path else None
 
     def is_our_fallback(self, url: str) -> bool:
-        """Tell whether a fallback URL is a static document of ours, of now or of an earlier config."""
+        """Return whether a fallback URL is a static document of ours, of this config or an earlier one."""
         host, path = host_and_path(url)
         return host == self.domain_name.lower() and bool(digits_of(path, self.engage_path.rpartition("/")[0] + "/"))
 
     def url_for(self, binding: NumberBinding) -> str:
-        """Return the voice URL for a wish. Raises ValueError for a flow that is not there."""
+        """Return the voice URL for a binding. Raises ValueError if it is for a flow that does not exist."""
         if binding.to == "flow":
             if not self.flow_url:
                 raise ValueError("there is no flow to point a number at")
@@ -61,19 +61,19 @@ class NumberTarget:
         return f"https://{self.domain_name}{self.engage_path}{query}"
 
     def reaches_us(self, url: str) -> bool:
-        """Tell whether a voice URL is one of ours: this environment's engage function, or its flow."""
+        """Return whether a voice URL is one of ours: this environment's engage function, or its flow."""
         if self.flow_url and _without_scheme(url) == _without_scheme(self.flow_url):
             return True
         return host_and_path(url) == (self.domain_name.lower(), self.engage_path)
 
 
 def differing(now: NumberSettings, wanted: NumberSettings) -> tuple[SettingName, ...]:
-    """Return the settings in which two differ."""
+    """Return the names of the settings that differ."""
     return tuple(name for name in SETTING_NAMES if getattr(now, name) != getattr(wanted, name))
 
 
 def host_and_path(url: str) -> tuple[str, str]:
-    """Return the host, in lower case, and the path of a URL that somebody gave a number; empty where it is no URL."""
+    """Return the host, in lower case, and the path of a number's URL; both empty if it is not a valid URL."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -82,12 +82,12 @@ def host_and_path(url: str) -> tuple[str, str]:
 
 
 def is_real(url: str) -> bool:
-    """Tell whether a voice URL is somebody's: neither empty nor Twilio's demo."""
+    """Return whether a voice URL is in use: neither empty nor Twilio's demo."""
     return bool(url) and host_and_path(url)[0] != DEMO_HOST
 
 
 def reaches(settings: NumberSettings, target: NumberTarget | None, recorded: RememberedNumber | None) -> bool:
-    """Tell whether a number reaches us now: no trunk or application, and a URL of ours or the one we once set."""
+    """Return whether a number reaches us now: no trunk or application, and a URL of ours or the one we once set."""
     if settings.trunk_sid or settings.voice_application_sid or not settings.voice_url:
         return False
     if recorded is not None and recorded.bound_url == settings.voice_url:

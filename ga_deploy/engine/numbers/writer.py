@@ -1,4 +1,4 @@
-"""Writing numbers, each right after it was read: what somebody else changed since the decision is not overwritten."""
+"""Writing numbers, each right after it was read: this overwrites no change of others since the plan."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TRIES = 5
 
 
 class NumberOutcome(StrEnum):
-    """How one number ended. `left`: somebody changed it meanwhile, and it stays as they made it."""
+    """The outcome of one number. `left`: somebody changed it in the meantime, and it stays like that."""
 
     CHANGED = "changed"
     UNCHANGED = "unchanged"
@@ -40,7 +40,7 @@ class NumberOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class NumberResult:
-    """One number: how it ended, what it had, what it has now (None where that is not known), and what went wrong."""
+    """The result of one number: outcome, settings before and after (None if unknown), and the error."""
 
     number: str
     outcome: NumberOutcome
@@ -50,7 +50,7 @@ class NumberResult:
 
 
 class NumberWriter:
-    """Writes numbers that still are as they were decided on. `show` is told how many are done."""
+    """Writes numbers that have not changed since their plan. `show` is called with the count of finished numbers."""
 
     def __init__(self, platform: Platform, pool: Pool, show: Callable[[int], None]) -> None:
         self._platform = platform
@@ -58,16 +58,16 @@ class NumberWriter:
         self._show = show
         self._done = 0
         self._moved: list[tuple[NumberPlan, IncomingNumber | None]] = []
-        # Numbers whose change was sent once, and whose answer may have been lost.
+        # Numbers whose change was sent once; the answer may have been lost.
         self._sent: set[str] = set()
 
     def write(
         self, planned_numbers: Sequence[NumberPlan], readings: Mapping[str, IncomingNumber] | None = None
     ) -> Iterable[NumberResult]:
-        """Yield a result for each number but those that have changed since, which `take_moved` gives.
+        """Yield a result for each number, except those that changed since their plan: `take_moved` returns them.
 
-        `readings` are numbers that were read just now: they count as long as they are fresh. After credentials were
-        refused the rest is not tried.
+        `readings` are numbers that were read just now; they are used while they are fresh. If the credentials are
+        refused, the rest is not tried.
         """
         queue = deque(planned_numbers)
         ended: SimpleQueue[Future[Any]] = SimpleQueue()
@@ -103,7 +103,7 @@ class NumberWriter:
                 queue.clear()
 
     def take_moved(self) -> list[tuple[NumberPlan, IncomingNumber | None]]:
-        """Return the numbers that are not as they were decided on, with what they are now (None: gone)."""
+        """Return the plans of numbers that changed since, with the number as it is now (None: no longer owned)."""
         moved, self._moved = self._moved, []
         return moved
 
@@ -143,11 +143,11 @@ class NumberWriter:
         return NumberResult(planned.number, NumberOutcome.FAILED, planned.before, None, last)
 
     def _write_one(self, planned: NumberPlan, now: IncomingNumber | None) -> NumberResult | None:
-        """Change a number as `now` shows it; None if it has moved. Raises Outdated, Locked."""
+        """Change a number that was read as `now`; None if it changed since its plan. Raises Outdated, Locked."""
         if planned.owned is None or planned.wanted is None:
             raise ValueError(f"undecided: {planned.number}")
         if now is not None and planned.number in self._sent and _lacks(now, planned.wanted) == []:
-            # The answer to an earlier try was lost, and it was carried out.
+            # An earlier request was carried out, but its answer was lost.
             return NumberResult(planned.number, NumberOutcome.CHANGED, planned.before, now.settings)
         if now is None or now.sid != planned.owned.sid or now.settings != planned.owned.settings:
             self._moved.append((planned, now))
@@ -169,18 +169,18 @@ class NumberWriter:
 def _lacks(now: IncomingNumber, wanted: NumberSettings) -> list[str]:
     left = set(differing(now.settings, wanted))
     if not wanted.voice_fallback_url:
-        # A method for no URL means nothing; Twilio may well reset it.
+        # A method without a URL has no effect, and Twilio may reset it.
         left.discard("voice_fallback_method")
     return sorted(left)
 
 
 def _judge(now: IncomingNumber, wanted: NumberSettings) -> DeployError | None:
-    """Return an error if Twilio took the change and yet shows another; its answer is the only proof there is."""
+    """Return an error if Twilio accepted the change but returns other settings. Its answer is the only proof."""
     left = _lacks(now, wanted)
     if not left:
         return None
     return ApiProblem(
-        f"{now.number} does not have what it was given",
+        f"{now.number} does not have the settings that were sent",
         why=f"Twilio accepted the change but shows {describe(now.settings)} ({', '.join(left)})",
         fix="run the command again, and look at the number in the Twilio Console",
     )

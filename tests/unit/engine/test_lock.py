@@ -288,7 +288,7 @@ def test_a_lease_is_over_by_the_clock_that_says_the_most(
 
 
 def test_a_renewal_that_succeeds_too_late_changes_nothing(tmp_path: Path) -> None:
-    """Asleep between sending a renewal and reading its answer: the lock is ours again by then, the lease has expired."""
+    """Asleep between sending a renewal and reading its answer: the lock is ours again by then, but it expired."""
     clocks, renewed = Clocks(), threading.Event()
 
     class Late(Documents):
