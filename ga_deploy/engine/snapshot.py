@@ -71,7 +71,7 @@ class Snapshot:
         return NumberTarget(environment.domain_name, engage_path, self.flow.webhook_url if self.flow else None)
 
     def plan_number_target(self, desired: Desired, *, with_flow: bool) -> NumberTarget:
-        """Return where numbers will point after a deployment, with placeholders for what Twilio has not assigned yet."""
+        """Return where numbers will point after a deployment, with placeholders for what does not exist yet."""
         environment = self.observed.environment
         domain = environment.domain_name if environment else DOMAIN_TO_COME
         flow_url = (self.flow.webhook_url if self.flow else FLOW_TO_COME) if with_flow else None

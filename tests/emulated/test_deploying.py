@@ -199,7 +199,7 @@ def test_build_that_does_not_tell_its_dependencies_is_built_once(stage: Deployer
     adopt(stage)
     refused = stage.run("up")
     assert refused.code == 1
-    assert "does not tell its dependencies" in refused.err
+    assert "does not list the dependencies of the live one" in refused.err
     stage.ok("up", "--yes")
     assert not stage.ok("up", "--json").json["changed"]
     stage.configure(greeting="Changed.")
@@ -396,7 +396,7 @@ def test_lapsed_lock_of_another_machine_is_taken_over(stage: Deployer) -> None:
 def test_without_sync_a_local_file_is_used_and_said(stage: Deployer, status: int) -> None:
     stage.emulator.faults.add(Fault("status", path="/sync/", status=status, times=None))
     told = stage.ok("up")
-    assert told.err.count("record of releases is kept in a local file") == 1
+    assert told.err.count("record of releases is in a local file") == 1
     stage.emulator.journal.reset()
     again = stage.ok("up", "--json")
     assert not again.json["changed"]
@@ -602,7 +602,7 @@ def test_destroy_gives_back_what_was_bound_without_sync(stage: Deployer) -> None
     before = stage.state()["numbers"][UNDECLARED]
     stage.emulator.faults.add(Fault("status", path="/sync/", status=403, times=None))
     told = stage.ok("bind-number", UNDECLARED)
-    assert told.err.count("record of releases is kept in a local file") == 1
+    assert told.err.count("record of releases is in a local file") == 1
     assert stage.state()["numbers"][UNDECLARED] != before
     stage.emulator.faults.clear()
     assert {drift["address"] for drift in stage.ok("status", "--json").json["drift"]} == set()

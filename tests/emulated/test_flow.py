@@ -308,7 +308,9 @@ def test_status_tells_what_somebody_did_to_our_flow(stage: FlowStage) -> None:
     stage.ok("up")
     assert stage.ok("status", "--json").json["drift"] == []
     stage.gateway.delete_flow(flow.sid)
-    assert {"address": "flow:GenerativeAgent", "what": "it is gone"} in stage.ok("status", "--json").json["drift"]
+    assert {"address": "flow:GenerativeAgent", "what": "somebody deleted it"} in stage.ok("status", "--json").json[
+        "drift"
+    ]
 
 
 def test_status_tells_when_our_widgets_were_taken_out_of_their_flow(stage: FlowStage) -> None:

@@ -124,7 +124,7 @@ def test_from_nothing_to_a_bound_number(office: Office) -> None:
 @pytest.mark.parametrize("office", [("sync.twilio.com",)], indirect=True)
 def test_a_network_without_sync_is_said_aloud_and_no_obstacle(office: Office) -> None:
     first = office("up")
-    assert "kept in a local file, and deployments from elsewhere are not locked out" in first.stderr
+    assert "in a local file, and deployments from other machines are not locked out" in first.stderr
     assert json.loads(office("up", "--json").stdout)["changed"] is False
 
 

@@ -1,8 +1,8 @@
-"""Studio flows with something of ours in them that the config no longer names: known, shown, and removed when asked.
+"""Studio flows of earlier configs: the config no longer names them, `plan` shows them, `destroy` removes them.
 
-The record remembers each flow that a release made or was attached to, and the environment's variable the newest one.
-Such a flow still answers its callers, so nothing touches it, and the functions it calls stay in the build, until
-`destroy`.
+The record lists each flow that a release created or attached to, and the environment's variable has the newest one.
+Such a flow still answers its callers. So until `destroy` nothing changes it, and the functions that it calls stay in
+the build.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def find_left_flows(
     platform: Platform, desired: Desired, observed: Observed, known: Collection[FlowSid]
 ) -> tuple[OurFlow, ...]:
-    """Return our flows but for the `known` ones, which the config names. A flow that is gone is none any more."""
+    """Return our flows except the `known` ones, which the config names. Deleted flows are left out."""
     latest = observed.record.latest
     recorded = dict(latest.flows) if latest else {}
     for variable in observed.variables:
@@ -51,7 +51,7 @@ def find_left_flows(
 def look_for_left_flows(
     platform: Platform, desired: Desired, observed: Observed, known: Collection[FlowSid]
 ) -> Observed:
-    """Return the look with our flows in it but for the `known` ones, which the config names, and what they call."""
+    """Return the observed state with our flows, except the `known` ones of the config, and the paths that they call."""
     left = find_left_flows(platform, desired, observed, known)
     if not left or observed.environment is None:
         return replace(observed, left_flows=left)
@@ -59,7 +59,7 @@ def look_for_left_flows(
 
 
 def _judge(flow: Flow, recorded: str, desired: Desired) -> OurFlow | None:
-    """Return what of a flow is ours: all of it, our widgets in it, or nothing (any more)."""
+    """Return the flow as ours, completely or by our widgets in it; None if nothing in it is ours."""
     described = (flow.definition or {}).get("description")
     if recorded == "made" or is_described(described, describe_owner(desired.service_name, desired.environment)):
         return OurFlow(flow, is_attached=False)
@@ -79,7 +79,7 @@ def find_flow_paths(flows: Collection[OurFlow], domain_name: str) -> frozenset[s
             properties = state.get("properties") if isinstance(state, dict) else None
             url = properties.get("url") if isinstance(properties, dict) else None
             if isinstance(url, str):
-                with suppress(ValueError):  # a URL that is none
+                with suppress(ValueError):  # not a valid URL
                     parts = urlsplit(url)
                     if (parts.hostname or "") == domain_name.lower():
                         paths.add(parts.path)
@@ -87,9 +87,9 @@ def find_flow_paths(flows: Collection[OurFlow], domain_name: str) -> frozenset[s
 
 
 def remove_flow(platform: Platform, ours: OurFlow, report: Report) -> None:
-    """Delete a flow that is ours; out of one of others take our widgets, published as it is published now.
+    """Delete our flow; from a flow of others only remove our widgets, and publish it if it was published.
 
-    Raises DeployError when somebody changed it meanwhile, or works on a draft of it.
+    Raises DeployError if somebody changed it in the meantime, or works on a draft of it.
     """
     flow = ours.flow
     report(StepStarted("flow", f"Removing from Studio: {flow.friendly_name}"))

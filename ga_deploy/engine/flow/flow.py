@@ -1,9 +1,11 @@
-"""The Studio flow as a part of a deployment: read with the look, decided with the plan, published before the numbers.
+"""The Studio flow in a deployment: read with the snapshot, planned with the plan, published before numbers are bound.
 
-Which flow: `flow.attach_to`, or the one that carries our description, since friendly names are not unique. Studio has
-no revision precondition, so the revision is read again right before it is replaced, and who came in between is named.
-What is unchanged is told by the definition itself, or by the mark that our commit messages end with: Studio may spell a
-definition out otherwise than it was sent.
+The flow is `flow.attach_to`, or the one with our description, since friendly names are not unique. Studio has no
+precondition on the revision, so the revision is read again right before it is replaced, and a concurrent change is
+reported. A flow is unchanged if its definition is equal, or if its commit message ends with our digest: Studio may
+return a definition in another form than it was sent.
+
+Long because every step of the reconciliation uses the same definition, digest and live flow.
 """
 
 from __future__ import annotations
@@ -48,14 +50,14 @@ if TYPE_CHECKING:
 FLOW_VARIABLE = "GA_FLOW_SID"
 _UNKNOWN = "0" * 32
 
-# Stand in a plan for what Twilio has yet to make up.
+# Placeholders in a plan for what Twilio has not assigned yet.
 DOMAIN_TO_COME = "new-domain.twil.io"
 FLOW_TO_COME = "https://webhooks.twilio.com/<new flow>"
 
 
 @dataclass(frozen=True)
 class FlowDecision:
-    """What is to happen to the flow. `definition` is what it shall be, `diff` what that changes of the live one."""
+    """What happens to the flow. `definition` is the desired one, `diff` compares it with the live one."""
 
     change: Change
     definition: Definition
@@ -65,7 +67,7 @@ class FlowDecision:
 
 
 def find_flow(platform: Platform, config: Config) -> Flow | None:
-    """Read the flow that the config names; raises DeployError when the one to attach to does not exist."""
+    """Read the flow that the config names; raises DeployError if the flow to attach to does not exist."""
     flow = config.flow
     if not flow.attach_to:
         return platform.find_described_flow(flow.friendly_name, describe_flow(config))
@@ -81,7 +83,7 @@ def find_flow(platform: Platform, config: Config) -> Flow | None:
 
 
 def recall_flow(platform: Platform, config: Config, variables: Iterable[Variable]) -> Flow | None:
-    """Find our flow again under another name: the environment's variable still tells its SID."""
+    """Find our flow under its earlier name, by the SID in the environment's variable."""
     known = next((one.value for one in variables if one.key == FLOW_VARIABLE), None)
     found = platform.find_flow(known) if known and not config.flow.attach_to else None
     if found and found.definition and is_described(found.definition.get("description"), describe_flow(config)):
@@ -90,7 +92,7 @@ def recall_flow(platform: Platform, config: Config, variables: Iterable[Variable
 
 
 def name_flow(platform: Platform, place: ServiceEnvironment, variables: Iterable[Variable], flow: Flow) -> None:
-    """Let the environment's variable tell the flow's SID; `variables` are those that were seen there."""
+    """Write the flow's SID into the environment's variable; `variables` are the observed ones."""
     known = next((one for one in variables if one.key == FLOW_VARIABLE), None)
     if known is None:
         platform.create_variable(place.service_sid, place.environment_sid, FLOW_VARIABLE, flow.sid)
@@ -99,10 +101,10 @@ def name_flow(platform: Platform, place: ServiceEnvironment, variables: Iterable
 
 
 class FlowReconciler:
-    """Keeps one flow as the config says, starting from `live`, the flow as a look found it; None: there is none.
+    """Makes one flow match the config. `live` is the flow in the snapshot; None if there is none.
 
-    `decide` is pure; `push` writes and returns the flow as it is then. `pause` waits between reads of a flow whose
-    newest revision is not to be seen yet.
+    `decide` is pure; `push` writes and returns the saved flow. `pause` waits between reads while Studio does not
+    show the newest revision yet.
     """
 
     def __init__(
@@ -125,7 +127,7 @@ class FlowReconciler:
         return f"flow:{self._config.flow.friendly_name}"
 
     def decide(self, target: FlowTarget, variable: str | None = None) -> FlowDecision:
-        """Return what has to be done; `variable` is the value that GA_FLOW_SID has now."""
+        """Return what to change; `variable` is the current value of GA_FLOW_SID."""
         definition = self._compose(target)
         mark = self._mark(target)
         live = self._live
@@ -136,39 +138,39 @@ class FlowReconciler:
             return FlowDecision(change, definition, diff, mark, None)
         before = {"sid": live.sid, "revision": live.revision, "status": live.status}
         if diff and not self._is_marked(mark):
-            detail = ", ".join(part for part in (self._where(), diff.summary(), self._whose()) if part)
+            detail = ", ".join(part for part in (self._where(), diff.summary(), self._describe_author()) if part)
             change = Change(self.address, Action.UPDATE, Reason.DEFINITION_DIFFERS, before, after, detail)
         elif self._needs_publishing() or self._is_renamed():
             change = Change(self.address, Action.UPDATE, Reason.SETTING_DIFFERS, before, after, self._where())
         elif variable != live.sid:
-            detail = f"{FLOW_VARIABLE} is set to it"
+            detail = f"sets {FLOW_VARIABLE} to it"
             change = Change(self.address, Action.UPDATE, Reason.TARGET_DIFFERS, before, after, detail)
         else:
             change = Change(self.address, Action.UNCHANGED, Reason.SAME, before, before, self._where())
         return FlowDecision(change, definition, diff, mark, live)
 
     def claim(self, flow: Flow | None) -> OurFlow | None:
-        """Return the flow, as it was read or as `push` gave it, as one of ours; None for none."""
+        """Return the flow as one of ours, as read or as returned by `push`; None if there is none."""
         settings = self._config.flow
         return OurFlow(flow, is_attached=bool(settings.attach_to), status=settings.status) if flow else None
 
     def decide_for(self, observed: Observed) -> FlowDecision:
-        """Return what has to be done, as far as one look tells."""
+        """Return what to change, from one observed state."""
         variable = next((one.value for one in observed.variables if one.key == FLOW_VARIABLE), None)
         return self.decide(self.find_target(observed), variable)
 
     def find_drift(self, observed: Observed, decision: FlowDecision) -> tuple[Drift, ...]:
-        """Return what somebody did to the flow since the newest release."""
+        """Return what somebody changed in the flow since the newest release."""
         recorded = observed.record.latest.flows if observed.record.latest else {}
         if self._live is None:
             elsewhere = {ours.flow.sid for ours in observed.left_flows}
             gone = recorded.keys() - elsewhere and not self._config.flow.attach_to
-            return (Drift(self.address, "it is gone"),) if gone else ()
+            return (Drift(self.address, "somebody deleted it"),) if gone else ()
         live = self._live_definition()
         if recorded.get(self._live.sid) == "attached" and live is not None and attached_at(live) is None:
             return (Drift(self.address, f"somebody took our widgets out of flow {self._live.sid}"),)
-        theirs = self._whose() if decision.change.reason is Reason.DEFINITION_DIFFERS else ""
-        return (Drift(self.address, theirs),) if theirs else ()
+        change = self._describe_author() if decision.change.reason is Reason.DEFINITION_DIFFERS else ""
+        return (Drift(self.address, change),) if change else ()
 
     def find_target(
         self,
@@ -176,9 +178,9 @@ class FlowReconciler:
         place: ServiceEnvironment | None = None,
         functions: Mapping[str, FunctionSid] | None = None,
     ) -> FlowTarget:
-        """Return what the flow has to know of the deployment: of the look, and of what was made since.
+        """Return what the flow needs from the deployment: from the observed state, or created since.
 
-        What does not exist yet is zeros; Twilio gives no such SID.
+        A SID that does not exist yet is zeros; Twilio assigns no such SID.
         """
         path = self._config.flow.call_transfer.path
         live = {function.version.path: function.version.function_sid for function in observed.live}
@@ -193,9 +195,9 @@ class FlowReconciler:
         )
 
     def push(self, target: FlowTarget) -> Flow:
-        """Save the flow if it differs, checked by Twilio first; return it as it is then.
+        """Save the flow if it differs, after Twilio has validated it; return the saved flow.
 
-        Raises DeployError when somebody changed it since it was read, ApiProblem when Twilio refuses it.
+        Raises DeployError if somebody changed it since it was read, ApiProblem if Twilio refuses it.
         """
         decision = self.decide(target)
         settings = self._config.flow
@@ -218,7 +220,7 @@ class FlowReconciler:
         return saved
 
     def detached(self) -> tuple[Definition, FlowDiff]:
-        """Return the flow without our widgets, and what that changes; raises DeployError when there are none in it."""
+        """Return the flow without our widgets, and the difference; raises DeployError if it has none of our widgets."""
         live = self._live_definition()
         if live is None or attached_at(live) is None:
             raise DeployError(
@@ -274,7 +276,7 @@ class FlowReconciler:
         return parse_definition(self._live.definition, where=f"flow {self._live.sid}")
 
     def _mark(self, target: FlowTarget) -> str:
-        """Return a digest of what we put into the flow; what others put there does not change it."""
+        """Return a digest of our part of the flow; the parts of others do not change it."""
         ours = build_flow(self._config, target, self._read_base())
         return fingerprint({**ours, "description": f"{ours['description']} {self._where()}"})
 
@@ -293,7 +295,7 @@ class FlowReconciler:
         flow = self._config.flow
         return f"attached at {flow.after}" if flow.attach_to else ""
 
-    def _whose(self) -> str:
+    def _describe_author(self) -> str:
         live = self._live
         if live is None or self._config.flow.attach_to or OUR_MESSAGE.fullmatch(live.commit_message or ""):
             return ""

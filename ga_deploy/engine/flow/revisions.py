@@ -1,4 +1,4 @@
-"""Saving a revision of a flow without overwriting what somebody else saves: Studio has no precondition for that."""
+"""Saving a revision of a flow without overwriting a revision of others: Studio has no precondition for that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ga_deploy.engine.platform import Platform
     from ga_deploy.model.flows import Flow
 
-# Ends with the mark of what we put into the flow.
+# The end is the digest of our part of the flow.
 OUR_MESSAGE = re.compile(r"ga-deploy \S+ (\w{12})")
 
 MOST_READS = 20
@@ -27,7 +27,7 @@ def pause_for_reads() -> None:
 
 
 def await_reads(platform: Platform, saved: Flow, pause: Callable[[], None] = pause_for_reads) -> None:
-    """Return once a read shows what was saved, or after some ten seconds; else the next command would save it again."""
+    """Wait until a read shows the saved revision, at most ten seconds; else the next command would save it again."""
     for _ in range(MOST_READS):
         found = platform.find_flow(saved.sid)
         if found is not None and found.revision >= saved.revision:
@@ -46,7 +46,7 @@ def replace_definition(
     report: Report = ignore,
     pause: Callable[[], None] = pause_for_reads,
 ) -> Flow:
-    """Save another revision of a flow that was read as `live`; raises DeployError when it changed since."""
+    """Save a new revision of a flow that was read as `live`; raises DeployError if it changed since."""
     now = platform.find_flow(live.sid)
     for _ in range(3):
         if now is not None and now.revision >= live.revision:
@@ -72,7 +72,7 @@ def replace_definition(
 
 
 def refuse_draft(live: Flow, status: str) -> None:
-    """Raise DeployError for a flow whose newest revision is somebody's draft: publishing on top would publish it."""
+    """Raise DeployError if the newest revision is a draft of others: publishing ours would publish it too."""
     ours = OUR_MESSAGE.fullmatch(live.commit_message or "")
     if live.status == "draft" and status == "published" and not ours:
         raise DeployError(

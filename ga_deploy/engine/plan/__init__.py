@@ -1,1 +1,1 @@
-"""The look, ownership, comparison and drift. Pure, but for the look."""
+"""Reading the state, ownership, comparison, drift and removal. All but the reading is pure."""

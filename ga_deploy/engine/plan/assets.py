@@ -1,8 +1,8 @@
-"""Public documents of ours beside those of others: what is ours, what changes, and how they are uploaded.
+"""Our public documents beside the assets of others: which are ours, what changes, and the upload.
 
-The only one is the fallback of the config. Its path tells its content (`fallback-` and eight digits of its SHA-256), so
-a document that changes gets another path, and a number is never led to something else under the same URL. Ours is what
-the record names, and what has such a path and the content that the path tells.
+The only document is the config's fallback. Its path contains eight digits of its SHA-256 (`fallback-…`), so a changed
+document gets another path, and a number's fallback URL never changes its content. An asset is ours if the record names
+it, or if its path has this form and its content has the digits in the path.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def find_our_assets(
 ) -> tuple[AssetVersion, ...]:
     """Return the asset versions of the live build that are ours.
 
-    What the record does not name but has a path of ours is fetched: Twilio's API gives no content of an asset.
+    If the record does not name an asset with a path like ours, it is fetched: Twilio's API returns no asset content.
     """
     known = record.latest.assets if record.latest else {}
 
@@ -79,15 +79,15 @@ def our_live_assets(observed: Observed) -> dict[str, VersionSid]:
 
 
 def missing_assets(desired: Desired, observed: Observed) -> tuple[AssetFile, ...]:
-    """Return what has to be uploaded: what is not in the live build as it shall be."""
+    """Return the documents that must be uploaded: those that are not in the live build."""
     ours = our_live_assets(observed)
     return tuple(file for file in desired.assets if file.path not in ours)
 
 
 def carry_assets(desired: Desired, observed: Observed) -> tuple[VersionSid, ...]:
-    """Return the asset versions of the live build that the next one has too.
+    """Return the asset versions of the live build that the next build keeps.
 
-    All of others, but what is in the way of ours, and ours until they were kept for one release.
+    These are all assets of others, except at the paths of ours, and our old ones for one more release.
     """
     uploaded = {file.path for file in missing_assets(desired, observed)}
     return tuple(
@@ -100,7 +100,7 @@ def carry_assets(desired: Desired, observed: Observed) -> tuple[VersionSid, ...]
 
 
 def _was_kept(version: AssetVersion, desired: Desired, observed: Observed) -> bool:
-    """Whether an asset of ours that the config no longer has was kept for one release, and no number needs it."""
+    """Whether our asset is not in the config any more, was kept for one release, and no number needs it."""
     wanted = {file.path for file in desired.assets}
     if version.sid not in observed.our_assets or version.path in wanted | observed.called_paths:
         return False
@@ -108,12 +108,12 @@ def _was_kept(version: AssetVersion, desired: Desired, observed: Observed) -> bo
     if latest:
         recorded = latest.assets.get(version.path)
         return recorded is not None and recorded.kept
-    # No record: when what is wanted is live beside it, the build that replaced it has been made already.
+    # Without a record: if all wanted assets are live beside it, the build that replaced it exists already.
     return wanted <= {other.path for other in _live(observed)}
 
 
 def release_assets(desired: Desired, live: Mapping[str, VersionSid]) -> dict[str, ReleasedAsset]:
-    """Return assets of ours that are live, by path, as a release keeps them."""
+    """Return our live assets by path, as a release records them."""
     wanted = {file.path for file in desired.assets}
     return {path: ReleasedAsset(sid, kept=path not in wanted) for path, sid in sorted(live.items())}
 
@@ -164,7 +164,7 @@ def upload_assets(
 ) -> dict[str, VersionSid]:
     """Upload documents and return their new versions by path.
 
-    An asset resource of that name is used again: a run that was killed may have made it.
+    An existing asset resource of that name is used: an interrupted run may have created it.
     """
     if not files:
         return {}

@@ -1,4 +1,4 @@
-"""From config and rendered functions to what the environment shall be."""
+"""Makes the desired state of an environment from the config and the rendered functions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def make_desired(config: Config, bundle: Bundle) -> Desired:
-    """Return the wish. What the config does not say about a service that exists stays as it is."""
+    """Return the desired state. Settings of an existing service that the config does not set stay unchanged."""
     service = config.service
-    said = service.model_fields_set
+    given = service.model_fields_set
     return Desired(
         account_sid=config.twilio.account_sid,
         service_name=service.name,
@@ -26,7 +26,7 @@ def make_desired(config: Config, bundle: Bundle) -> Desired:
         engage_path=bundle.engage_path,
         fingerprint=bundle.fingerprint,
         dependencies=dict(bundle.dependencies),
-        # Twilio refuses empty values; a variable that is empty is one that is not set.
+        # Twilio refuses empty values, so an empty variable counts as not set.
         variables={name: value for name, value in bundle.variables.items() if value},
         numbers=tuple(
             NumberBinding(
@@ -40,7 +40,7 @@ def make_desired(config: Config, bundle: Bundle) -> Desired:
             for index, entry in enumerate(config.phone_numbers)
         ),
         runtime=service.runtime,
-        include_credentials=service.include_credentials if "include_credentials" in said else None,
-        ui_editable=service.ui_editable if "ui_editable" in said else None,
+        include_credentials=service.include_credentials if "include_credentials" in given else None,
+        ui_editable=service.ui_editable if "ui_editable" in given else None,
         assets=bundle.assets,
     )

@@ -1,6 +1,6 @@
-"""The comparison: what is wanted, what is there, hence what changes and why. Pure: no I/O, no clock, no chance.
+"""The comparison of the desired and the observed state: what changes, and why. Pure: no I/O, no clock, no randomness.
 
-Long because each kind of thing has its few rules, and a plan is all of them.
+Long because each kind of resource has its few rules, and a plan is all of them.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def diff(
 
 
 def compose_build(desired: Desired, observed: Observed) -> BuildRecipe:
-    """Return what a build is made of: the live one, with only our paths swapped and only our dependencies set.
+    """Return the content of the next build: the live build with our paths and our dependencies replaced.
 
     Twilio: a build is the complete content of an environment; what it leaves out goes offline.
     """
@@ -101,7 +101,7 @@ def compose_build(desired: Desired, observed: Observed) -> BuildRecipe:
     build = observed.build
     runtime = desired.runtime or (build.runtime if build else None) or DEFAULT_RUNTIME
     if build and runtime != build.runtime:
-        dropped.add(RUNTIME_HANDLER)  # each runtime has handlers of its own
+        dropped.add(RUNTIME_HANDLER)  # each runtime has its own handlers
     carried = {name: version for name, version in owner.sent_dependencies.items() if name not in dropped}
     return BuildRecipe(
         upload=upload,
@@ -131,7 +131,7 @@ def digest_desired(desired: Desired, flow_mark: str | None = None) -> str:
 
 
 def digest_base(observed: Observed, flow: Flow | None = None) -> dict[str, object]:
-    """Return what a plan was made from: if any of it moves, the plan is stale. No values, only SIDs and digests."""
+    """Return what a plan was made from: if any of it changes, the plan is stale. Only SIDs and digests, no values."""
     variables = {variable.key: variable.value for variable in observed.variables}
     numbers = {number: repr(seen.settings) for number, seen in sorted(observed.numbers.items())}
     return {
@@ -146,10 +146,10 @@ def digest_base(observed: Observed, flow: Flow | None = None) -> dict[str, objec
 
 
 def _diff_left_flow(left: OurFlow) -> Change:
-    """A flow of an earlier config stays, and with it what it calls: callers may still reach it."""
+    """Keep a flow of an earlier config and the functions that it calls: callers may still reach it."""
     shown = {"sid": left.flow.sid, "friendly_name": left.flow.friendly_name}
-    whose = "our widgets are still in it" if left.is_attached else "it still answers"
-    detail = f"{left.flow.friendly_name}: {whose}, and `ga-deploy destroy` removes that"
+    state = "our widgets are still in it" if left.is_attached else "it still answers"
+    detail = f"{left.flow.friendly_name}: {state}; `ga-deploy destroy` removes this"
     return Change(f"flow:{left.flow.sid}", Action.KEEP, Reason.REMOVED, shown, shown, detail)
 
 
@@ -185,7 +185,7 @@ def _diff_environment(desired: Desired, observed: Observed) -> list[Change]:
     before = {"domain_name": environment.domain_name, "domain_suffix": environment.domain_suffix}
     detail = ""
     if (environment.domain_suffix or None) != (desired.domain_suffix or None):
-        # Twilio: environments have no update; the suffix is for ever.
+        # Twilio: an environment cannot be updated, so its suffix never changes.
         detail = f"its domain suffix cannot be changed; it stays {environment.domain_suffix or 'none'}"
     return [Change(address, Action.UNCHANGED, Reason.SAME, before=before, after=before, detail=detail)]
 
@@ -199,7 +199,7 @@ def _diff_functions(desired: Desired, observed: Observed, owner: Ownership) -> l
         before = _show_live(function)
         address = f"function:{path}"
         if not owner.is_our_function(function):
-            detail = f"of another ga-deploy config, set {function.marked_set}" if function.marked_set else ""
+            detail = f"belongs to another ga-deploy config (set {function.marked_set})" if function.marked_set else ""
             changes.append(Change(address, Action.KEEP, Reason.FOREIGN, before=before, after=before, detail=detail))
         elif path in observed.called_paths:
             changes.append(Change(address, Action.KEEP, Reason.KEPT_FOR_NUMBERS, before=before, after=before))
@@ -245,14 +245,14 @@ def _is_live(file: FunctionFile, live: LiveFunction | None, owner: Ownership) ->
 
 
 def _was_kept(function: LiveFunction, desired: Desired, observed: Observed) -> bool:
-    """Whether a function of ours that the config no longer has was kept for one release, and nothing calls it."""
+    """Whether our function is not in the config any more, was kept for one release, and nothing calls it."""
     if function.version.path in observed.called_paths | observed.flow_paths:
         return False
     latest = observed.record.latest
     if latest:
         recorded = latest.functions.get(function.version.path)
         return recorded is not None and recorded.kept
-    # No record: when all that is wanted is live beside it, the build that replaced it has been made already.
+    # Without a record: if all wanted functions are live beside it, the build that replaced it exists already.
     return desired.paths <= {other.version.path for other in observed.live}
 
 
@@ -321,7 +321,9 @@ def _diff_build(observed: Observed, builds: bool, owner: Ownership) -> Change:
     reason = Reason.CONTENT_DIFFERS if before else Reason.MISSING
     consent = ""
     if owner.may_lose_dependencies:
-        consent = "make a new build although the live one does not tell its dependencies, which others may need"
+        consent = (
+            "make a new build although Twilio does not list the dependencies of the live one, which others may need"
+        )
     return Change("build", Action.CREATE, reason, before=before, after={}, consent=consent)
 
 
@@ -368,7 +370,7 @@ def _diff_domain_variable(observed: Observed, live: Mapping[str, str], owner: Ow
     after = {"domain_name": domain}
     if DOMAIN_VARIABLE not in live:
         if owner.has_ours_live:
-            # It was asked for before anything of ours went live, so its absence means that Twilio refused it.
+            # ga-deploy sets it before its first build goes live, so its absence means that Twilio refused it.
             return Change(address, Action.KEEP, Reason.PLATFORM)
         return Change(address, Action.CREATE, Reason.MISSING, after=after)
     before = {"domain_name": live[DOMAIN_VARIABLE]}
@@ -390,7 +392,7 @@ def _diff_release(desired: Desired, observed: Observed, owner: Ownership, change
     if any(change.is_write for change in changes):
         return [Change(f"release:v{number}", Action.CREATE, Reason.NEW_RELEASE, after=after)]
     if observed.record.where != "sync":
-        # A local record is a cache: it is brought up to date on the way and is nobody's pending change.
+        # A local record is a cache: it is refreshed without a pending change.
         return []
     if is_recorded(desired, observed, owner):
         latest = observed.record.latest
@@ -400,7 +402,7 @@ def _diff_release(desired: Desired, observed: Observed, owner: Ownership, change
 
 
 def is_recorded(desired: Desired, observed: Observed, owner: Ownership | None = None) -> bool:
-    """Whether the newest release in the record is what is live, as far as we made it."""
+    """Whether the newest release in the record matches everything of ours that is live."""
     owner = owner or Ownership(desired, observed)
     latest = observed.record.latest
     if latest is None or observed.environment is None or latest.environment_sid != observed.environment.sid:

@@ -1,6 +1,6 @@
 """Drift: what somebody changed since the newest release. Pure.
 
-Told apart from pending changes, which are what the config asks for and nobody has deployed yet.
+Pending changes are something else: the config requests them, and nobody has deployed them yet.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def find_drift(
     owned: Mapping[str, IncomingNumber],
     recorded: Mapping[str, RememberedNumber],
 ) -> tuple[Drift, ...]:
-    """Return all drift, in the order in which a plan lists things; nothing without a release to compare with."""
+    """Return all drift, in the order of a plan; empty if there is no release to compare with."""
     latest = observed.record.latest
     if latest is None:
         return ()
@@ -45,11 +45,11 @@ def find_drift(
 
 def _drift_of_environment(observed: Observed, latest: Release) -> list[Drift]:
     if observed.environment is None:
-        return [Drift("environment", "it is gone")]
+        return [Drift("environment", "somebody deleted it")]
     if observed.environment.sid != latest.environment_sid:
-        return [Drift("environment", "it was deleted and made anew")]
+        return [Drift("environment", "somebody deleted it and created it again")]
     if observed.build is None:
-        return [Drift("deployment", "everything was taken offline")]
+        return [Drift("deployment", "somebody took everything offline")]
     return []
 
 
@@ -65,8 +65,8 @@ def _drift_of_functions(desired: Desired, observed: Observed, latest: Release) -
             if not released.kept:
                 drift.append(Drift(f"function:{path}", "somebody removed it from the live build"))
         elif function.version.sid != released.version and function.sha256 != released.sha256:
-            whose = "another version of it is live" if owner.is_our_function(function) else "somebody replaced it"
-            drift.append(Drift(f"function:{path}", whose))
+            change = "another version of it is live" if owner.is_our_function(function) else "somebody replaced it"
+            drift.append(Drift(f"function:{path}", change))
     return drift
 
 
@@ -123,7 +123,7 @@ def _drift_of_numbers(
     for number in sorted({*latest.numbers, *recorded}):
         found = owned.get(number)
         if found is None:
-            drift.append(Drift(f"number:{number}", "the account has it no longer"))
+            drift.append(Drift(f"number:{number}", "the account no longer owns it"))
         elif not reaches(found.settings, target, recorded.get(number)):
-            drift.append(Drift(f"number:{number}", f"it reaches {describe(found.settings)} now"))
+            drift.append(Drift(f"number:{number}", f"it now points at {describe(found.settings)}"))
     return drift

@@ -1,7 +1,7 @@
-"""What an environment is now, read in parallel and never from a local copy: the middle of a snapshot.
+"""The current state of an environment, read in parallel and never from a local copy: the core of a snapshot.
 
-Only what the comparison needs is read: with a good record no source and no function name, since versions never change
-and the record knows the content of ours by their SIDs.
+Only what the comparison needs is read. With a readable record this is no source and no function name, since versions
+never change and the record has the digests of ours by their SIDs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from ga_deploy.model.sids import ServiceSid, VersionSid
 
-_DEPLOY_ONCE = "try again in a minute; if it stays so, deploy the service once with the tool that made it"
+_DEPLOY_ONCE = "try again in a minute; if this persists, deploy the service once with the tool that created it"
 
 
 def observe(
@@ -121,9 +121,9 @@ def _find_called_paths(
     record: Record,
     assets: Iterable[AssetVersion],
 ) -> frozenset[str]:
-    """Return which paths that are about to leave the build a number of the account still points at.
+    """Return the paths that would leave the build although a number of the account still points at them.
 
-    The config need not know such a number: `bind-number` may have pointed it there, or somebody in the Console.
+    Such a number may be missing in the config: `bind-number` or somebody in the Console may have pointed it there.
     """
     kept = {path for path, function in record.latest.functions.items() if function.kept} if record.latest else None
     leaving = {
@@ -151,9 +151,9 @@ def find_environment(desired: Desired, environments: Iterable[Environment]) -> E
 
 
 def _find_unlisted(platform: Platform, desired: Desired, service: ServiceSid, record: Record) -> Environment | None:
-    """Return the environment that the record knows, although the list does not show it: lists lag behind for seconds.
+    """Return the environment in the record if the list does not show it: lists lag behind for seconds.
 
-    Without it this would be a first deployment: with every function made a second time.
+    Otherwise this would look like a first deployment, and every function would be created a second time.
     """
     latest = record.latest
     if latest is None or latest.service_sid != service:
@@ -166,9 +166,9 @@ def _find_unlisted(platform: Platform, desired: Desired, service: ServiceSid, re
 
 
 def refuse_taken_suffix(desired: Desired, environments: Iterable[Environment]) -> None:
-    """Raise `DeployError` if another environment has the suffix of the one that is to be made."""
+    """Raise `DeployError` if another environment has the domain suffix of the one to be created."""
     for environment in environments:
-        # Twilio: a suffix (none, too) belongs to one environment of a service; a second one gets 409.
+        # Twilio: a suffix (also the empty one) belongs to one environment of a service; a second one gets 409.
         if (environment.domain_suffix or None) == (desired.domain_suffix or None):
             suffix = f"the domain suffix `{desired.domain_suffix}`" if desired.domain_suffix else "the bare domain"
             raise DeployError(
@@ -189,7 +189,7 @@ def read_live(
     *,
     with_sources: bool = False,
 ) -> tuple[LiveFunction, ...]:
-    """Return the functions of a build, reading the sources that the record cannot vouch for."""
+    """Return the functions of a build; reads the sources whose content the record does not have."""
     paths = set(desired.paths)
     if record.latest:
         paths |= set(record.latest.functions)
@@ -222,24 +222,24 @@ def _read_build(platform: Platform, service: ServiceSid, environment: Environmen
     try:
         build = platform.get_build(service, environment.build_sid)
     except NotFound as problem:
-        # Without its build nothing can be carried over: going on would take everything else offline.
+        # Without the live build nothing of others can be kept: a new build would take it offline.
         raise DeployError(
             f"the live build of environment `{environment.unique_name}` cannot be read",
             why=f"{problem.what}; a new build made without it would drop the functions of others",
             fix=_DEPLOY_ONCE,
         ) from problem
     if not build.function_versions and not build.asset_versions:
-        # Twilio refuses empty builds (20001): it holds something, and does not tell what.
+        # Twilio refuses empty builds (20001), so this one has content that Twilio does not list.
         raise DeployError(
-            f"the live build of environment `{environment.unique_name}` does not tell what is in it",
-            why=f"Twilio names no function and no asset of {build.sid}; a new build would drop those of others",
+            f"Twilio does not list the content of the live build of environment `{environment.unique_name}`",
+            why=f"it lists no function and no asset of {build.sid}; a new build would drop those of others",
             fix=_DEPLOY_ONCE,
         )
     return build
 
 
 def _trust(record: Record, service: ServiceSid | None) -> Record:
-    """Drop a release that speaks of another service: one of the same name was deleted and made anew."""
+    """Drop a release of another service: the earlier service of this name was deleted and created again."""
     if record.latest and record.latest.service_sid != service:
         return replace(record, latest=None)
     return record

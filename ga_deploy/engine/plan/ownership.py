@@ -1,7 +1,7 @@
-"""What is ours and what is foreign: the one place that decides it. Pure.
+"""What ga-deploy owns. Only this module decides it. Pure.
 
-Ours is what carries our marker line with our set, or what stands in the record. Everything else is foreign, functions
-of another ga-deploy config included, and survives whatever happens here.
+A function is ours if its first line is our marker comment with our set, or if the record names it. Everything else is
+foreign, also functions of another ga-deploy config, and is never changed without consent.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from ga_deploy.model.desired import Desired
     from ga_deploy.model.observed import LiveFunction, Observed
 
-# The platform's handler is never asked for by a config: its deployable versions are Twilio's private list, not npm's
-# (twilio-labs/serverless-toolkit issues 538, 557, 564). One that others run with is carried over.
+# A config never requests the platform's handler: Twilio keeps a private list of its deployable versions, not npm's
+# (twilio-labs/serverless-toolkit issues 538, 557, 564). The handler of others is kept.
 RUNTIME_HANDLER = "@twilio/runtime-handler"
 DOMAIN_VARIABLE = "DOMAIN_NAME"
-# Ends the friendly name of a service that ga-deploy created: how `destroy` knows, whatever became of the record.
+# The end of the friendly name of a service that ga-deploy created. `destroy` recognizes it even without a record.
 MADE_BY = " (ga-deploy)"
 # Only `ga-deploy traffic` and the flow write these; `up` leaves them as they are.
 SWITCHES = frozenset({"GA_ENABLED", "GA_TRAFFIC_PERCENT", "GA_FLOW_SID"})
@@ -28,14 +28,14 @@ SWITCHES = frozenset({"GA_ENABLED", "GA_TRAFFIC_PERCENT", "GA_FLOW_SID"})
 
 @dataclass(frozen=True)
 class Ownership:
-    """Answers for one wish and one look."""
+    """Answers for one desired and one observed state."""
 
     desired: Desired
     observed: Observed
 
     @cached_property
     def has_ours_live(self) -> bool:
-        """Whether a function of ours is in the live build: then a deployment of ours got as far as that."""
+        """Whether a function of ours is in the live build, so that ga-deploy has deployed here before."""
         return any(self.is_our_function(function) for function in self.observed.live)
 
     def is_our_function(self, function: LiveFunction) -> bool:
@@ -47,25 +47,25 @@ class Ownership:
         return function.was_read and function.marked_set == self.desired.function_set
 
     def may_set_variable(self, name: str) -> bool:
-        """Whether a variable that exists may be overwritten unasked: we wrote it, or nobody else would have."""
+        """Whether an existing variable may be overwritten without consent, since ga-deploy wrote it."""
         record = self.observed.record
         if record.intent and name in record.intent.variables:
             return True
         if record.latest:
             return name in record.latest.variables
-        # No record. Our functions are live, so these were theirs; in a service that never had them they are not.
+        # Without a record: variables of these names are ours if our functions are live, and foreign if not.
         ours_by_name = name.startswith(("ASAPP_", "GA_")) or name == DOMAIN_VARIABLE
         return ours_by_name and self.has_ours_live
 
     def made_variable(self, name: str) -> bool:
-        """Whether ga-deploy created a variable that exists, so that it may delete it."""
+        """Whether ga-deploy created an existing variable, so that it may delete it."""
         record = self.observed.record
         if record.intent and name in record.intent.variables:
             return True
         return bool(record.latest and name in record.latest.variables and record.latest.variables[name].made)
 
     def made_dependency(self, name: str, live_version: str) -> bool:
-        """Whether a dependency of the live build was brought in by ga-deploy, at that version."""
+        """Whether ga-deploy added a dependency of the live build, at that version."""
         record = self.observed.record
         if record.intent and name in record.intent.dependencies:
             return True
@@ -74,24 +74,24 @@ class Ownership:
         return False
 
     def may_set_dependency(self, name: str, live_version: str) -> bool:
-        """Whether a dependency may get another version unasked."""
+        """Whether a dependency may get another version without consent."""
         if self.made_dependency(name, live_version):
             return True
-        # No record, but our functions run with it: whoever chose the version, we agreed to it then.
+        # Without a record: if our functions run with it, it was accepted before.
         return self.observed.record.latest is None and self.has_ours_live
 
     @cached_property
     def made_containers(self) -> frozenset[str]:
-        """The paths whose function resource ga-deploy created; one that was there before us belongs to somebody."""
+        """The paths whose function resource ga-deploy created. Earlier resources belong to somebody else."""
         record = self.observed.record
         known = set(record.latest.containers) if record.latest else set()
         return frozenset(known | set(record.intent.containers if record.intent else ()))
 
     @cached_property
     def live_dependencies(self) -> Mapping[str, str]:
-        """The dependencies of the live build, the platform's own handler left out.
+        """The dependencies of the live build, without the platform's handler.
 
-        Of a build that does not tell them, what the record says that it was given; nothing if it does not know.
+        If Twilio does not list them, these are the ones that the record names; empty if it names none.
         """
         latest, build = self.observed.record.latest, self.observed.build
         declared = build.dependencies if build else {}
@@ -101,7 +101,7 @@ class Ownership:
 
     @cached_property
     def may_lose_dependencies(self) -> bool:
-        """Whether a new build may miss what others added: the live one does not tell, nor does the record."""
+        """Whether a new build may miss dependencies of others: neither Twilio nor the record lists them."""
         latest, build = self.observed.record.latest, self.observed.build
         if build is None or build.tells_dependencies or (latest and latest.build_sid == build.sid):
             return False
@@ -109,10 +109,10 @@ class Ownership:
 
     @cached_property
     def sent_dependencies(self) -> Mapping[str, str]:
-        """What a next build has to be given to have what the live one has.
+        """The dependencies to send so that the next build has those of the live one.
 
-        Twilio adds its default `twilio` to every build and lists it like the others (docs: Dependencies). Where the
-        record knows what the live build was given, only that is given again, so that the default stays a default.
+        Twilio adds its default `twilio` to every build and lists it like the others (docs: Dependencies). If the
+        record has what was sent for the live build, only that is sent again, so that the default stays a default.
         """
         recorded = self._recorded_dependencies
         if recorded is not None:
@@ -124,9 +124,9 @@ class Ownership:
 
     @cached_property
     def is_made_by_ga_deploy(self) -> bool:
-        """Whether nobody but ga-deploy, under any config, has something in the live build.
+        """Whether everything in the live build was made by ga-deploy, with any config.
 
-        Such a build never chose the platform's handler: the one that it lists came by itself.
+        Then nobody chose the platform's handler: Twilio added it.
         """
         build = self.observed.build
         others = [f for f in self.observed.live if f.marked_set is None and not self.is_our_function(f)]
@@ -135,7 +135,7 @@ class Ownership:
 
     @cached_property
     def carried_handler(self) -> str | None:
-        """The version of the platform's handler that a next build is given, because others run with it."""
+        """The version of the platform's handler to send with the next build, because others run with it."""
         return self.sent_dependencies.get(RUNTIME_HANDLER)
 
     @property
@@ -144,14 +144,14 @@ class Ownership:
 
     @property
     def _recorded_dependencies(self) -> Mapping[str, str] | None:
-        """What the live build was given, where the record knows: it was made by ga-deploy."""
+        """What was sent for the live build, if the record has it: then ga-deploy made the build."""
         latest, build = self.observed.record.latest, self.observed.build
         if latest and build and latest.build_sid == build.sid:
             return latest.sent_dependencies
         intent = self.observed.record.intent
         if not (build and intent and intent.sent_dependencies):
             return None
-        # A run that was killed after its deployment: the build has what that run sent, and at most the defaults.
+        # If a run was killed after its deployment, the build has what it sent and at most the defaults.
         sent, live = intent.sent_dependencies, build.dependencies
         added = {name for name in live if name not in sent}
         return sent if added <= {"twilio", RUNTIME_HANDLER} and sent.items() <= live.items() else None

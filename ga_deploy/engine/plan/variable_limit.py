@@ -1,4 +1,4 @@
-"""Whether all variables of an environment still fit, those of others included: known before anything is sent."""
+"""Checks, before anything is sent, that all variables of an environment fit, also those of others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from ga_deploy.model.observed import Observed
 
 _SHOWN = 5
-_SID = "S" * 34  # as long as one
+_SID = "S" * 34  # the length of a SID
 
 
 def check_variable_size(desired: Desired, observed: Observed, *, with_flow: bool = False) -> None:
-    """Raise `DeployError` if the variables would no longer fit, naming the largest.
+    """Raise `DeployError` if the variables would no longer fit. The error names the largest.
 
-    An environment that is past the limit already, and that this deployment does not make larger, is left to Twilio.
-    Variables that are about to go count: they go after the deployment, for the old build reads them until then.
+    If they exceed the limit already and this deployment adds nothing, Twilio decides. Variables that will be deleted
+    count too: they are deleted after the deployment, since the old build reads them until then.
     """
     before = {variable.key: variable.value for variable in observed.variables}
     ours = {key: value.reveal() if isinstance(value, Secret) else value for key, value in desired.variables.items()}
@@ -35,7 +35,7 @@ def check_variable_size(desired: Desired, observed: Observed, *, with_flow: bool
     if total <= MOST_BYTES or total <= was:
         return
     raise DeployError(
-        f"the variables of environment `{desired.environment}` would take {total} bytes together",
+        f"the variables of environment `{desired.environment}` would take {total} bytes",
         why=f"deployments fail beyond about {MOST_BYTES}; the largest are {_name_largest(after, ours)}",
         fix="shorten or remove some of them; a long value can go into a hook, or into a private asset",
     )
@@ -47,7 +47,7 @@ def _name_largest(after: Mapping[str, str], ours: Mapping[str, str]) -> str:
 
 
 def _platform(desired: Desired, observed: Observed) -> dict[str, str]:
-    """Return what the platform adds; its values have a known size, not a known value."""
+    """Return the variables that the platform adds; their sizes are known, not their values."""
     environment, service = observed.environment, observed.service
     domain = guess_domain(desired.service_name, desired.domain_suffix or "")
     gives_credentials = service.include_credentials if service else True

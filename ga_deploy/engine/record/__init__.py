@@ -1,1 +1,1 @@
-"""Releases and what numbers had, on Sync or in a local file."""
+"""The record: releases and the earlier settings of numbers, on Sync or in a local file."""

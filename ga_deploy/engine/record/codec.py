@@ -1,6 +1,7 @@
-"""A release, an intent and the numbers of a release as contents of items: there, and back with each field checked.
+"""Encoding releases, intents and numbers as contents of items, and decoding them with a check of every field.
 
-What is read was written by any version, or by hand. Contents are JSON objects that fit into an item of Sync.
+The stored content may come from any version, or from an edit by hand. Contents are JSON objects that fit into one item
+of Sync.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ RELEASE_KEY = re.compile(r"release\.(\d{6,})")
 def pack_release(
     release: Release, numbers: Mapping[str, Mapping[str, object]], number_parts: int = 0
 ) -> dict[str, object]:
-    """Return a release as the content of its item, as small as it has to be to fit.
+    """Return a release as the content of its item, shortened only as much as necessary.
 
-    `numbers` go inside; `number_parts` is how many items of their own they take otherwise.
+    `numbers` are part of the content; `number_parts` is how many separate items they take otherwise.
     """
     content = {**_pack(release, numbers), "number_parts": number_parts}
     if not fits(content):
-        # Values of non-secret variables are what can be missed: without them a rollback asks for the config's.
+        # Values of non-secret variables can be left out: a rollback then needs those of the config.
         content["variables"] = {
             name: {
                 "made": variable.made,
@@ -52,7 +53,7 @@ def fits(content: Mapping[str, object]) -> bool:
 
 
 def _abbreviate(content: dict[str, object], release: Release) -> None:
-    """Say shorter what is long in a project of many dependencies or deep folders."""
+    """Shorten what is long in a project with many dependencies or deep folders."""
     root = release.function_set
     content["functions"] = {_shorten(path, root): entry for path, entry in _mapping(content["functions"]).items()}
     content["containers"] = [_shorten(path, root) for path in sorted(release.containers)]
@@ -126,13 +127,13 @@ def _digest(content: Mapping[str, object]) -> str:
 
 
 def unpack_release(item: SyncItem) -> Release:
-    """Return the release in an item; raises KeyError, ValueError, TypeError or AttributeError if it is none."""
+    """Return the release in an item; raises KeyError, ValueError, TypeError or AttributeError if it is invalid."""
     stored = {key: value for key, value in item.data.items() if key != "check"}
     found = RELEASE_KEY.fullmatch(item.key)
     if found is None:
         raise ValueError(item.key)
     if item.data.get("check") != _digest(stored):
-        # A digest that says the wrong thing of a version would pass a changed function off as unchanged.
+        # A wrong digest of a version would show a changed function as unchanged.
         raise ValueError("it was changed by hand, or is incomplete")
     root = _text(stored["set"])
     sent = _text_mapping(stored["sent_dependencies"])
@@ -165,13 +166,13 @@ def unpack_release(item: SyncItem) -> Release:
 
 
 def count_number_parts(item: SyncItem) -> int | None:
-    """Return how many items of their own the numbers of a release take; None if an older version did not note it."""
+    """Return how many separate items the numbers of a release take; None if an older version did not record it."""
     parts = item.data.get("number_parts")
     return parts if isinstance(parts, int) and not isinstance(parts, bool) else None
 
 
 def pack_numbers(numbers: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    """Group numbers by what they reach: thousands of them share a few targets."""
+    """Group numbers by their target: thousands of numbers share a few targets."""
     groups: dict[str, list[str]] = {}
     for number, target in sorted(numbers.items()):
         groups.setdefault(json.dumps(target, sort_keys=True), []).append(number)
@@ -179,7 +180,7 @@ def pack_numbers(numbers: Mapping[str, Mapping[str, object]]) -> dict[str, objec
 
 
 def unpack_numbers(groups: object) -> dict[str, Mapping[str, object]]:
-    """Return numbers with what they reach, as `pack_numbers` took them."""
+    """Return numbers with their targets: the reverse of `pack_numbers`."""
     numbers: dict[str, Mapping[str, object]] = {}
     for target, members in _mapping(groups).items():
         reached = _mapping(json.loads(target))
@@ -188,11 +189,11 @@ def unpack_numbers(groups: object) -> dict[str, Mapping[str, object]]:
 
 
 def chunk_numbers(numbers: Mapping[str, Mapping[str, object]]) -> list[dict[str, Mapping[str, object]]]:
-    """Return the numbers in parts that fit into an item each."""
+    """Return the numbers in parts that each fit into one item."""
     chunks: list[dict[str, Mapping[str, object]]] = []
     size = ITEM_BYTES
     for number, target in sorted(numbers.items()):
-        # At most: a number whose target nobody else in its part has.
+        # The largest cost: no other number of the part has the same target.
         cost = len(json.dumps(json.dumps(target))) + len(number) + 10
         if size + cost > ITEM_BYTES - 100:
             chunks.append({})
@@ -221,7 +222,7 @@ def pack_intent(intent: Intent) -> dict[str, object]:
 
 
 def unpack_intent(item: SyncItem) -> Intent | None:
-    """Return the intent in an item; None if it is none."""
+    """Return the intent in an item; None if it is invalid."""
     try:
         root = _text(item.data["set"])
         return Intent(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FileRecords:
-    """The record as one JSON file; written by replacing it, so that it is never seen half written.
+    """The record as one JSON file. Writing replaces the file, so no reader sees a partial one.
 
     `guard` is called before each write and raises to stop it.
     """
@@ -48,7 +48,7 @@ class FileRecords:
         return sorted(found, key=lambda item: item.key)
 
     def announce(self) -> None:
-        """Nothing to say: it is where it was asked for."""
+        """Do nothing: the record is where it was requested."""
 
     def prepare(self) -> None:
         """Create the folder; raises `DeployError` if that is not possible."""
@@ -69,7 +69,7 @@ class FileRecords:
         return item
 
     def remove(self, key: str) -> None:
-        """Remove an item; an absent one is nothing to do."""
+        """Remove an item; an absent one is ignored."""
         with self._guard:
             items = self._read()
             if items.pop(key, None) is not None:
@@ -84,7 +84,7 @@ class FileRecords:
             raise self._unwritable(error) from error
 
     def _read(self) -> dict[str, SyncItem]:
-        """Return all items; raises `DeployError` for a file that is there and cannot be read: it is no empty record."""
+        """Return all items; raises `DeployError` if the file exists and cannot be read: that is not an empty record."""
         try:
             stored = json.loads(self._path.read_text(encoding="utf-8"))["items"]
             return {
@@ -101,8 +101,8 @@ class FileRecords:
     def _unreadable(self, why: str) -> DeployError:
         return DeployError(
             f"cannot read the record {self._path}",
-            why=f"{why}; it may hold what numbers had before ga-deploy bound them",
-            fix="make it readable, or put back a copy of it; only if nothing in it is needed any more, move it away",
+            why=f"{why}; it may have the settings of numbers before ga-deploy bound them",
+            fix="make it readable or restore a copy; move it away only if you need nothing in it",
         )
 
     def _write(self, items: Mapping[str, SyncItem]) -> None:

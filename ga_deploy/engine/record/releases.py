@@ -1,4 +1,4 @@
-"""Releases in the record: reading the newest ones, writing the next, dropping the oldest, and what is unfinished."""
+"""Releases in the record: read the newest, write the next, remove the oldest. And the intent of an unfinished run."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
     from ga_deploy.model.sync import SyncItem
 
 INTENT_KEY = "unfinished"
-# Of each set of functions; a history to look at and to go back in. Twilio cleans up the builds of old ones long before.
+# Per set of functions, as a history and for rollbacks. Twilio deletes the builds of older ones long before.
 KEPT_RELEASES = 50
-# Listing all of them costs a request or two, so that is done once in a while.
+# Listing all of them costs a request or two, so it happens only every tenth release.
 _PRUNE_EVERY = 10
 # One page: the newest releases of every set of functions in the environment, and the intent.
 _NEWEST = 20
-# Bytes; more numbers than go into these get items of their own.
+# Bytes. If the numbers need more, they get separate items.
 _NUMBERS_INLINE = 4_000
 _SPILLED = "bindings."
 
 
 def read_record(records: Records, function_set: str, report: Report = ignore) -> Record:
-    """Return what the record says about `function_set`; an unreadable item is skipped, aloud.
+    """Return what the record says about `function_set`; an unreadable item is skipped with a warning.
 
-    The latest release comes with all its numbers, those in items of their own included.
+    The latest release has all its numbers, also those in separate items.
     """
     items = records.newest(_NEWEST)
     record = _read_items(items, function_set, records.where, report)
@@ -76,7 +76,7 @@ def list_releases(records: Records, function_set: str | None, report: Report = i
 
 
 def write_release(records: Records, release: Release) -> None:
-    """Put a release into the record, its many numbers first, so that a release that can be read is complete."""
+    """Write a release, its numbers in separate items first, so that a readable release is complete."""
     inline = dict(release.numbers)
     chunks = chunk_numbers(inline) if len(json.dumps(pack_numbers(inline))) > _NUMBERS_INLINE else []
     for part, chunk in enumerate(chunks):
@@ -86,21 +86,21 @@ def write_release(records: Records, release: Release) -> None:
 
 
 def write_intent(records: Records, intent: Intent) -> None:
-    """Note what is about to be made, so that the next run knows it for ours if this one is killed."""
+    """Record what is about to be created, so that the next run recognizes it if this one is killed."""
     records.put(INTENT_KEY, pack_intent(intent))
 
 
 def prune_releases(records: Records, pool: Pool, newest: int) -> None:
-    """Remove the oldest releases once there are many, now and then; `newest` is the release that was just written.
+    """Remove the oldest releases, at every tenth release; `newest` is the release that was just written.
 
-    Of every set of functions the newest `KEPT_RELEASES` stay. What cannot be removed now stays for the next time.
+    The newest `KEPT_RELEASES` of each set of functions stay. A failure is ignored: the next time removes them.
     """
     if newest % _PRUNE_EVERY:
         return
     with suppress(ApiProblem):
         kept, gone = _choose_kept(records.starting_with("release."))
         spilled = [item.key for item in records.starting_with(_SPILLED)]
-        # Numbers of a release that was never written (its run was killed) go as well.
+        # Numbers of a release that was never written (its run was killed) are removed as well.
         stray = [key for key in spilled if key.split(".")[1] not in kept and key.split(".")[1] <= f"{newest:06d}"]
         pool.gather(partial(records.remove, key) for key in (*gone, *stray))
 
@@ -126,7 +126,7 @@ def choose_salt(latest: Release | None) -> str:
 
 
 def record_variable(value: str | Secret, *, made: bool, salt: str) -> ReleasedVariable:
-    """Return a variable as a release of that salt keeps it: a secret as its fingerprint."""
+    """Return a variable as a release with that salt stores it: a secret only as its fingerprint."""
     if isinstance(value, Secret):
         return ReleasedVariable(made=made, fingerprint=value.fingerprint(salt))
     return ReleasedVariable(made=made, value=value)
@@ -165,7 +165,7 @@ def _read_release(item: SyncItem, report: Report) -> Release | None:
         report(
             Warned(
                 f"the record's item `{item.key}` cannot be read",
-                why=f"{type(error).__name__}: {error}; it is ignored, and everything is looked up on Twilio",
+                why=f"{type(error).__name__}: {error}; it is ignored, and ga-deploy reads everything from Twilio",
                 fix="run `ga-deploy up`, which writes a new one",
             )
         )
@@ -173,7 +173,7 @@ def _read_release(item: SyncItem, report: Report) -> Release | None:
 
 
 def _with_spilled_numbers(release: Release, spilled: list[SyncItem], parts: int | None, report: Report) -> Release:
-    """Return a release with the numbers that lie in items of their own, of which there should be `parts`."""
+    """Return a release with its numbers from separate items, of which there should be `parts`."""
     numbers = dict(release.numbers)
     read = 0
     for item in spilled:

@@ -1,14 +1,14 @@
-"""Where the record of an environment is kept: a map on Twilio Sync, or a file when there is no access to it.
+"""The storage of an environment's record: a map on Twilio Sync, or a file without access to Sync.
 
-The record is a history and a hint. Nothing here decides what is live; without it `up` is slower, never wrong.
+The record is a history and a hint. It never decides what is live; without it `up` is slower, not wrong.
 
 Keys, newest first when sorted backwards:
-    unfinished           what a deployment that has not ended was about to make (one item, overwritten)
+    unfinished           what an unfinished deployment was about to create (one item, overwritten)
     release.000012       a release
-    numbers.000          what numbers had before ga-deploy bound them, as earlier versions kept it (`account_numbers`)
-    bindings.000012.000  the numbers of a release that has too many for its own item
+    numbers.000          the settings of numbers before ga-deploy bound them, of earlier versions (`account_record`)
+    bindings.000012.000  the numbers of a release, if they do not fit into its item
 
-Sync, file, and the fall-back from one to the other are one contract, so they stand together.
+Sync, file, and the fallback from Sync to the file have one interface, so they are in one file.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from ga_deploy.model.desired import Desired
     from ga_deploy.model.sync import SyncItem
 
-# Twilio: a Sync item holds 16 KiB. The rest is room for what Twilio adds and for escapes.
+# Twilio: a Sync item holds 16 KiB. The rest is for what Twilio adds and for escapes.
 ITEM_BYTES = 15_000
-# Some kilobytes an item: enough for the newest releases of a few configs, and for the whole of a young record.
+# An item has some kilobytes: this reads the newest releases of a few configs, or all of a small record.
 _PAGE = 30
 
 
@@ -49,19 +49,19 @@ class Records(Protocol):
         """Return every item whose key starts with `prefix`, keys sorted forwards."""
 
     def announce(self) -> None:
-        """Say aloud where the record is kept, if not where it was asked for; called once reading went well."""
+        """Warn if the record is not where it was requested; called after the first successful read."""
 
     def prepare(self) -> None:
-        """Make sure that items can be put; called once there is something to write."""
+        """Make writing items possible; called before the first write."""
 
     def put(self, key: str, content: Mapping[str, object], *, if_match: str | None = None) -> SyncItem:
         """Create or overwrite an item; with `if_match` only if its revision is still that one (else `Conflict`)."""
 
     def remove(self, key: str) -> None:
-        """Remove an item; an absent one is nothing to do."""
+        """Remove an item; an absent one is ignored."""
 
     def clear(self) -> None:
-        """Remove the record with all its items; an absent one is nothing to do."""
+        """Remove the record with all its items; an absent one is ignored."""
 
 
 def record_name(service: str, environment: str) -> str:
@@ -72,8 +72,8 @@ def record_name(service: str, environment: str) -> str:
 class SyncRecords:
     """The record as a map in the account's default Sync service.
 
-    What `newest` read is kept when it was the whole map: `starting_with` answers from it, and `put` keeps it right. So
-    whoever has to know what others wrote meanwhile calls `newest` again, as every look of a deployment does.
+    If `newest` read the whole map, the result is cached: `starting_with` uses it, and `put` updates it. To see what
+    others wrote since, call `newest` again, as every snapshot does.
     """
 
     where = "sync"
@@ -103,7 +103,7 @@ class SyncRecords:
         return sorted((item for item in whole if item.key.startswith(prefix)), key=lambda item: item.key)
 
     def announce(self) -> None:
-        """Nothing to say: it is where it was asked for."""
+        """Do nothing: the record is where it was requested."""
 
     def prepare(self) -> None:
         """Create the map unless it is known to exist."""
@@ -135,10 +135,10 @@ class SyncRecords:
 
 
 class ForgivingRecords:
-    """The record on Sync as long as that works, else in a file: said once, and why.
+    """The record on Sync while Sync is accessible, else in a file, with one warning that gives the reason.
 
-    A fall-back while reading is told by `announce`, once the rest of the account has answered: with wrong credentials
-    everything is refused, and Sync is not the news.
+    After a fallback during a read, `announce` reports it once the rest of the account has answered: with wrong
+    credentials everything is refused, and a warning about Sync would mislead.
     """
 
     def __init__(self, on_sync: SyncRecords, in_file: FileRecords, report: Report) -> None:
@@ -147,7 +147,7 @@ class ForgivingRecords:
         self._report = report
         self._chosen: SyncRecords | FileRecords = on_sync
         self._guard = threading.Lock()
-        self._unsaid: Warned | None = None
+        self._unreported: Warned | None = None
 
     @property
     def where(self) -> str:
@@ -171,14 +171,14 @@ class ForgivingRecords:
             return self._chosen.starting_with(prefix)
 
     def announce(self) -> None:
-        """Say that the record is in a file, and why, if that has not been said."""
+        """Warn once that the record is in a file, with the reason."""
         with self._guard:
-            unsaid, self._unsaid = self._unsaid, None
-        if unsaid:
-            self._report(unsaid)
+            unreported, self._unreported = self._unreported, None
+        if unreported:
+            self._report(unreported)
 
     def prepare(self) -> None:
-        """Make sure that items can be put."""
+        """Make writing items possible."""
         try:
             self._chosen.prepare()
         except ApiProblem as problem:
@@ -212,20 +212,20 @@ class ForgivingRecords:
                 return
             self._chosen = self._in_file
             code = f" (code {problem.code})" if problem.code else ""
-            self._unsaid = Warned(
-                "the record of releases is kept in a local file, and deployments from elsewhere are not locked out",
+            self._unreported = Warned(
+                "the record of releases is in a local file, and deployments from other machines are not locked out",
                 why=f"Twilio Sync cannot be used: {problem.what}{code}; the file is {self._in_file.where}. "
                 "There is no lease either: a run that wakes from sleep continues to write",
-                fix="give the credentials and the network access to Sync, or set `state: local` to agree",
+                fix="give the credentials and the network access to Sync, or set `state: local` to accept this",
             )
 
 
 def lacks_sync(problem: ApiProblem) -> bool:
-    """Whether there is no access to Sync, so that a file has to do.
+    """Whether there is no access to Sync, so that a file is used instead.
 
-    A restricted key is answered 401 or 403 there, an account without Sync 404; where a network does not let Sync's host
-    through, no connection comes about. Whatever else fails (a connection that broke, 5xx after all retries) may be over
-    in a moment, and two records of one environment would contradict each other.
+    Sync answers a restricted key with 401 or 403, and an account without Sync with 404; a network that blocks Sync's
+    host lets no connection through. Other failures (a broken connection, 5xx after all retries) may be temporary, and
+    two records of one environment would contradict each other.
     """
     if isinstance(problem, Unreachable):
         return not problem.status and not problem.maybe_processed and not isinstance(problem, EmulatorGone)
@@ -246,7 +246,7 @@ def open_account_file(in_file: FileRecords, name: str) -> FileRecords:
 
 
 def open_file_records(desired: Desired, folder: Path, guard: Callable[[], None]) -> FileRecords:
-    """Return the environment's record in a file below `folder`; there need not be one. Reads nothing yet.
+    """Return the environment's record in a file below `folder`, which may not exist yet. Reads nothing.
 
     `guard` is called before each write and raises to stop it.
     """
