@@ -127,14 +127,14 @@ class _Item:
         self.key = key
         self.entries: dict[str, RememberedNumber] = {}
         self._groups: set[str] = set()
-        self._room = ITEM_BYTES - 50
+        self._bytes_left = ITEM_BYTES - 50
         for entry in (entries or {}).values():
             self._take(entry)
         self.is_changed = False
 
     def add(self, entry: RememberedNumber) -> bool:
         """Take an entry if there is room for it."""
-        if self.entries and self._cost(entry) > self._room:
+        if self.entries and self._cost(entry) > self._bytes_left:
             return False
         self._take(entry)
         self.is_changed = True
