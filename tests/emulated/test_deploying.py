@@ -23,7 +23,7 @@ from ga_deploy.engine.record.codec import pack_release, unpack_release
 from ga_deploy.engine.record.releases import digest_variables, record_variable
 from ga_deploy.local import ACCOUNT_SID, ASAPP_API_SECRET
 from ga_deploy.redact import Secret
-from tests.emulated.stage import Stage, set_up
+from tests.emulated.stage import Stage, set_up, without_empty_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -534,7 +534,7 @@ def test_destroy_leaves_nothing_of_ours(stage: Deployer) -> None:
     assert "--yes" in refused.err
     gone = stage.ok("destroy", "--yes", "--json").json
     assert gone["service_deleted"]
-    assert stage.state() == before
+    assert without_empty_numbers(stage.state()) == before
     assert stage.ok("destroy", "--yes", "--json").json["removed"] is False
     stage.ok("up")
 
@@ -570,7 +570,7 @@ def test_destroy_keeps_what_others_made(stage: Deployer) -> None:
     for state in (before, after):
         for service in state["services"].values():
             del service["spare"]
-    assert after == before
+    assert without_empty_numbers(after) == before
 
 
 def test_destroy_leaves_a_function_that_was_there_before(stage: Deployer) -> None:
@@ -685,4 +685,4 @@ def test_destroy_takes_the_flow_along(stage: Deployer) -> None:
     assert flow["drift"] == []
     assert flow["pending"] == 0
     assert stage.ok("destroy", "--yes", "--json").json["flow"] == flow["flow"]["sid"]
-    assert stage.state() == before
+    assert without_empty_numbers(stage.state()) == before

@@ -9,7 +9,7 @@ import pytest
 from ga_deploy.emulator.control.other_deployer import deploy as foreign_deploy
 from ga_deploy.simulate.interpreter.twiml import parse_twiml
 from ga_deploy.twilio_rules.check import find_breaks
-from tests.emulated.stage import set_up
+from tests.emulated.stage import set_up, without_empty_numbers
 from tests.emulated.test_deploying import NUMBER, RECORD, SERVICE, UNDECLARED, Deployer, adopt
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def test_destroy_takes_the_fallback_along(stage: Deployer) -> None:
     before = stage.state()
     stage.ok("up")
     assert stage.ok("destroy", "--yes", "--json").json["service_deleted"]
-    assert stage.state() == before
+    assert without_empty_numbers(stage.state()) == before
     adopt(stage)
     before = stage.state()
     stage.ok("up")
@@ -105,7 +105,7 @@ def test_destroy_takes_the_fallback_along(stage: Deployer) -> None:
     for state in (before, after):
         for service in state["services"].values():
             del service["spare"]
-    assert after == before
+    assert without_empty_numbers(after) == before
 
 
 def test_what_somebody_else_put_there_is_replaced_with_consent_only(stage: Deployer) -> None:

@@ -85,7 +85,7 @@ class ItemNumberRecord:
         self._write(items)
 
     def forget(self, numbers: Collection[str]) -> None:
-        """Remove numbers. An empty item stays and is filled again later."""
+        """Remove numbers. An item goes with the last number in it."""
         items = self._read()
         for item in items:
             for number in item.entries.keys() & set(numbers):
@@ -116,8 +116,10 @@ class ItemNumberRecord:
 
     def _write(self, items: Iterable[_Item]) -> None:
         for item in items:
-            if item.is_changed:
+            if item.is_changed and item.entries:
                 self._records.put(item.key, _pack(item.entries.values()))
+            elif item.is_changed:
+                self._records.remove(item.key)
 
 
 class _Item:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ga_deploy.simulate.judge.expected import Lookup
+from ga_deploy.twilio_rules.e164 import is_e164
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,22 +50,18 @@ def find_caller_id(rule: str, deployment: Deployment, facts: Mapping[str, str]) 
         return deployment.account_number  # a static document knows nothing of the call
     if rule == "caller" and inbound and is_number(customer):
         return customer
-    return ours if _is_e164(ours) else deployment.account_number
+    return ours if is_e164(ours) else deployment.account_number
 
 
 def is_number(text: str) -> bool:
     """Tell whether a telephone can be reached, or shown, by this: E.164, and not a number that was withheld."""
-    return _is_e164(text) and text not in _WITHHELD
+    return is_e164(text) and text not in _WITHHELD
 
 
 def find_receiver(step: Step, deployment: Deployment, facts: Mapping[str, str]) -> str:
     """Return who is sent a text by a step; empty when nobody can be, or no number is known to send it from."""
     receiver = (step.by.resolve(facts) if step.by else step.to) or ""
     return receiver if is_number(receiver) and find_caller_id("called", deployment, facts) else ""
-
-
-def _is_e164(text: str) -> bool:
-    return re.fullmatch(r"\+[1-9][0-9]{6,14}", text) is not None
 
 
 def _compare_task(destination: Destination, route: Route, facts: Mapping[str, str]) -> Iterator[str]:
