@@ -105,7 +105,10 @@ def destination() -> st.SearchStrategy[dict[str, Any]]:
 
 @st.composite
 def configs(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw a config. Not every one is valid (a step may be out of reach); what is not is passed over."""
+    """Draw a config. Not every one is valid (a step may be out of reach); what is not is passed over.
+
+    Long because each key of the language is drawn here, a line or two each.
+    """
     destinations = draw(st.dictionaries(WORD, destination(), min_size=1, max_size=4))
     target = st.sampled_from(sorted(destinations))
     choice = st.fixed_dictionaries(
@@ -157,6 +160,11 @@ SECRETS = ("api-id-for-tests", "api-secret-for-tests", "hook-secret-1", "pbx-pas
 
 @pytest.fixture
 def check(bench: Any, deploy_bundle: Any, asapp: Any) -> Any:
+    """Return the check of one config.
+
+    Long because a config is rendered, called and judged in one go, with what the checks share at hand.
+    """
+
     def check(config: dict[str, Any], field: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             try:
