@@ -160,12 +160,13 @@ SECRETS = ("api-id-for-tests", "api-secret-for-tests", "hook-secret-1", "pbx-pas
 
 @pytest.fixture
 def check(bench: Any, deploy_bundle: Any, asapp: Any) -> Any:
-    """Return the check of one config.
-
-    Long because a config is rendered, called and judged in one go, with what the checks share at hand.
-    """
+    """Return the check of one config. Long because the check is written out in it."""
 
     def check(config: dict[str, Any], field: str) -> None:
+        """Render a config, call its functions, hold the answers to the rules.
+
+        Long because these steps share the bundle, the folder and the field.
+        """
         with tempfile.TemporaryDirectory() as folder:
             try:
                 bundle = bench.load_bundle(config, Path(folder), "")
