@@ -41,13 +41,15 @@ class Failure:
 
     def as_error(self, what: str) -> Unreachable:
         """Return the error to raise, with `what` was tried."""
+        problem: Unreachable
         if self.emulator:
-            return EmulatorGone(
+            problem = EmulatorGone(
                 f"the emulator at {self.emulator} has ended while this command was at work",
                 why=f"{what}: {self.why}",
                 fix="start it again with `ga-deploy emulator`, or unset GA_DEPLOY_EMULATOR; then run the command again",
             )
-        problem = Unreachable(what, why=self.why, fix=self.fix)
+        else:
+            problem = Unreachable(what, why=self.why, fix=self.fix)
         problem.maybe_processed = self.sent
         return problem
 

@@ -513,7 +513,7 @@ def test_the_emulator_runs_calls_through_flows_as_studio_does(stage: FlowStage) 
     assert status == 200
     assert f"/flow/engage?FlowSid={flow.sid}&amp;profile=&amp;transfer=</Redirect>" in twiml
     assert stage.post(f"{path}?FlowEvent=return", **{**call, "CallSid": "CA" + "2" * 32})[0] == 404
-    # The function is not there to answer without npm: the widget's fail exit leads to `unknown`.
+    # ASAPP knows of no call: the stream never opened, the function answers `failed`, and the flow takes that branch.
     status, twiml = stage.post(f"{path}?FlowEvent=return&outcome=engaged&transferId=x", **call)
     assert (status, "<Number>+15550100001</Number>" in twiml) == (200, True)
     way_back = twiml.split('action="')[1].split('"')[0].replace("https://webhooks.twilio.com", "").replace("&amp;", "&")
@@ -525,8 +525,9 @@ def test_the_emulator_runs_calls_through_flows_as_studio_does(stage: FlowStage) 
     assert [step.text("transitioned_to") for step in reversed(steps)] == [
         "ga_engage",
         "ga_transfer",
-        "ga_unknown_1_to_support",
-        "ga_unknown_1_status_support",
+        "ga_outcome",
+        "ga_failed_1_to_support",
+        "ga_failed_1_status_support",
         "ga_exhausted_1_say",
     ]
     draft = json.loads(json.dumps(flow.definition))

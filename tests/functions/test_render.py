@@ -343,7 +343,7 @@ def test_a_text_takes_as_long_wherever_that_is_asked(bench: Any, bundle_of: Any,
     warnings = load_config(tmp_path / "config.yaml", local=stand_in, environ=environ).warnings
     [warning] = [one for one in warnings if "greeting" in one.what]
     seconds = round(estimate_seconds(text))
-    assert warning.why.startswith(f"it takes about {seconds} s ")
+    assert f"after about {seconds} s" in warning.why
     assert f"greetingSeconds: {seconds}," in sources(bundle)["/lib/settings"]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ga_deploy.errors import ApiProblem, Denied, DeployError, ExitCode, NotFound, Throttled, Unreachable
+from ga_deploy.errors import ApiProblem, Denied, DeployError, EmulatorGone, ExitCode, NotFound, Throttled, Unreachable
 from ga_deploy.gateway import AccessDenied, Credentials, Endpoints, Gateway, Retries, Timeouts
 from ga_deploy.model.bundle import FunctionFile
 from ga_deploy.model.numbers import NumberSettings
@@ -364,8 +364,9 @@ class TestRetries:
             endpoints=Endpoints.local("http://127.0.0.1:1"),
             clock=lab.clock,
         )
-        with gateway, pytest.raises(Unreachable, match="3 tries") as caught:
+        with gateway, pytest.raises(EmulatorGone, match="has ended") as caught:
             gateway.create_service("Name")
+        assert "3 tries" in caught.value.why
         assert "refused" in caught.value.why.lower()
         assert not caught.value.maybe_processed
 
